@@ -1,0 +1,42 @@
+# run     set up, migrate, serve        test    everything, with a real browser
+# check   ruff, mypy, import rules      bench   the benchmarks
+PYTHON ?= python3
+PORT ?= 8501
+export PORT
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: run test check bench
+run: $(VENV)/.run
+	$(BIN)/streamlit run app.py --server.port $(PORT)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m tests.browser.chromium
+	$(BIN)/python -m pytest --numprocesses 2
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/.run
+	$(BIN)/python -m bench.start_latency
+
+$(VENV)/.run: requirements.txt | $(BIN)/python
+	$(PIP) --requirement requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt requirements.txt | $(BIN)/python
+	$(PIP) --requirement requirements-dev.txt
+	@touch $@ $(VENV)/.run
+
+# Debian keeps venv apart from Python; root can add it, others are told how.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Taskdeck needs Python 3.11 or newer.'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
+		|| { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq python3-venv; } \
+		|| { echo 'This Python has no venv: install it with "apt install python3-venv" and try again.'; exit 1; }
+	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,1 @@
+"""What programs see: the REST API under /api."""

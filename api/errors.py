@@ -1,0 +1,73 @@
+"""Every error as {"error": "one sentence"}, with the status that its type has."""
+
+import logging
+import secrets
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from core import db, errors
+
+STATUS: dict[type[errors.TaskdeckError], int] = {
+    errors.InvalidInput: 400,
+    errors.NotSignedIn: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+}
+RETRY_SECONDS = 5
+
+_HTTP = {404: "There is nothing at this address.", 405: "This address does not take that method."}
+
+_log = logging.getLogger(__name__)
+
+
+def answer(status: int, sentence: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """An error as every client gets it."""
+    return JSONResponse({"error": sentence}, status, headers)
+
+
+def install(api: FastAPI) -> None:
+    """Have ``api`` answer every error in this form; none shows a traceback."""
+    api.add_exception_handler(errors.TaskdeckError, _named)
+    api.add_exception_handler(RequestValidationError, _malformed)
+    api.add_exception_handler(HTTPException, _http)
+    for away in db.Unavailable:
+        api.add_exception_handler(away, _away)
+    api.add_exception_handler(Exception, _unexpected)
+
+
+def _named(_: Request, error: Exception) -> JSONResponse:
+    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    return answer(status, str(error), headers)
+
+
+def _malformed(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this type alone
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return answer(400, "The body is not valid JSON.")
+    where = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
+    if not where:
+        return answer(400, "Send the task as a JSON object, with Content-Type: application/json.")
+    if first["loc"][0] == "path":
+        return answer(404, str(errors.NotFound()))
+    return answer(400, f"{'.'.join(where)}: {first['msg'][0].lower()}{first['msg'][1:]}.")
+
+
+def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101  registered for this type alone
+    return answer(error.status_code, _HTTP.get(error.status_code, str(error.detail)), dict(error.headers or {}))
+
+
+def _away(request: Request, error: Exception) -> JSONResponse:
+    _log.error("the database did not answer %s %s: %s", request.method, request.url.path, error)
+    return answer(503, "The database is busy or away; try again in a moment.", {"Retry-After": str(RETRY_SECONDS)})
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    reference = secrets.token_hex(6)
+    _log.error("request %s failed: %s %s", reference, request.method, request.url.path, exc_info=error)
+    return answer(500, f"Something went wrong inside Taskdeck; tell an administrator this reference: {reference}.")

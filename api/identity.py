@@ -1,0 +1,59 @@
+"""Who calls: a personal token, or the browser's session cookie."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from fastapi.security import APIKeyCookie, HTTPBearer
+from fastapi.security.http import HTTPAuthorizationCredentials
+
+from core.auth import sessions, tokens
+from core.errors import Forbidden, NotSignedIn
+from core.models import TokenScope
+from core.ownership import Actor
+
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+_bearer = HTTPBearer(auto_error=False, scheme_name="token", description="A personal token, tsk_…")
+_cookie = APIKeyCookie(name=sessions.COOKIE, auto_error=False, scheme_name="session")
+
+
+def identify(
+    request: Request,
+    _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    __: Annotated[str | None, Depends(_cookie)],
+) -> Actor:
+    """The person behind a request. An Authorization header is all that counts when there is one.
+
+    Raises NotSignedIn when nobody is known, Forbidden when a token or a page may not do this.
+    """
+    changes = request.method not in SAFE_METHODS
+    header = request.headers.get("authorization")
+    if header is not None:
+        kind, _space, token = header.partition(" ")
+        known = tokens.person(token.strip()) if kind.lower() == "bearer" else None
+        if known is None:
+            raise NotSignedIn("The token is not valid: send Authorization: Bearer tsk_…")
+        actor, scope = known
+        if changes and scope is TokenScope.READ:
+            raise Forbidden("This token may only read: use one with the scope write.")
+        return actor
+    session_id = sessions.read_cookie(request.cookies.get(sessions.COOKIE, ""))
+    person = sessions.person(session_id) if session_id else None
+    if person is None:
+        raise NotSignedIn
+    if changes:
+        require_same_origin(request)
+    return person
+
+
+def require_same_origin(request: Request) -> None:
+    """Raise Forbidden unless the browser says that one of our own pages sent this (Fetch Metadata, or Origin)."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    same_site = site in (None, "same-origin")
+    same_origin = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    if (site is None and origin is None) or not (same_site and same_origin):
+        raise Forbidden("This call did not come from Taskdeck's own pages: use a personal token.")
+
+
+CurrentActor = Annotated[Actor, Depends(identify)]

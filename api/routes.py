@@ -1,0 +1,190 @@
+"""The API: each route asks core one thing and shapes the answer."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi.responses import FileResponse
+
+from api import errors, schemas
+from api.identity import CurrentActor, require_same_origin
+from core import __version__, artifacts, db, logs, tasks
+from core.agents import DEFAULT, agents
+from core.auth import sessions
+from core.models import Task, TaskStatus
+from core.ownership import Actor
+
+TAIL_ENTRIES = 20
+
+#: Files that a task made are shown as documents of no origin: no script, no request, no access to our pages.
+ARTIFACT_HEADERS = {
+    "Content-Security-Policy": "sandbox; default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "private, no-store",
+}
+SHOWN_INLINE = ("text/html", "text/markdown", "text/plain", "application/json", "image/png", "image/svg+xml")
+
+Logs = Literal["all", "tail", "none"]
+_ENTRIES = {"all": logs.PAGE_ENTRIES, "tail": TAIL_ENTRIES, "none": 0}
+
+router = APIRouter(responses={code: {"model": schemas.Failure} for code in (400, 401)})
+
+
+def create_api() -> FastAPI:
+    """The whole API, to be mounted at /api."""
+    api = FastAPI(
+        title="Taskdeck",
+        version=__version__,
+        description='Hand tasks to agents and read what they did. Errors are always `{"error": "one sentence"}`.',
+        redoc_url=None,
+    )
+    errors.install(api)
+    api.include_router(router)
+    return api
+
+
+@router.get("/tasks", tags=["tasks"])
+def list_tasks(
+    actor: CurrentActor,
+    limit: int = 50,
+    cursor: str | None = None,
+    status: TaskStatus | None = None,
+    q: Annotated[str, Query(description="Only tasks whose prompt holds this text.")] = "",
+    logs: Annotated[Logs, Query(description="The last 1,000 entries of each task, the last 20, or none.")] = "all",
+) -> schemas.TaskPage:
+    """The caller's own tasks, newest first."""
+    page = tasks.page(actor, status=status, query=q, limit=limit, cursor=cursor)
+    return schemas.TaskPage(tasks=_shown(actor, page.tasks, logs), nextCursor=page.next_cursor)
+
+
+@router.post("/tasks", status_code=201, tags=["tasks"])
+def create_task(actor: CurrentActor, new: schemas.NewTask) -> schemas.CreatedTask:
+    """Accept a task; it runs in the background."""
+    task = tasks.create(actor, new.prompt, new.repoUrl, new.selectedAgent, new.selectedModel)
+    (shown,) = _shown(actor, [task], "all")
+    return schemas.CreatedTask(task=shown, message="Task created; it runs in the background.")
+
+
+@router.delete("/tasks", tags=["tasks"])
+def delete_tasks(
+    actor: CurrentActor,
+    action: Annotated[
+        str, Query(description="completed, failed, or both with a comma", examples=["completed,failed"])
+    ] = "",
+) -> schemas.Deleted:
+    """Delete all of the caller's completed and/or failed tasks."""
+    number = tasks.delete_ended(actor, [word.strip() for word in action.split(",")])
+    return schemas.Deleted(message=f"{number} tasks deleted.", deletedCount=number)
+
+
+@router.get("/tasks/{task_id}", tags=["tasks"], responses={404: {"model": schemas.Failure}})
+def get_task(actor: CurrentActor, task_id: int) -> schemas.OneTask:
+    """One task with its last 1,000 log entries."""
+    (shown,) = _shown(actor, [tasks.find(actor, task_id)], "all")
+    return schemas.OneTask(task=shown)
+
+
+@router.delete("/tasks/{task_id}", tags=["tasks"], responses={404: {"model": schemas.Failure}})
+def delete_task(actor: CurrentActor, task_id: int) -> schemas.Message:
+    """Delete a task with its log and files; a running one is stopped."""
+    tasks.delete_one(actor, task_id)
+    return schemas.Message(message="Task deleted.")
+
+
+@router.get("/tasks/{task_id}/logs", tags=["tasks"], responses={404: {"model": schemas.Failure}})
+def list_logs(
+    actor: CurrentActor,
+    task_id: int,
+    after: Annotated[int, Query(description="Only entries that follow this id.")] = 0,
+    limit: int = logs.PAGE_ENTRIES,
+) -> schemas.LogPage:
+    """Log entries, oldest first: ask again with the last id to read on."""
+    entries = logs.after(actor, task_id, after, limit)
+    return schemas.LogPage(logs=[schemas.LogEntry.model_validate(entry) for entry in entries])
+
+
+@router.get("/tasks/{task_id}/artifacts/", tags=["artifacts"], responses={404: {"model": schemas.Failure}})
+def list_artifacts(actor: CurrentActor, task_id: int, request: Request) -> schemas.ArtifactList:
+    """The files that the task made."""
+    files = artifacts.of(actor, task_id)
+    return schemas.ArtifactList(
+        artifacts=[
+            schemas.ArtifactOut.of(file, request.url_for("get_artifact", task_id=str(task_id), name=file.name).path)
+            for file in files
+        ]
+    )
+
+
+@router.get(
+    "/tasks/{task_id}/artifacts/{name}",
+    tags=["artifacts"],
+    response_class=FileResponse,
+    responses={404: {"model": schemas.Failure}},
+)
+def get_artifact(actor: CurrentActor, task_id: int, name: str, download: bool = False) -> FileResponse:
+    """One file; as a download unless its kind is safe to show."""
+    artifact, path = artifacts.find(actor, task_id, name)
+    inline = artifact.media_type in SHOWN_INLINE and not download
+    return FileResponse(
+        path,
+        media_type=artifact.media_type,
+        filename=artifact.name,
+        content_disposition_type="inline" if inline else "attachment",
+        headers=ARTIFACT_HEADERS,
+    )
+
+
+@router.get("/agents", tags=["agents"])
+def list_agents(actor: CurrentActor) -> schemas.AgentList:
+    """Every agent, whether it can run here, and if not why."""
+    return schemas.AgentList(
+        agents=[
+            schemas.AgentOut(
+                name=agent.name,
+                title=agent.title,
+                summary=agent.summary,
+                models=list(agent.models),
+                default=agent.name == DEFAULT,
+                available=(reason := agent.unavailable()) is None,
+                reason=reason,
+            )
+            for agent in agents().values()
+        ]
+    )
+
+
+@router.get("/health", tags=["service"], responses={503: {"model": schemas.Failure}})
+def health() -> schemas.Health:
+    """Whether the server is up and its database answers; needs no identity."""
+    db.ping()
+    return schemas.Health(status="ok", version=__version__)
+
+
+@router.post("/session", include_in_schema=False)
+def open_session(request: Request, response: Response, given: schemas.Ticket) -> schemas.Message:
+    """Exchange a sign-in ticket for the session cookie: Streamlit cannot set one itself."""
+    require_same_origin(request)
+    response.set_cookie(
+        sessions.COOKIE,
+        sessions.redeem(given.ticket),
+        max_age=int(sessions.LIFETIME.total_seconds()),
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return schemas.Message(message="Signed in.")
+
+
+@router.delete("/session", include_in_schema=False)
+def close_session(request: Request, response: Response) -> schemas.Message:
+    """Revoke the cookie's session and forget the cookie."""
+    require_same_origin(request)
+    if session_id := sessions.read_cookie(request.cookies.get(sessions.COOKIE, "")):
+        sessions.end(session_id)
+    response.delete_cookie(sessions.COOKIE)
+    return schemas.Message(message="Signed out.")
+
+
+def _shown(actor: Actor, found: list[Task], amount: Logs) -> list[schemas.TaskOut]:
+    limit = _ENTRIES[amount]
+    entries = logs.newest(actor, [task.id for task in found], limit) if limit else {}
+    return [schemas.TaskOut.of(task, entries.get(task.id, [])) for task in found]

@@ -1,0 +1,46 @@
+"""The composition: pages for people, /api for programs, and the scheduler that lives as long as the server."""
+
+import asyncio
+import gc
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import streamlit as st
+from starlette.routing import Mount
+
+from api.routes import create_api
+from core import db
+from core.agents.catalog import catalog
+from core.auth import setup
+from core.config import settings, signing_secret
+from core.errors import ConfigurationError
+from core.scheduler import Scheduler
+from pages.shared import show_failure
+
+
+@asynccontextmanager
+async def lifespan(_: st.App) -> AsyncIterator[None]:
+    """Check, migrate, serve; on the way down let the scheduler end what runs."""
+    catalog(), signing_secret()
+    await asyncio.to_thread(db.upgrade)
+    scheduler = Scheduler(settings())
+    scheduler.start()
+    if link := setup.link():
+        print(f"\n  Nobody has an account yet. Create the first admin here:\n\n    {link}\n", flush=True)  # noqa: T201
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: the collector need not look at it on every poll
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(scheduler.stop)
+
+
+try:
+    settings()
+except ConfigurationError as error:
+    sys.exit(f"Taskdeck cannot start. {error.message}")
+
+app = st.App(
+    "pages/navigation.py", routes=[Mount("/api", create_api())], lifespan=lifespan, on_script_error=show_failure
+)

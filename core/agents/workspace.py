@@ -1,0 +1,125 @@
+"""A task's private folder: the cloned repository, a home, and the output that becomes artifacts."""
+
+import hashlib
+import mimetypes
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from core.agents.base import Command, Kept
+from core.errors import AgentFailed
+
+CLONE_SECONDS = 60.0
+
+ARTIFACT_FILES = 200
+ARTIFACT_BYTES = 100 * 2**20  # of one file
+
+_MEDIA_TYPES = {".md": "text/markdown", ".ndjson": "application/x-ndjson", ".patch": "text/x-diff"}
+
+#: git with everything off that a hostile repository or address could use: hooks, helpers, redirects, submodules.
+_GIT = (
+    "git",
+    *("-c", "core.hooksPath=/dev/null"),
+    *("-c", "core.fsmonitor=false"),
+    *("-c", "credential.helper="),
+    *("-c", "submodule.recurse=false"),
+    *("-c", "transfer.fsckObjects=true"),
+    *("-c", "http.followRedirects=false"),
+    *("-c", "http.lowSpeedLimit=1000"),
+    *("-c", "http.lowSpeedTime=30"),
+)
+_GIT_ENVIRONMENT = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "/bin/false",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_LFS_SKIP_SMUDGE": "1",
+}
+
+
+class Workspace:
+    """The folder of one attempt at one task, private to the server's user.
+
+    Use it in a ``with``: the folder is empty at the start and gone at the end.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.repository = root / "repository"
+        self.output = root / "output"
+        self.home = root / "home"
+
+    def __enter__(self) -> "Workspace":
+        self._remove()
+        for folder in (self.root, self.output, self.home):
+            folder.mkdir(mode=0o700, parents=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._remove()
+
+    def clone(self, address: str, run: Callable[[Command, float], int]) -> Path:
+        """Clone the newest commit with ``run(command, seconds) -> exit status``; the folder.
+
+        Raises AgentFailed when git cannot.
+        """
+        scheme = address.partition("://")[0]
+        options = ("--depth", "1", "--single-branch", "--no-tags", "--no-recurse-submodules", "--template=")
+        status = run(
+            Command(
+                argv=(*_GIT, "clone", *options, "--", address, str(self.repository)),
+                cwd=self.root,
+                shown=f"git clone --depth 1 {address}",
+                env=_GIT_ENVIRONMENT | {"HOME": str(self.home), "GIT_ALLOW_PROTOCOL": scheme},
+            ),
+            CLONE_SECONDS,
+        )
+        if status != 0:
+            raise AgentFailed(
+                "The repository could not be cloned: check that the address is right and open to everybody; "
+                "what git said is in the log."
+            )
+        return self.repository
+
+    def keep(self, folder: Path) -> Iterator[Kept]:
+        """Copy the regular files of the output to ``folder``, one by one. Links and other things are left behind."""
+        shutil.rmtree(folder, ignore_errors=True)
+        for name in self._output_names():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            yield _copy(self.output / name, folder / name)
+
+    def _output_names(self) -> list[str]:
+        entries = sorted(os.scandir(self.output), key=lambda entry: entry.name)
+        names = [
+            entry.name
+            for entry in entries
+            if entry.is_file(follow_symlinks=False)
+            and entry.name.isprintable()
+            and entry.stat(follow_symlinks=False).st_size <= ARTIFACT_BYTES
+        ]
+        return names[:ARTIFACT_FILES]
+
+    def _remove(self) -> None:
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def media_type(name: str) -> str:
+    """The media type by a file's ending."""
+    ending = Path(name).suffix.lower()
+    return _MEDIA_TYPES.get(ending) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def _copy(source: Path, target: Path) -> Kept:
+    digest, size = hashlib.sha256(), 0
+    # O_NOFOLLOW: what was a file when it was listed may be a link by now.
+    handle = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as reader, target.open("wb") as writer:
+        if not stat.S_ISREG(os.fstat(reader.fileno()).st_mode):
+            raise AgentFailed(f"{source.name} is not a regular file.")
+        while block := reader.read(2**20):
+            digest.update(block)
+            size += len(block)
+            writer.write(block)
+    return Kept(target.name, size, digest.hexdigest(), media_type(target.name))

@@ -1,0 +1,30 @@
+"""The files that a task made."""
+
+from pathlib import Path
+
+from sqlalchemy import select
+
+from core.config import settings
+from core.errors import NotFound
+from core.models import Artifact, Task
+from core.ownership import Actor, acting_as
+from core.tasks import MAX_ID
+
+
+def of(actor: Actor, task_id: int) -> list[Artifact]:
+    """A task's files by name. Raises NotFound for an absent or another person's task."""
+    if not 0 < task_id <= MAX_ID:
+        raise NotFound
+    with acting_as(actor, reading=True) as session:
+        if session.scalar(select(Task.id).where(Task.id == task_id)) is None:
+            raise NotFound
+        return list(session.scalars(select(Artifact).where(Artifact.task_id == task_id).order_by(Artifact.name)))
+
+
+def find(actor: Actor, task_id: int, name: str) -> tuple[Artifact, Path]:
+    """One file and where it lies. Raises NotFound; only names that a row holds lead to a path."""
+    for artifact in of(actor, task_id):
+        path = settings().artifacts / str(task_id) / artifact.name
+        if artifact.name == name and path.is_file():
+            return artifact, path
+    raise NotFound("There is no such file.")

@@ -1,0 +1,50 @@
+"""A task's time: the minute marks, the warning and the hard limit, on a clock that no clock change moves."""
+
+from collections.abc import Callable
+
+from core.errors import TimedOut
+
+
+class Clock:
+    """Counts from its making. All times are seconds of ``monotonic``."""
+
+    def __init__(self, limit: float, warning: float, tick: float, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._start = monotonic()
+        self._limit = limit
+        self._warning = warning
+        self._tick = tick
+        self._next_tick = tick
+        self._warned = False
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the claim."""
+        return self._monotonic() - self._start
+
+    def check(self) -> None:
+        """Raise TimedOut once the limit is reached."""
+        if self.elapsed >= self._limit:
+            raise TimedOut(f"The task was stopped at its limit of {duration(self._limit)}.")
+
+    def warning(self) -> str | None:
+        """The warning's sentence, once, when its time has come."""
+        if self._warned or self.elapsed < self._warning:
+            return None
+        self._warned = True
+        return f"{duration(self._limit - self._warning)} left: the task will be stopped at {duration(self._limit)}."
+
+    def tick(self) -> str | None:
+        """The time that has passed, whenever another ``tick`` is full."""
+        if self.elapsed < self._next_tick:
+            return None
+        self._next_tick = (self.elapsed // self._tick + 1) * self._tick
+        return duration(self.elapsed)
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words, to the second: ``45 s``, ``5 min``, ``3 min 41 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"

@@ -1,0 +1,129 @@
+"""Settings: read once from the environment, checked at start, frozen afterwards."""
+
+import os
+import secrets
+import tempfile
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import ConfigurationError
+
+PREFIX = "TASKDECK_"
+SECRET_BYTES = 32
+
+
+class Settings(BaseSettings):
+    """Everything an operator may set. Times are in seconds.
+
+    The variable's name is the field's, in capitals and after ``TASKDECK_``, unless an alias says otherwise.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, populate_by_name=True)
+
+    database_url: str = Field("", validation_alias="DATABASE_URL")
+    port: int = Field(8501, validation_alias="PORT", ge=1, le=65535)
+    data: Path = Path("data")
+    secret: SecretStr = SecretStr("")
+    public_url: str = ""
+    agents: Path = Path("agents.toml")
+    timeout: float = Field(300, gt=0)
+    warning: float = Field(240, gt=0)
+    tick: float = Field(60, gt=0)
+    lease: float = Field(30, ge=1)
+    concurrency: int = Field(2, ge=1, le=64)
+    log_lines: int = Field(10_000, ge=10)
+
+    @field_validator("database_url")
+    @classmethod
+    def _only_sqlite(cls, url: str) -> str:
+        if url and not url.startswith("sqlite:///"):
+            raise ValueError("must be sqlite:///path/to/file.db; no other database is served yet")
+        return url
+
+    @field_validator("secret")
+    @classmethod
+    def _long_secret(cls, secret: SecretStr) -> SecretStr:
+        if secret.get_secret_value() and len(secret.get_secret_value().encode()) < SECRET_BYTES:
+            raise ValueError(f"must be at least {SECRET_BYTES} bytes long")
+        return secret
+
+    @model_validator(mode="after")
+    def _warning_before_limit(self) -> Self:
+        if self.warning >= self.timeout:
+            raise ValueError("TASKDECK_WARNING must be less than TASKDECK_TIMEOUT")
+        return self
+
+    @property
+    def url(self) -> str:
+        """The database's address; a file in the data folder unless DATABASE_URL says otherwise."""
+        return self.database_url or f"sqlite:///{self.data.absolute() / 'taskdeck.db'}"
+
+    @property
+    def home(self) -> str:
+        """The address that people open, without a slash at the end."""
+        return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
+
+    @property
+    def workspaces(self) -> Path:
+        """Where running tasks have their private folders."""
+        return self.data.absolute() / "workspaces"
+
+    @property
+    def artifacts(self) -> Path:
+        """Where the files that tasks made are kept."""
+        return self.data.absolute() / "artifacts"
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process.
+
+    Raises ConfigurationError that names the variable; its value is never shown.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error)) from None
+
+
+@cache
+def signing_secret() -> str:
+    """The key that signs session cookies and one-time links.
+
+    TASKDECK_SECRET, or one that is made once and kept in ``data/secret``, readable by its owner only.
+    """
+    given = settings().secret.get_secret_value()
+    if given:
+        return given
+    path = settings().data / "secret"
+    if not path.exists():
+        _write_once(path, secrets.token_urlsafe(SECRET_BYTES))
+    return path.read_text()
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Write a whole file, or leave the one that another process wrote first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        os.unlink(draft)
+
+
+def _explain(error: ValidationError) -> str:
+    sentences = []
+    for item in error.errors(include_input=False, include_url=False):
+        where = str(item["loc"][0]) if item["loc"] else ""
+        name = where if not where or where.isupper() else f"{PREFIX}{where.upper()}"
+        message = item["msg"].removeprefix("Value error, ")
+        sentences.append(f"{name}: {message}" if name else message)
+    return "; ".join(sentences) + "."

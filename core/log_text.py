@@ -1,0 +1,69 @@
+"""Log text made fit to store: no secrets, no terminal tricks, bounded length. Colour codes are kept."""
+
+import re
+from collections.abc import Iterable
+
+MAX_CHARACTERS = 8_000
+MASK = "[hidden]"
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# ECMA-48: CSI, then OSC/DCS/SOS/PM/APC strings up to their terminator, then any other two-character escape.
+_ESCAPE = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x9b[0-?]*[ -/]*[@-~]|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)|\x1b[ -/]*[0-~]?", re.DOTALL
+)
+# C0 and C1 controls but tab, newline and the escape of a colour; bidirectional overrides; lone surrogates.
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_PATTERNS = (
+    # https://user:password@host, whatever the scheme
+    (re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"), MASK),
+    (re.compile(r"(?i)(?<=authorization: )\S+ \S+"), MASK),
+    (re.compile(r"(?i)(?<=bearer )[a-z0-9._~+/=-]{8,}"), MASK),
+    # Taskdeck, GitHub, GitLab, Slack, Anthropic and OpenAI, AWS, Google: each by its documented prefix
+    (
+        re.compile(
+            r"\b(?:tsk_[\w-]{20,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,}"
+            r"|sk-[\w-]{20,}|AKIA[0-9A-Z]{16}|AIza[\w-]{35})"
+        ),
+        MASK,
+    ),
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL), MASK),
+    # NAME=value and "name": "value", where the name says that it is secret
+    (
+        re.compile(r"(?i)(\b[\w-]*(?:password|passwd|secret|token|api[_-]?key)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]{4,}"),
+        rf"\1{MASK}",
+    ),
+)
+
+
+def clean(text: str) -> str:
+    """Text without escapes other than colours, without control or bidirectional characters."""
+    lines = (line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n"))  # what a terminal would show last
+    kept: list[str] = []
+    position = 0
+    text = "\n".join(lines)
+    for colour in _COLOUR.finditer(text):
+        kept += (_ESCAPE.sub("", text[position : colour.start()]), colour.group())
+        position = colour.end()
+    kept.append(_ESCAPE.sub("", text[position:]))
+    return _UNSAFE.sub("\ufffd", "".join(kept))
+
+
+def mask(text: str, secrets: Iterable[str] = ()) -> str:
+    """Text with known secrets, and what looks like one, replaced by ``[hidden]``."""
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def storable(text: str, secrets: Iterable[str] = ()) -> str:
+    """Text cleaned, masked and cut to MAX_CHARACTERS, saying how much was cut."""
+    # Cleaning first: an escape inside a secret would hide it from the mask. The first cut bounds the patterns' work
+    # and is far behind the second, so that a secret on the border is masked before it is cut.
+    safe = mask(clean(text[: 4 * MAX_CHARACTERS]), secrets)
+    if len(safe) <= MAX_CHARACTERS:
+        return safe
+    note = f" … ({len(text):,} characters, cut)"
+    return safe[: MAX_CHARACTERS - len(note)] + note

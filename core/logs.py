@@ -1,0 +1,49 @@
+"""Reading a task's log."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import select
+
+from core.errors import InvalidInput, NotFound
+from core.models import LogType, Task, TaskLog
+from core.ownership import Actor, acting_as
+from core.tasks import MAX_ID
+
+PAGE_ENTRIES = 1_000
+
+
+def after(actor: Actor, task_id: int, seq: int = 0, limit: int = PAGE_ENTRIES) -> list[TaskLog]:
+    """Up to ``limit`` entries that follow ``seq``, oldest first.
+
+    Raises NotFound for an absent or another person's task, InvalidInput for a limit outside 1 to 1,000.
+    """
+    if not 1 <= limit <= PAGE_ENTRIES:
+        raise InvalidInput(f"limit must be between 1 and {PAGE_ENTRIES:,}.")
+    if not 0 <= seq <= MAX_ID:
+        raise InvalidInput("after must be the id of a log entry, or 0 for the beginning.")
+    if not 0 < task_id <= MAX_ID:
+        raise NotFound
+    wanted = select(TaskLog).where(TaskLog.task_id == task_id, TaskLog.seq > seq).order_by(TaskLog.seq).limit(limit)
+    with acting_as(actor, reading=True) as session:
+        if session.scalar(select(Task.id).where(Task.id == task_id)) is None:
+            raise NotFound
+        return list(session.scalars(wanted))
+
+
+def newest(
+    actor: Actor, task_ids: Collection[int], limit: int, types: Collection[LogType] = tuple(LogType)
+) -> dict[int, list[TaskLog]]:
+    """The last ``limit`` entries of these types of each task, oldest first."""
+    found: dict[int, list[TaskLog]] = {}
+    with acting_as(actor, reading=True) as session:
+        for task_id in task_ids:
+            wanted = select(TaskLog).where(TaskLog.task_id == task_id).order_by(TaskLog.seq.desc()).limit(limit)
+            if len(types) < len(LogType):
+                wanted = wanted.where(TaskLog.type.in_(types))
+            found[task_id] = list(reversed(session.scalars(wanted).all()))
+    return found
+
+
+def as_text(entries: Sequence[TaskLog]) -> str:
+    """A log as a text file: one line an entry, times in UTC."""
+    return "".join(f"{entry.timestamp:%Y-%m-%dT%H:%M:%S.%fZ} {entry.type:<7} {entry.message}\n" for entry in entries)

@@ -1,0 +1,190 @@
+"""One task's whole life, in named steps: claim, clock, run, finish."""
+
+import logging
+import math
+import shutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from core import claims, repositories
+from core.agents import agents
+from core.agents.base import Agent, Assignment, Command, Done, Kept
+from core.agents.process import Process
+from core.agents.workspace import Workspace
+from core.claims import Claim
+from core.clock import Clock, duration
+from core.config import Settings
+from core.errors import AgentFailed, ClaimLost, TimedOut
+from core.models import EndReason, LogType
+from core.task_logger import TaskLogger
+
+#: How far a task has come when a stage begins, in percent.
+STARTING, WORKSPACE, CLONED, RUNNING, COLLECTING, KEEPING = 10, 15, 20, 30, 90, 95
+RAN = 85  # the agent's own 100 %
+
+#: How often a running task looks whether it is still wanted, in seconds.
+LOOK_SECONDS = 0.5
+READ_SECONDS = 0.1
+
+INTERRUPTED = "Taskdeck was stopped while the task ran; what it did until then is in the log. Run it again if needed."
+BROKEN = "Something went wrong inside Taskdeck; the server's log has the details."
+
+_server_log = logging.getLogger(__name__)
+
+
+class Stopped(Exception):
+    """The server is going down."""
+
+
+def live(
+    claim: Claim, settings: Settings, stopping: threading.Event, monotonic: Callable[[], float] = time.monotonic
+) -> None:
+    """A claimed task's whole life. Whatever happens becomes the one end of the task."""
+    run = Run(claim, settings, stopping, monotonic)
+    try:
+        with Workspace(settings.workspaces / str(claim.task_id)) as workspace:
+            run.enter(STARTING, "starting")
+            agent = run.choose_agent()
+            run.enter(WORKSPACE, "preparing the workspace")
+            repository = run.clone(workspace)
+            run.enter(RUNNING, f"{agent.name} at work")
+            run.work(agent, Assignment(claim.prompt, claim.model, repository, workspace.output))
+            run.enter(COLLECTING, "collecting the results")
+            artifacts = run.collect(workspace)
+        run.finish(EndReason.COMPLETED, artifacts=artifacts)
+    except TimedOut as end:
+        run.finish(EndReason.TIMED_OUT, end.message)
+    except AgentFailed as end:
+        run.finish(EndReason.FAILED, end.message)
+    except Stopped:
+        run.finish(EndReason.INTERRUPTED, INTERRUPTED)
+    except ClaimLost:
+        run.forget()
+    except Exception:
+        _server_log.exception("task %s ended by a fault of Taskdeck", claim.task_id)
+        run.finish(EndReason.FAILED, BROKEN)
+
+
+class Run:
+    """The steps of a task's life and what they share: the log, the clock, the stage."""
+
+    def __init__(
+        self, claim: Claim, settings: Settings, stopping: threading.Event, monotonic: Callable[[], float]
+    ) -> None:
+        self.claim = claim
+        self.clock = Clock(settings.timeout, settings.warning, settings.tick, monotonic)
+        self.log = TaskLogger(claim, lines=settings.log_lines, monotonic=monotonic)
+        self._artifacts = settings.artifacts / str(claim.task_id)
+        self._stopping = stopping
+        self._monotonic = monotonic
+        self._looked_at = monotonic()
+        self._stage = ""
+        self._last_error = ""
+
+    def enter(self, percent: int, stage: str) -> None:
+        """Begin a stage of the work."""
+        self._stage = stage
+        self.log.progress(percent)
+        self._beat()
+
+    def choose_agent(self) -> Agent:
+        """The agent that the task asks for. Raises AgentFailed when it cannot run here."""
+        agent = agents().get(self.claim.agent)
+        if agent is None:
+            raise AgentFailed(f"There is no agent {self.claim.agent} any more; run the task again with another one.")
+        if reason := agent.unavailable():
+            raise AgentFailed(reason)
+        return agent
+
+    def clone(self, workspace: Workspace) -> Path | None:
+        """The task's repository, cloned; None when it names none. Raises AgentFailed."""
+        if self.claim.repo_url is None:
+            return None
+        self._stage = "cloning the repository"
+        # The address was checked when the task was made; the administrator's roots may have changed since.
+        address = repositories.checked(self.claim.repo_url)
+        repository = workspace.clone(address, lambda command, limit: self._execute(command, self._hear_text, limit))
+        self.log.progress(CLONED)
+        return repository
+
+    def work(self, agent: Agent, assignment: Assignment) -> None:
+        """Let the agent's process do its work. Raises AgentFailed when it ends without success."""
+
+        def hear(line: str, is_error: bool) -> None:
+            if is_error:
+                self._hear_text(line, is_error)
+                return
+            meaning = agent.parse(line)
+            if isinstance(meaning, Done):
+                self.log.progress(RUNNING + int(meaning.share * (RAN - RUNNING)))
+                return
+            self.log.output(LogType(meaning.type), meaning.message)
+            if meaning.type == "error":
+                self._last_error = meaning.message
+
+        status = self._execute(agent.command(assignment), hear)
+        self.log.end_of_output()
+        if status != 0:
+            raise AgentFailed(self._last_error or f"{agent.name} ended with exit status {status}.")
+
+    def collect(self, workspace: Workspace) -> list[Kept]:
+        """Keep the files that the agent made."""
+        artifacts = []
+        for kept in workspace.keep(self._artifacts):
+            artifacts.append(kept)
+            self._beat()
+        self.log.progress(KEEPING)
+        if artifacts:
+            self.log.info(f"Kept {len(artifacts)} files: {', '.join(kept.name for kept in artifacts)}.")
+        return artifacts
+
+    def finish(self, reason: EndReason, error: str | None = None, artifacts: Sequence[Kept] = ()) -> None:
+        """The one guarded write of the end state, with the last log entries."""
+        self.log.end_of_output()
+        if error is None:
+            self.log.success(f"Completed in {duration(self.clock.elapsed)}.")
+        else:
+            self.log.error(error)
+        try:
+            claims.finish(self.claim, reason, error, self.log.rest(), artifacts)
+        except ClaimLost:
+            self.forget()
+
+    def forget(self) -> None:
+        """The task is gone or somebody else's: leave nothing of it here."""
+        _server_log.info("task %s was taken away while it ran", self.claim.task_id)
+        shutil.rmtree(self._artifacts, ignore_errors=True)
+
+    def _execute(self, command: Command, hear: Callable[[str, bool], None], limit: float = math.inf) -> int:
+        """Run a process to its end, at most ``limit`` seconds; its exit status."""
+        self.log.command(command.shown)
+        deadline = self._monotonic() + limit
+        with Process(command) as process:
+            while not process.ended:
+                for line, is_error in process.read(READ_SECONDS):
+                    hear(line, is_error)
+                self._beat()
+                if self._monotonic() >= deadline:
+                    raise AgentFailed(f"{command.argv[0]} was stopped after {duration(limit)} without an end.")
+            return process.exit_status
+
+    def _hear_text(self, line: str, _: bool) -> None:
+        self.log.output(LogType.INFO, line)
+
+    def _beat(self) -> None:
+        """What goes on whatever the step: the clock, the log, the look whether the task is still wanted."""
+        if self._stopping.is_set():
+            raise Stopped
+        self.clock.check()
+        if warning := self.clock.warning():
+            self.log.info(warning)
+        if elapsed := self.clock.tick():
+            self.log.info(f"{elapsed} of work: {self._stage}.")
+            self.log.flush()
+        self.log.beat()
+        if self._monotonic() - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = self._monotonic()
+            if not claims.holds(self.claim):
+                raise ClaimLost

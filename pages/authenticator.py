@@ -1,0 +1,162 @@
+"""streamlit-authenticator's sign-in and sign-out, over our own people and sessions.
+
+Only its model layer is replaced: where it looked into a YAML file and set a cookie from JavaScript, these classes ask
+``core.auth``. The widgets, the controllers and the keys in session_state stay the package's own.
+"""
+
+from typing import Any
+from uuid import UUID
+
+import streamlit as st
+from streamlit_authenticator import Authenticate
+from streamlit_authenticator.controllers import AuthenticationController, CookieController
+from streamlit_authenticator.models import AuthenticationModel, CookieModel
+
+from core.auth import people, sessions
+from core.ownership import Actor
+
+_PACKAGE_KEYS = ("name", "username", "email", "roles", "authentication_status", "logout")
+
+# Streamlit can neither set nor clear an HttpOnly cookie; this exchanges a ticket for it at the API. A ticket is good
+# once, so a page that is drawn again must not send it again.
+_COOKIE_JS = """
+export default function ({ data }) {
+  const done = (window.__taskdeckTickets ??= new Set());
+  const call = data.ticket ?? "sign-out";
+  if (done.has(call)) return;
+  done.add(call);
+  if (data.ticket) done.delete("sign-out");
+  fetch(new URL("api/session", document.baseURI.replace(/\\/[^/]*$/, "/")), {
+    method: data.ticket ? "POST" : "DELETE",
+    headers: { "Content-Type": "application/json" },
+    body: data.ticket ? JSON.stringify({ ticket: data.ticket }) : undefined,
+  });
+}
+"""
+
+
+class _AccountModel(AuthenticationModel):  # type: ignore[misc]  # the package has no types
+    """Checks passwords and sessions against the database."""
+
+    def __init__(self) -> None:
+        for key in _PACKAGE_KEYS:
+            st.session_state.setdefault(key, None)
+
+    def login(
+        self,
+        username: str | None,
+        password: str | None,
+        max_concurrent_users: int | None = None,
+        max_login_attempts: int | None = None,
+        token: dict[str, Any] | None = None,
+        *_: Any,
+    ) -> bool | None:
+        if token:
+            remember(token["actor"], token["session_id"])
+            return None
+        actor = people.verify(username, password) if username and password else None
+        if actor is None:
+            st.session_state["authentication_status"] = False
+            return False
+        begin(actor)
+        return True
+
+    def logout(self, callback: Any = None) -> None:
+        if session_id := st.session_state.get("session_id"):
+            sessions.end(session_id)
+        forget()
+
+
+class _SessionModel(CookieModel):  # type: ignore[misc]
+    """Reads our HttpOnly cookie; setting and clearing it is the page's bridge to the API."""
+
+    def __init__(self) -> None:
+        pass
+
+    def get_cookie(self) -> dict[str, Any] | None:
+        session_id = sessions.read_cookie(st.context.cookies.get(sessions.COOKIE, ""))
+        actor = sessions.person(session_id) if session_id else None
+        return {"actor": actor, "session_id": session_id} if actor else None
+
+    def set_cookie(self) -> None:
+        """``begin`` has left a ticket for the bridge."""
+
+    def delete_cookie(self) -> None:
+        st.session_state["signed_out"] = True
+
+
+class _Cookies(CookieController):  # type: ignore[misc]
+    def __init__(self) -> None:
+        self.cookie_model = _SessionModel()
+
+
+class _Accounts(AuthenticationController):  # type: ignore[misc]
+    def __init__(self) -> None:
+        self.authentication_model = _AccountModel()
+
+
+class Authenticator(Authenticate):  # type: ignore[misc]
+    """The package's widgets over our models."""
+
+    def __init__(self) -> None:
+        self.path = None
+        self.attrs = {"login_sleep_time": 0}
+        self.cookie_controller = _Cookies()
+        self.authentication_controller = _Accounts()
+
+    def actor(self) -> Actor | None:
+        """Who is signed in: by this tab's session, or by the browser's cookie."""
+        if actor := signed_in():
+            return actor
+        if st.session_state.get("session_id"):
+            forget()  # revoked or expired while the tab was open
+        self.login(location="unrendered")
+        return signed_in()
+
+
+def begin(actor: Actor) -> None:
+    """Sign a person in, whose identity is proven, in this tab and with the next ticket in this browser."""
+    session_id = sessions.start(actor)
+    remember(actor, session_id)
+    st.session_state["ticket"] = sessions.ticket(session_id)
+
+
+def remember(actor: Actor, session_id: UUID) -> None:
+    """Note in this tab who is signed in, under the package's keys and ours."""
+    st.session_state.update(
+        session_id=session_id,
+        username=actor.username,
+        name=actor.name,
+        email=actor.email,
+        roles=[actor.role.value],
+        authentication_status=True,
+    )
+    st.session_state.pop("signed_out", None)
+
+
+def forget() -> None:
+    """Leave nothing of the person in this tab: the next one may be somebody else."""
+    st.session_state.clear()
+
+
+def signed_in() -> Actor | None:
+    """The person of this tab's session, looked up anew at every call."""
+    session_id = st.session_state.get("session_id")
+    return sessions.person(session_id) if session_id else None
+
+
+def require_actor() -> Actor:
+    """Who is signed in; each page and fragment begins with this. Otherwise the run starts anew, at the sign-in."""
+    actor = signed_in()
+    if actor is None:
+        st.rerun()
+    return actor
+
+
+def bridge() -> None:
+    """Keep the browser's cookie in step with this tab. Draw it once in each run."""
+    bridge_component = st.components.v2.component("taskdeck_session", js=_COOKIE_JS)
+    if ticket := st.session_state.get("ticket"):
+        bridge_component(key="session_bridge", data={"ticket": ticket})
+    elif st.session_state.get("signed_out"):
+        bridge_component(key="session_bridge", data={})

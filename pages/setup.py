@@ -1,0 +1,48 @@
+"""The first start: create the first admin from the one-time link."""
+
+import streamlit as st
+
+from core.auth import people, setup
+from core.errors import InvalidInput
+from pages import authenticator
+
+# The link's token is a secret: take it out of the address before anybody copies that.
+if token := st.query_params.pop("token", None):
+    st.session_state["setup_token"] = token
+token = st.session_state.get("setup_token", "")
+
+st.title(":material/stacks: Set up Taskdeck")
+if not setup.is_open(token):
+    st.warning(
+        "This setup link is used up or too old. "
+        + ("Sign in instead." if people.exist() else "Restart Taskdeck: it prints a new one."),
+        icon=":material/link_off:",
+    )
+    st.page_link("task_list.py", label="Go to the sign-in", icon=":material/login:")
+    st.stop()
+
+st.write("Create your account. It is the first one, so it can manage everything.")
+with st.form("setup"):
+    name = st.text_input("Your name", autocomplete="name", max_chars=people.NAME_CHARACTERS)
+    email = st.text_input("E-mail", autocomplete="email", placeholder="ada@example.org")
+    username = st.text_input("Username", autocomplete="username", placeholder="ada")
+    password = st.text_input(
+        "Password",
+        type="password",
+        autocomplete="new-password",
+        help=f"At least {people.PASSWORD_CHARACTERS} characters.",
+    )
+    again = st.text_input("Password, again", type="password", autocomplete="new-password")
+    sent = st.form_submit_button("Create the account", type="primary")
+
+if sent:
+    try:
+        if password != again:
+            raise InvalidInput("The two passwords differ: type the same one twice.")
+        actor = setup.create_admin(token, username, email, name, password)
+    except InvalidInput as error:
+        st.error(error.message)
+    else:
+        del st.session_state["setup_token"]
+        authenticator.begin(actor)
+        st.switch_page("task_list.py")

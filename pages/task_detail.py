@@ -1,0 +1,178 @@
+"""One task: how it stands, what it says, what it made."""
+
+from html import escape
+
+import streamlit as st
+
+from core import artifacts, logs, tasks
+from core.clock import duration
+from core.config import settings
+from core.errors import NotFound
+from core.models import ENDED, EndReason, LogType, Task, TaskStatus
+from pages import shared
+from pages.authenticator import require_actor
+from pages.log_view import log_html
+
+WINDOW = 500  # entries shown at first, and more with each click
+LOG_HEIGHT = 420  # pixels
+PREVIEW_BYTES = 2**20
+
+actor = require_actor()
+
+
+def missing() -> None:
+    st.title("Task not found", anchor=False)
+    st.write("There is no such task, or it is not yours. It may have been deleted.")
+    st.page_link("task_list.py", label="All tasks", icon=":material/arrow_back:")
+    st.stop()
+
+
+def outcome(task: Task) -> None:
+    if task.end_reason is EndReason.FAILED:
+        st.error(shared.plain(task.error or ""), icon=":material/error:")
+    elif task.error:
+        st.warning(shared.plain(task.error), icon=":material/warning:")
+
+
+def facts(task: Task) -> None:
+    late = ' class="td-late"' if shared.is_late(task) else ""
+    waited = duration((task.started_at - task.created_at).total_seconds()) if task.started_at else "waiting"
+    rows = [
+        ("Agent", task.selected_agent + (f" · {task.selected_model}" if task.selected_model else "")),
+        ("Repository", shared.repository_name(task.repo_url) if task.repo_url else ""),
+        ("Created", shared.moment(task.created_at)),
+        ("Waited", waited),
+        ("Time", shared.took(task) if task.started_at else ""),
+        ("Branch", task.branch_name or ""),
+    ]
+    cells = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in rows if value)
+    if countdown := shared.left(task):
+        cells += f"<div><dt>Left of {duration(settings().timeout)}</dt><dd{late}>{countdown}</dd></div>"
+    st.html(
+        f'<div class="td-meta">{shared.status_pill(task)}'
+        f'<span class="td-progress td-wide">{shared.progress_bar(task)}</span>'
+        f'{shared.updated_stamp()}</div><dl class="td-facts">{cells}</dl>'
+    )
+
+
+def log(task: Task) -> None:
+    types = st.pills(
+        "Entries",
+        list(LogType),
+        selection_mode="multi",
+        default=list(LogType),
+        key="types",
+        format_func=lambda type: {"command": "Commands", "error": "Errors"}.get(type.value, type.value.capitalize()),
+        label_visibility="collapsed",
+    )
+    window = st.session_state.setdefault("window", WINDOW)
+    entries = logs.newest(actor, [task.id], window, types or [])[task.id] if types else []
+    with st.container(height=LOG_HEIGHT, autoscroll=task.status not in ENDED, key="log"):
+        if entries:
+            st.html(log_html(entries))
+        else:
+            st.caption("No entry of these kinds." if task.log_count else "Nothing has been said yet.")
+    if entries and len(entries) == window and st.button(f"Show {WINDOW} earlier entries"):
+        st.session_state["window"] = window + WINDOW
+        st.rerun(scope="fragment")
+
+
+def poll(task_id: int, *, was_active: bool) -> None:
+    try:
+        task = tasks.find(require_actor(), task_id)
+    except NotFound:
+        st.rerun()  # deleted meanwhile: the whole page says so
+    if was_active and task.status in ENDED:
+        st.rerun()  # a timed fragment never stops by itself: draw the page anew, without a timer
+    outcome(task)
+    facts(task)
+    st.subheader("Log", anchor=False)
+    log(task)
+
+
+def everything_said(task: Task) -> str:
+    entries, last = [], 0
+    while batch := logs.after(actor, task.id, last):
+        entries += batch
+        last = batch[-1].seq
+    return logs.as_text(entries)
+
+
+def files(task: Task) -> None:
+    made = artifacts.of(actor, task.id)
+    if not made:
+        if task.status in ENDED:
+            st.caption("The task made no files.")
+        return
+    st.subheader("Files", anchor=False)
+    names = [file.name for file in made]
+    first = next((name for name in ("report.html", "report.md") if name in names), names[0])
+    name = st.segmented_control("File", names, default=first, required=True, key="file", label_visibility="collapsed")
+    file, path = artifacts.find(actor, task.id, name or first)
+    st.download_button(
+        f"Download {file.name} ({file.size / 1024:,.0f} KB)",
+        data=path.read_bytes,
+        file_name=file.name,
+        mime=file.media_type,
+        on_click="ignore",
+        icon=":material/download:",
+    )
+    address = f"/api/tasks/{task.id}/artifacts/{file.name}"
+    if file.media_type == "text/html":
+        st.iframe(address, height=900)  # served as a document without scripts, requests or an origin
+    elif file.size > PREVIEW_BYTES:
+        st.caption("Too large to show here: download it.")
+    elif file.media_type == "text/markdown":
+        with st.container(border=True):
+            st.markdown(path.read_text("utf-8", "replace"))
+    elif file.media_type.startswith("text/") or file.media_type == "application/json":
+        st.code(path.read_text("utf-8", "replace"), language="json" if "json" in file.media_type else None, height=500)
+    else:
+        st.caption("There is no preview for this kind of file: download it.")
+
+
+@st.dialog("Delete task", icon=":material/delete:")
+def confirm_delete(task: Task) -> None:
+    running = task.status is TaskStatus.PROCESSING
+    st.write(
+        "It is running: its work is **stopped at once**. " * running
+        + "Its log and files go too. This cannot be undone."
+    )
+    with st.container(horizontal=True):
+        if st.button("Delete this task", type="primary"):
+            try:
+                tasks.delete_one(require_actor(), task.id)
+            except NotFound:
+                st.session_state["notice"] = "The task was already gone."
+            else:
+                st.session_state["notice"] = "Task deleted."
+            st.switch_page("task_list.py")
+        if st.button("Keep it"):
+            st.rerun()
+
+
+try:
+    task = tasks.find(actor, int(st.query_params.get("id", "")))
+except (NotFound, ValueError):
+    missing()
+
+st.page_link("task_list.py", label="All tasks", icon=":material/arrow_back:")
+st.header(shared.plain(shared.first_line(task.prompt)), anchor=False)
+if shared.first_line(task.prompt) != task.prompt:
+    with st.expander("The whole prompt"):
+        st.code(task.prompt, language=None, wrap_lines=True)
+
+active = task.status not in ENDED
+st.fragment(run_every=shared.poll_interval() if active else None)(poll)(task.id, was_active=active)
+with st.container(horizontal=True):
+    st.download_button(
+        "Download the log",
+        data=lambda: everything_said(task),
+        file_name=f"task-{task.id}-log.txt",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+    if st.button("Delete", icon=":material/delete:"):
+        confirm_delete(task)
+if not active:
+    files(task)

@@ -1,0 +1,124 @@
+"""My tasks, newest first: how each stands, and the way to it."""
+
+from html import escape
+
+import streamlit as st
+
+from core import tasks
+from core.models import Task, TaskStatus
+from pages import shared
+from pages.authenticator import require_actor
+
+ROWS = 25
+
+actor = require_actor()
+
+
+def row(task: Task) -> None:
+    with st.container(key=f"task-row-{task.id}", gap=None):
+        st.page_link(
+            "task_detail.py", label=shared.plain(shared.first_line(task.prompt)), query_params={"id": str(task.id)}
+        )
+        repository = f"<span>{escape(shared.repository_name(task.repo_url))}</span>" if task.repo_url else ""
+        st.html(
+            f'<div class="td-meta">{shared.status_pill(task)}'
+            f'<span class="td-quiet">{escape(task.selected_agent)}</span>{repository}'
+            f'<span class="td-quiet" title="{shared.moment(task.created_at)}">{shared.ago(task.created_at)}</span>'
+            f'<span class="td-quiet">{shared.took(task)}</span>'
+            f'<span class="td-progress">{shared.progress_bar(task)}</span></div>'
+        )
+
+
+def empty(status: TaskStatus | None, query: str) -> None:
+    if status or query:
+        st.html('<div class="td-empty"><h3>No task matches</h3>Choose another status or search for other words.</div>')
+        return
+    st.html(
+        '<div class="td-empty"><h3>No tasks yet</h3>Hand an agent its first task: the data processor works at once, '
+        "on your repository or on sample data.</div>"
+    )
+    with st.container(horizontal=True, horizontal_alignment="center"):
+        st.page_link("new_task.py", label="Create your first task", icon=":material/add_circle:")
+
+
+@st.fragment(run_every=shared.poll_interval())
+def tasks_list(query: str) -> None:
+    require_actor()
+    counts = tasks.counts(actor)
+    chosen = st.pills(
+        "Status",
+        ["all", *(status.value for status in TaskStatus)],
+        default="all",
+        required=True,
+        key="status",
+        bind="query-params",
+        label_visibility="collapsed",
+        format_func=lambda value: (
+            f"All {sum(counts.values()):,}"
+            if value == "all"
+            else f"{shared.STATUS_NAMES[TaskStatus(value)]} {counts[TaskStatus(value)]:,}"
+        ),
+        on_change=lambda: st.query_params.pop("before", None),
+    )
+    status = None if chosen in (None, "all") else TaskStatus(chosen)
+    before = st.query_params.get("before")
+    page = tasks.page(actor, status=status, query=query, limit=ROWS, cursor=before)
+    for task in page.tasks:
+        row(task)
+    if not page.tasks:
+        empty(status, query)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if before and st.button("Newest", icon=":material/first_page:"):
+            st.query_params.pop("before")
+            st.rerun(scope="fragment")
+        if page.next_cursor and st.button("Older", icon=":material/chevron_right:"):
+            st.query_params["before"] = page.next_cursor
+            st.rerun(scope="fragment")
+        st.html(shared.updated_stamp())
+
+
+@st.dialog("Delete tasks", icon=":material/delete:")
+def confirm_delete(word: str, number: int) -> None:
+    st.write(
+        f"Delete **{number:,} {word}** task{'s' if number > 1 else ''}, with logs and files? This cannot be undone."
+    )
+    with st.container(horizontal=True):
+        if st.button(f"Delete {number:,} {word}", type="primary"):
+            deleted = tasks.delete_ended(require_actor(), [word])
+            st.session_state["notice"] = f"{deleted:,} {word} task{'s' if deleted != 1 else ''} deleted."
+            st.rerun()
+        if st.button("Keep them"):
+            st.rerun()
+
+
+if notice := st.session_state.pop("notice", None):
+    st.toast(notice, icon=":material/check:")
+
+with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    st.title("Tasks", anchor=False)
+    clean_up = st.menu_button(
+        "Clean up",
+        list(tasks.BULK),
+        format_func=lambda word: f"Delete all {word} tasks…",
+        icon=":material/cleaning_services:",
+        key="clean_up",
+    )
+    if st.button("New task", type="primary", icon=":material/add:"):
+        st.switch_page("new_task.py")
+
+if clean_up:
+    count = tasks.counts(actor)[tasks.BULK[clean_up]]
+    if count:
+        confirm_delete(clean_up, count)
+    else:
+        st.toast(f"There are no {clean_up} tasks to delete.")
+
+search = st.text_input(
+    "Search",
+    key="q",
+    bind="query-params",
+    placeholder="Search in the prompts",
+    label_visibility="collapsed",
+    max_chars=tasks.QUERY_CHARACTERS,
+)
+tasks_list(search or "")

@@ -1,0 +1,90 @@
+"""A fresh data folder and database for each test, and two people: Ada and Bob."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core import config, db
+from core.agents import catalog
+from core.auth import people, tokens
+from core.ownership import Actor
+
+PASSWORD = "correct horse battery"
+
+os.environ.pop("DATABASE_URL", None)
+
+
+def _forget() -> None:
+    for cached in (config.settings, config.signing_secret, catalog.catalog):
+        cached.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the newest schema, to be copied."""
+    folder = tmp_path_factory.mktemp("template")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TASKDECK_DATA", str(folder))
+        _forget()
+        db.upgrade()
+        db.engine().dispose()
+        _forget()
+    return folder / "taskdeck.db"
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The data folder of this test, with a migrated and empty database in it."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    shutil.copy(migrated, folder / "taskdeck.db")
+    monkeypatch.setenv("TASKDECK_DATA", str(folder))
+    monkeypatch.setenv("TASKDECK_AGENTS", str(tmp_path / "agents.toml"))
+    monkeypatch.setattr(people, "ROUNDS", 4)  # bcrypt at its cheapest
+    _forget()
+    yield folder
+    db.engine().dispose()
+    _forget()
+
+
+@pytest.fixture
+def ada() -> Actor:
+    return people.add("ada", "ada@example.org", "Ada", PASSWORD)
+
+
+@pytest.fixture
+def bob() -> Actor:
+    return people.add("bob", "bob@example.org", "Bob", PASSWORD)
+
+
+@pytest.fixture
+def ada_token(ada: Actor) -> str:
+    return tokens.create(ada, "test")
+
+
+@pytest.fixture
+def bob_token(bob: Actor) -> str:
+    return tokens.create(bob, "test")
+
+
+@pytest.fixture
+def local_root(tmp_path: Path) -> Path:
+    """A folder from which agents.toml allows cloning."""
+    root = tmp_path / "repositories"
+    root.mkdir()
+    (tmp_path / "agents.toml").write_text(f'[repositories]\nlocal_roots = ["{root}"]\n')
+    catalog.catalog.cache_clear()
+    return root
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI nothing may be skipped: a test that did not run proves nothing."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if skipped and os.environ.get("CI"):
+        reporter.write_line(f"{len(skipped)} tests were skipped, which CI does not accept.", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
