@@ -22,7 +22,7 @@ from pages.shared import show_failure
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Check, migrate, serve; on the way down let the scheduler end what runs."""
-    catalog(), signing_secret()
+    signing_secret()
     await asyncio.to_thread(db.upgrade)
     scheduler = Scheduler(settings())
     scheduler.start()
@@ -38,8 +38,10 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 
 try:
     settings()
+    catalog()
 except ConfigurationError as error:
-    sys.exit(f"Taskdeck cannot start. {error.message}")
+    sys.stderr.write(f"Taskdeck cannot start. {error.message}\n")
+    sys.exit(2)
 
 app = st.App(
     "pages/navigation.py", routes=[Mount("/api", create_api())], lifespan=lifespan, on_script_error=show_failure

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse
+from fastapi_offline import FastAPIOffline
 
 from api import errors, schemas
 from api.identity import CurrentActor, require_same_origin
@@ -31,7 +32,8 @@ router = APIRouter(responses={code: {"model": schemas.Failure} for code in (400,
 
 def create_api() -> FastAPI:
     """The whole API, to be mounted at /api."""
-    api = FastAPI(
+    # The offline variant serves the documentation's scripts itself, where FastAPI refers to a public server.
+    api = FastAPIOffline(
         title="Taskdeck",
         version=__version__,
         description='Hand tasks to agents and read what they did. Errors are always `{"error": "one sentence"}`.',

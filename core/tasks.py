@@ -112,7 +112,7 @@ def page(
 def counts(actor: Actor) -> dict[TaskStatus, int]:
     """How many tasks there are of each status."""
     with acting_as(actor, reading=True) as session:
-        rows = session.execute(select(Task.status, func.count(Task.id)).group_by(Task.status)).tuples().all()
+        rows = session.execute(select(Task.status, func.count(Task.id)).group_by(Task.status)).all()
     return dict.fromkeys(TaskStatus, 0) | dict(rows)
 
 

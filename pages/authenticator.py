@@ -39,8 +39,7 @@ class _AccountModel(AuthenticationModel):  # type: ignore[misc]  # the package h
     """Checks passwords and sessions against the database."""
 
     def __init__(self) -> None:
-        for key in _PACKAGE_KEYS:
-            st.session_state.setdefault(key, None)
+        """The package's own constructor would read a YAML file."""
 
     def login(
         self,
@@ -99,6 +98,8 @@ class Authenticator(Authenticate):  # type: ignore[misc]
     """The package's widgets over our models."""
 
     def __init__(self) -> None:
+        for key in _PACKAGE_KEYS:
+            st.session_state.setdefault(key, None)
         self.path = None
         self.attrs = {"login_sleep_time": 0}
         self.cookie_controller = _Cookies()
@@ -108,8 +109,8 @@ class Authenticator(Authenticate):  # type: ignore[misc]
         """Who is signed in: by this tab's session, or by the browser's cookie."""
         if actor := signed_in():
             return actor
-        if st.session_state.get("session_id"):
-            forget()  # revoked or expired while the tab was open
+        if st.session_state.get("session_id") or st.session_state.get("authentication_status"):
+            forget()  # revoked or over while the tab was open
         self.login(location="unrendered")
         return signed_in()
 
@@ -137,6 +138,7 @@ def remember(actor: Actor, session_id: UUID) -> None:
 def forget() -> None:
     """Leave nothing of the person in this tab: the next one may be somebody else."""
     st.session_state.clear()
+    st.session_state.update(dict.fromkeys(_PACKAGE_KEYS))
 
 
 def signed_in() -> Actor | None:

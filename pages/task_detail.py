@@ -14,7 +14,8 @@ from pages.authenticator import require_actor
 from pages.log_view import log_html
 
 WINDOW = 500  # entries shown at first, and more with each click
-LOG_HEIGHT = 420  # pixels
+LOG_HEIGHT = 420  # pixels, and how many short entries that is
+LOG_ROWS = 18
 PREVIEW_BYTES = 2**20
 
 actor = require_actor()
@@ -56,6 +57,7 @@ def facts(task: Task) -> None:
 
 
 def log(task: Task) -> None:
+    st.subheader("Log", anchor=False)
     types = st.pills(
         "Entries",
         list(LogType),
@@ -67,26 +69,41 @@ def log(task: Task) -> None:
     )
     window = st.session_state.setdefault("window", WINDOW)
     entries = logs.newest(actor, [task.id], window, types or [])[task.id] if types else []
-    with st.container(height=LOG_HEIGHT, autoscroll=task.status not in ENDED, key="log"):
+    active = task.status not in ENDED
+    tall = active or len(entries) > LOG_ROWS
+    with st.container(height=LOG_HEIGHT if tall else "content", border=True, autoscroll=active, key="log"):
         if entries:
             st.html(log_html(entries))
         else:
             st.caption("No entry of these kinds." if task.log_count else "Nothing has been said yet.")
-    if entries and len(entries) == window and st.button(f"Show {WINDOW} earlier entries"):
-        st.session_state["window"] = window + WINDOW
-        st.rerun(scope="fragment")
+    if entries and len(entries) == window:
+        st.button(f"Show {WINDOW} earlier entries", on_click=widen, args=(window + WINDOW,))
 
 
-def poll(task_id: int, *, was_active: bool) -> None:
+def widen(window: int) -> None:
+    st.session_state["window"] = window
+
+
+@st.fragment(run_every=shared.poll_interval())
+def live(task_id: int) -> None:
+    """A task that has not ended: drawn anew every five seconds."""
     try:
         task = tasks.find(require_actor(), task_id)
     except NotFound:
         st.rerun()  # deleted meanwhile: the whole page says so
-    if was_active and task.status in ENDED:
-        st.rerun()  # a timed fragment never stops by itself: draw the page anew, without a timer
+    if task.status in ENDED:
+        st.rerun()  # a timed fragment never stops by itself: the whole page draws the end without one
+    facts(task)
+    log(task)
+
+
+@st.fragment
+def settled(task: Task) -> None:
+    """A task that has ended: drawn once, what it made before what it said."""
+    require_actor()
     outcome(task)
     facts(task)
-    st.subheader("Log", anchor=False)
+    files(task)
     log(task)
 
 
@@ -101,8 +118,6 @@ def everything_said(task: Task) -> str:
 def files(task: Task) -> None:
     made = artifacts.of(actor, task.id)
     if not made:
-        if task.status in ENDED:
-            st.caption("The task made no files.")
         return
     st.subheader("Files", anchor=False)
     names = [file.name for file in made]
@@ -133,6 +148,7 @@ def files(task: Task) -> None:
 
 @st.dialog("Delete task", icon=":material/delete:")
 def confirm_delete(task: Task) -> None:
+    actor = require_actor()
     running = task.status is TaskStatus.PROCESSING
     st.write(
         "It is running: its work is **stopped at once**. " * running
@@ -141,7 +157,7 @@ def confirm_delete(task: Task) -> None:
     with st.container(horizontal=True):
         if st.button("Delete this task", type="primary"):
             try:
-                tasks.delete_one(require_actor(), task.id)
+                tasks.delete_one(actor, task.id)
             except NotFound:
                 st.session_state["notice"] = "The task was already gone."
             else:
@@ -162,8 +178,11 @@ if shared.first_line(task.prompt) != task.prompt:
     with st.expander("The whole prompt"):
         st.code(task.prompt, language=None, wrap_lines=True)
 
-active = task.status not in ENDED
-st.fragment(run_every=shared.poll_interval() if active else None)(poll)(task.id, was_active=active)
+if task.status in ENDED:
+    settled(task)
+else:
+    live(task.id)
+
 with st.container(horizontal=True):
     st.download_button(
         "Download the log",
@@ -174,5 +193,3 @@ with st.container(horizontal=True):
     )
     if st.button("Delete", icon=":material/delete:"):
         confirm_delete(task)
-if not active:
-    files(task)

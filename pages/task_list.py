@@ -10,6 +10,7 @@ from pages import shared
 from pages.authenticator import require_actor
 
 ROWS = 25
+ALL = "all"
 
 actor = require_actor()
 
@@ -41,26 +42,39 @@ def empty(status: TaskStatus | None, query: str) -> None:
         st.page_link("new_task.py", label="Create your first task", icon=":material/add_circle:")
 
 
+def turn_to(cursor: str | None) -> None:
+    if cursor:
+        st.query_params["before"] = cursor
+    else:
+        st.query_params.pop("before", None)
+
+
+def choose_status() -> None:
+    turn_to(None)
+    st.query_params.pop("status", None)
+    if (chosen := st.session_state["status"]) in list(TaskStatus):
+        st.query_params["status"] = chosen
+
+
 @st.fragment(run_every=shared.poll_interval())
 def tasks_list(query: str) -> None:
     require_actor()
     counts = tasks.counts(actor)
+    # Not bound to the query string: that would hold the label, and the label holds a count.
+    asked = st.query_params.get("status", ALL)
     chosen = st.pills(
         "Status",
-        ["all", *(status.value for status in TaskStatus)],
-        default="all",
+        [ALL, *TaskStatus],
+        default=asked if asked in list(TaskStatus) else ALL,
         required=True,
         key="status",
-        bind="query-params",
         label_visibility="collapsed",
         format_func=lambda value: (
-            f"All {sum(counts.values()):,}"
-            if value == "all"
-            else f"{shared.STATUS_NAMES[TaskStatus(value)]} {counts[TaskStatus(value)]:,}"
+            f"All {sum(counts.values()):,}" if value == ALL else f"{shared.STATUS_NAMES[value]} {counts[value]:,}"
         ),
-        on_change=lambda: st.query_params.pop("before", None),
+        on_change=choose_status,
     )
-    status = None if chosen in (None, "all") else TaskStatus(chosen)
+    status = None if chosen in (None, ALL) else TaskStatus(chosen)
     before = st.query_params.get("before")
     page = tasks.page(actor, status=status, query=query, limit=ROWS, cursor=before)
     for task in page.tasks:
@@ -68,23 +82,22 @@ def tasks_list(query: str) -> None:
     if not page.tasks:
         empty(status, query)
     with st.container(horizontal=True, vertical_alignment="center"):
-        if before and st.button("Newest", icon=":material/first_page:"):
-            st.query_params.pop("before")
-            st.rerun(scope="fragment")
-        if page.next_cursor and st.button("Older", icon=":material/chevron_right:"):
-            st.query_params["before"] = page.next_cursor
-            st.rerun(scope="fragment")
+        if before:
+            st.button("Newest", icon=":material/first_page:", on_click=turn_to, args=(None,))
+        if page.next_cursor:
+            st.button("Older", icon=":material/chevron_right:", on_click=turn_to, args=(page.next_cursor,))
         st.html(shared.updated_stamp())
 
 
 @st.dialog("Delete tasks", icon=":material/delete:")
 def confirm_delete(word: str, number: int) -> None:
+    actor = require_actor()
     st.write(
         f"Delete **{number:,} {word}** task{'s' if number > 1 else ''}, with logs and files? This cannot be undone."
     )
     with st.container(horizontal=True):
         if st.button(f"Delete {number:,} {word}", type="primary"):
-            deleted = tasks.delete_ended(require_actor(), [word])
+            deleted = tasks.delete_ended(actor, [word])
             st.session_state["notice"] = f"{deleted:,} {word} task{'s' if deleted != 1 else ''} deleted."
             st.rerun()
         if st.button("Keep them"):
@@ -120,5 +133,7 @@ search = st.text_input(
     placeholder="Search in the prompts",
     label_visibility="collapsed",
     max_chars=tasks.QUERY_CHARACTERS,
+    on_change=turn_to,
+    args=(None,),
 )
 tasks_list(search or "")

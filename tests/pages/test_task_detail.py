@@ -1,0 +1,71 @@
+import pytest
+
+from core import claims, tasks
+from core.claims import Entry
+from core.config import settings
+from core.db import now
+from core.models import EndReason, LogType
+from core.ownership import Actor
+from tests.pages.conftest import Open
+
+
+def html(app) -> str:
+    return "".join(element.proto.body for element in app.get("html"))
+
+
+def start(actor: Actor, prompt: str = "Profile the data") -> claims.Claim:
+    tasks.create(actor, prompt, agent="data-processor")
+    held = claims.claim("runner", 30)
+    assert held
+    return held
+
+
+def test_a_running_task_shows_status_progress_countdown_and_log(open_app: Open, ada: Actor) -> None:
+    held = start(ada)
+    claims.record(held, [Entry(LogType.COMMAND, "git clone", now())], 42)
+    app = open_app(ada, "task_detail", id=str(held.task_id))
+    assert not app.exception
+    assert app.header[0].value == "Profile the data"
+    for shown in ("Running", 'aria-valuenow="42"', "Left of 5 min", "git clone", "updated "):
+        assert shown in html(app)
+
+
+@pytest.mark.parametrize(
+    ("reason", "where"),
+    [(EndReason.FAILED, "error"), (EndReason.TIMED_OUT, "warning"), (EndReason.INTERRUPTED, "warning")],
+)
+def test_why_it_ended_stands_on_top(open_app: Open, ada: Actor, reason: EndReason, where: str) -> None:
+    held = start(ada)
+    claims.finish(held, reason, "The reason, in one sentence")
+    app = open_app(ada, "task_detail", id=str(held.task_id))
+    assert [element.value for element in app.get(where)] == ["The reason, in one sentence"]
+
+
+def test_the_files_can_be_seen_and_fetched(open_app: Open, ada: Actor) -> None:
+    held = start(ada)
+    folder = settings().artifacts / str(held.task_id)
+    folder.mkdir(parents=True)
+    (folder / "report.md").write_text("# All is well")
+    kept = claims.Kept("report.md", 13, "0" * 64, "text/markdown")
+    claims.finish(held, EndReason.COMPLETED, artifacts=[kept])
+    app = open_app(ada, "task_detail", id=str(held.task_id))
+    assert "# All is well" in [element.value for element in app.markdown]
+    assert any("Download report.md" in button.proto.label for button in app.get("download_button"))
+
+
+@pytest.mark.parametrize("asked", ["0", "-1", "999", "abc", "", str(2**63), "theirs"])
+def test_absent_and_anothers_look_the_same(open_app: Open, ada: Actor, bob: Actor, asked: str) -> None:
+    theirs = start(bob)
+    app = open_app(ada, "task_detail", id=str(theirs.task_id) if asked == "theirs" else asked)
+    assert not app.exception
+    assert [title.value for title in app.title] == ["Task not found"]
+    assert "Profile" not in html(app)
+
+
+def test_what_an_agent_prints_is_text(open_app: Open, ada: Actor) -> None:
+    held = start(ada, "Say <script>alert(1)</script>")
+    claims.record(held, [Entry(LogType.INFO, "<img src=x onerror=alert(1)> \x1b[31mred\x1b[0m", now())])
+    shown = html(open_app(ada, "task_detail", id=str(held.task_id)))
+    assert "<img" not in shown
+    assert "&lt;img src=x" in shown
+    assert '<span class="td-ansi-red">red</span>' in shown
