@@ -172,7 +172,11 @@ try:
 except (NotFound, ValueError):
     missing()
 
-st.page_link("task_list.py", label="All tasks", icon=":material/arrow_back:")
+with st.container(horizontal=True, horizontal_alignment="distribute"):
+    st.page_link("task_list.py", label="All tasks", icon=":material/arrow_back:")
+    delete = st.button("Delete", icon=":material/delete:")
+if delete:
+    confirm_delete(task)
 st.header(shared.plain(shared.first_line(task.prompt)), anchor=False)
 if shared.first_line(task.prompt) != task.prompt:
     with st.expander("The whole prompt"):
@@ -182,14 +186,10 @@ if task.status in ENDED:
     settled(task)
 else:
     live(task.id)
-
-with st.container(horizontal=True):
-    st.download_button(
-        "Download the log",
-        data=lambda: everything_said(task),
-        file_name=f"task-{task.id}-log.txt",
-        on_click="ignore",
-        icon=":material/download:",
-    )
-    if st.button("Delete", icon=":material/delete:"):
-        confirm_delete(task)
+st.download_button(
+    "Download the log",
+    data=lambda: everything_said(task),
+    file_name=f"task-{task.id}-log.txt",
+    on_click="ignore",
+    icon=":material/download:",
+)

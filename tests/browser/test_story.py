@@ -28,7 +28,10 @@ def fill_setup(page: Page) -> None:
     page.get_by_role("button", name="Create the account").click()
 
 
-def sign_in(page: Page, username: str) -> None:
+def sign_in_as_new(server: Server, page: Page, username: str) -> None:
+    """Sign in as somebody who got an account just now."""
+    email = f"{username}@example.org"
+    server.operate("users", "add", username, "--email", email, "--password-stdin", typed=PASSWORD)
     page.get_by_label("Username").fill(username)
     page.get_by_role("textbox", name="Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
@@ -54,7 +57,7 @@ def test_from_the_setup_link_to_the_report_and_away(server: Server, open_page: O
 
     page.get_by_role("link", name="Create your first task").click()
     page.get_by_label("What should it do?").fill("Profile the sales")
-    page.get_by_label("Repository (optional)").fill(str(folder))
+    page.get_by_role("textbox", name="Repository (optional)").fill(str(folder))
     page.get_by_role("button", name="Create task").click()
     expect(page.get_by_role("heading", name="Profile the sales")).to_be_visible()
     expect(page).to_have_url(re.compile(r"/task\?id=1$"))
@@ -88,11 +91,8 @@ def test_from_the_setup_link_to_the_report_and_away(server: Server, open_page: O
     page.wait_for_timeout(7_000)
     assert page.locator(".td-stamp").inner_text() == stamp, "an ended task is still being polled"
 
-    server.operate(
-        "users", "add", "bob", "--email", "bob@example.org", "--name", "Bob", "--password-stdin", typed=PASSWORD
-    )
     other = open_page("/task?id=1")
-    sign_in(other, "bob")
+    sign_in_as_new(server, other, "bob")
     expect(other.get_by_text("Task not found")).to_be_visible()
     other.get_by_role("link", name="All tasks").click()
     expect(other.get_by_text("No tasks yet")).to_be_visible()
@@ -108,7 +108,7 @@ def test_from_the_setup_link_to_the_report_and_away(server: Server, open_page: O
 
 def test_a_deep_link_survives_the_sign_in_and_signing_out_ends_every_tab(server: Server, open_page: Open) -> None:
     page = open_page("/new")
-    sign_in(page, "bob")
+    sign_in_as_new(server, page, "cleo")
     expect(page.get_by_label("What should it do?")).to_be_visible()
     assert page.url.endswith("/new")
     (cookie,) = [cookie for cookie in page.context.cookies() if cookie["name"] == "taskdeck_session"]
@@ -128,9 +128,9 @@ def test_a_deep_link_survives_the_sign_in_and_signing_out_ends_every_tab(server:
 
 def test_clean_up_counts_asks_and_deletes_only_that(server: Server, open_page: Open) -> None:
     page = open_page()
-    sign_in(page, "bob")
+    sign_in_as_new(server, page, "dana")
     expect(page.get_by_text("No tasks yet")).to_be_visible()
-    token = server.operate("tokens", "create", "--user", "bob", "--name", "test")
+    token = server.operate("tokens", "create", "--user", "dana", "--name", "test")
     bearer = {"Authorization": f"Bearer {token}"}
     for agent in ("claude", "claude", "data-processor"):
         created = page.request.post(
