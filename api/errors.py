@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core import db, errors
 
@@ -17,8 +18,14 @@ STATUS: dict[type[errors.TaskdeckError], int] = {
     errors.NotFound: 404,
 }
 RETRY_SECONDS = 5
+BODY_BYTES = 2**20  # a prompt of 20,000 characters, each escaped in JSON, is a quarter of it
 
-_HTTP = {404: "There is nothing at this address.", 405: "This address does not take that method."}
+_HTTP = {
+    400: "The body cannot be read as JSON.",
+    404: "There is nothing at this address.",
+    405: "This address does not take that method.",
+    413: "The body is too large: at most 1 MiB.",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -28,8 +35,24 @@ def answer(status: int, sentence: str, headers: dict[str, str] | None = None) ->
     return JSONResponse({"error": sentence}, status, headers)
 
 
+class DeclaredBodyLimit:
+    """Refuses a body by its declared length before it is read; FastAPI's own limit answers in plain text."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self.app = app
+        self.most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        declared = dict(scope.get("headers", ())).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > self.most:
+            await answer(413, _HTTP[413])(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
 def install(api: FastAPI) -> None:
     """Have ``api`` answer every error in this form; none shows a traceback."""
+    api.add_middleware(DeclaredBodyLimit, most=BODY_BYTES)
     api.add_exception_handler(errors.TaskdeckError, _named)
     api.add_exception_handler(RequestValidationError, _malformed)
     api.add_exception_handler(HTTPException, _http)
@@ -38,8 +61,10 @@ def install(api: FastAPI) -> None:
     api.add_exception_handler(Exception, _unexpected)
 
 
-def _named(_: Request, error: Exception) -> JSONResponse:
-    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
+def _named(request: Request, error: Exception) -> JSONResponse:
+    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), None)
+    if status is None:
+        return _unexpected(request, error)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
     return answer(status, str(error), headers)
 

@@ -1,13 +1,13 @@
 """Who calls: a personal token, or the browser's session cookie."""
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
-from fastapi import Depends, Request
+from fastapi import BackgroundTasks, Depends, Request
 from fastapi.security import APIKeyCookie, HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
 
 from core.auth import sessions, tokens
+from core.config import settings
 from core.errors import Forbidden, NotSignedIn
 from core.models import TokenScope
 from core.ownership import Actor
@@ -20,6 +20,7 @@ _cookie = APIKeyCookie(name=sessions.COOKIE, auto_error=False, scheme_name="sess
 
 def identify(
     request: Request,
+    afterwards: BackgroundTasks,
     _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     __: Annotated[str | None, Depends(_cookie)],
 ) -> Actor:
@@ -34,10 +35,11 @@ def identify(
         known = tokens.person(token.strip()) if kind.lower() == "bearer" else None
         if known is None:
             raise NotSignedIn("The token is not valid: send Authorization: Bearer tsk_…")
-        actor, scope = known
-        if changes and scope is TokenScope.READ:
+        if changes and known.scope is TokenScope.READ:
             raise Forbidden("This token may only read: use one with the scope write.")
-        return actor
+        if known.use_is_due:
+            afterwards.add_task(tokens.note_use, known.id)  # a read must not wait for a writer
+        return known.actor
     session_id = sessions.read_cookie(request.cookies.get(sessions.COOKIE, ""))
     person = sessions.person(session_id) if session_id else None
     if person is None:
@@ -48,11 +50,17 @@ def identify(
 
 
 def require_same_origin(request: Request) -> None:
-    """Raise Forbidden unless the browser says that one of our own pages sent this (Fetch Metadata, or Origin)."""
+    """Raise Forbidden unless the browser says that one of our own pages sent this.
+
+    By Fetch Metadata where the browser sends it (it does on https and localhost), else by the Origin header alone.
+    """
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    same_site = site in (None, "same-origin")
-    same_origin = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    if (site is None and origin is None) or not (same_site and same_origin):
+    if site is None:
+        ours = origin in (f"{request.url.scheme}://{request.headers.get('host')}", settings().home)
+    else:
+        host = request.headers.get("host")
+        ours = site == "same-origin" and origin in (None, f"http://{host}", f"https://{host}", settings().home)
+    if not ours:
         raise Forbidden("This call did not come from Taskdeck's own pages: use a personal token.")
 
 

@@ -1,10 +1,13 @@
 """The API: each route asks core one thing and shapes the answer."""
 
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse
 from fastapi_offline import FastAPIOffline
+from pydantic import BeforeValidator
+from starlette.types import Receive, Scope, Send
 
 from api import errors, schemas
 from api.identity import CurrentActor, require_same_origin
@@ -27,7 +30,7 @@ SHOWN_INLINE = ("text/html", "text/markdown", "text/plain", "application/json", 
 Logs = Literal["all", "tail", "none"]
 _ENTRIES = {"all": logs.PAGE_ENTRIES, "tail": TAIL_ENTRIES, "none": 0}
 
-router = APIRouter(responses={code: {"model": schemas.Failure} for code in (400, 401)})
+router = APIRouter(responses={"4XX": {"model": schemas.Failure}, "503": {"model": schemas.Failure}})
 
 
 def create_api() -> FastAPI:
@@ -38,6 +41,7 @@ def create_api() -> FastAPI:
         version=__version__,
         description='Hand tasks to agents and read what they did. Errors are always `{"error": "one sentence"}`.',
         redoc_url=None,
+        max_body_size=errors.BODY_BYTES,
     )
     errors.install(api)
     api.include_router(router)
@@ -49,7 +53,7 @@ def list_tasks(
     actor: CurrentActor,
     limit: int = 50,
     cursor: str | None = None,
-    status: TaskStatus | None = None,
+    status: Annotated[TaskStatus | None, BeforeValidator(lambda word: word or None)] = None,
     q: Annotated[str, Query(description="Only tasks whose prompt holds this text.")] = "",
     logs: Annotated[Logs, Query(description="The last 1,000 entries of each task, the last 20, or none.")] = "all",
 ) -> schemas.TaskPage:
@@ -78,21 +82,21 @@ def delete_tasks(
     return schemas.Deleted(message=f"{number} tasks deleted.", deletedCount=number)
 
 
-@router.get("/tasks/{task_id}", tags=["tasks"], responses={404: {"model": schemas.Failure}})
+@router.get("/tasks/{task_id}", tags=["tasks"])
 def get_task(actor: CurrentActor, task_id: int) -> schemas.OneTask:
     """One task with its last 1,000 log entries."""
     (shown,) = _shown(actor, [tasks.find(actor, task_id)], "all")
     return schemas.OneTask(task=shown)
 
 
-@router.delete("/tasks/{task_id}", tags=["tasks"], responses={404: {"model": schemas.Failure}})
+@router.delete("/tasks/{task_id}", tags=["tasks"])
 def delete_task(actor: CurrentActor, task_id: int) -> schemas.Message:
     """Delete a task with its log and files; a running one is stopped."""
     tasks.delete_one(actor, task_id)
     return schemas.Message(message="Task deleted.")
 
 
-@router.get("/tasks/{task_id}/logs", tags=["tasks"], responses={404: {"model": schemas.Failure}})
+@router.get("/tasks/{task_id}/logs", tags=["tasks"])
 def list_logs(
     actor: CurrentActor,
     task_id: int,
@@ -104,15 +108,12 @@ def list_logs(
     return schemas.LogPage(logs=[schemas.LogEntry.model_validate(entry) for entry in entries])
 
 
-@router.get("/tasks/{task_id}/artifacts/", tags=["artifacts"], responses={404: {"model": schemas.Failure}})
+@router.get("/tasks/{task_id}/artifacts/", tags=["artifacts"])
 def list_artifacts(actor: CurrentActor, task_id: int, request: Request) -> schemas.ArtifactList:
     """The files that the task made."""
     files = artifacts.of(actor, task_id)
     return schemas.ArtifactList(
-        artifacts=[
-            schemas.ArtifactOut.of(file, request.url_for("get_artifact", task_id=str(task_id), name=file.name).path)
-            for file in files
-        ]
+        artifacts=[schemas.ArtifactOut.of(file, request.url.path + quote(file.name, safe="")) for file in files]
     )
 
 
@@ -120,13 +121,12 @@ def list_artifacts(actor: CurrentActor, task_id: int, request: Request) -> schem
     "/tasks/{task_id}/artifacts/{name}",
     tags=["artifacts"],
     response_class=FileResponse,
-    responses={404: {"model": schemas.Failure}},
 )
 def get_artifact(actor: CurrentActor, task_id: int, name: str, download: bool = False) -> FileResponse:
     """One file; as a download unless its kind is safe to show."""
     artifact, path = artifacts.find(actor, task_id, name)
     inline = artifact.media_type in SHOWN_INLINE and not download
-    return FileResponse(
+    return _WholeFile(
         path,
         media_type=artifact.media_type,
         filename=artifact.name,
@@ -154,7 +154,8 @@ def list_agents(actor: CurrentActor) -> schemas.AgentList:
     )
 
 
-@router.get("/health", tags=["service"], responses={503: {"model": schemas.Failure}})
+@router.head("/health", include_in_schema=False)
+@router.get("/health", tags=["service"])
 def health() -> schemas.Health:
     """Whether the server is up and its database answers; needs no identity."""
     db.ping()
@@ -184,6 +185,14 @@ def close_session(request: Request, response: Response) -> schemas.Message:
         sessions.end(session_id)
     response.delete_cookie(sessions.COOKIE)
     return schemas.Message(message="Signed out.")
+
+
+class _WholeFile(FileResponse):
+    """A file without ranges: Starlette would refuse a bad one in another form than our errors."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
+        await super().__call__({**scope, "headers": headers}, receive, send)
 
 
 def _shown(actor: Actor, found: list[Task], amount: Logs) -> list[schemas.TaskOut]:

@@ -58,7 +58,11 @@ def _measure(port: int, environment: dict[str, str]) -> int:
         plain = [_timed(lambda: client.get("/health")) for _ in range(TASKS)]
         seen, waited = zip(*(_one(client) for _ in range(TASKS)), strict=True)
     base = statistics.median(plain)
-    for name, figures in (("GET /health", plain), ("POST to processing, as seen", seen), ("created to started", waited)):
+    for name, figures in (
+        ("GET /health", plain),
+        ("POST to processing, as seen", seen),
+        ("created to started", waited),
+    ):
         p50, p95 = statistics.median(figures), statistics.quantiles(figures, n=20)[-1]
         print(f"{name:<30} p50 {p50:7.1f} ms   p95 {p95:7.1f} ms   p50 is {p50 / base:5.1f} x GET /health")
     p95 = statistics.quantiles(seen, n=20)[-1]

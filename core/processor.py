@@ -67,6 +67,12 @@ def live(
         run.finish(EndReason.FAILED, BROKEN)
 
 
+def clear_up(task_id: int, settings: Settings) -> None:
+    """Remove what a task left on the disk whose runner died in its middle."""
+    for folder in (settings.workspaces, settings.artifacts):
+        shutil.rmtree(folder / str(task_id), ignore_errors=True)
+
+
 class Run:
     """The steps of a task's life and what they share: the log, the clock, the stage."""
 

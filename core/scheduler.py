@@ -87,6 +87,7 @@ class Scheduler:
     def _sweep(self) -> None:
         for task_id in claims.expire():
             _log.warning("task %s was interrupted: its runner is gone", task_id)
+            processor.clear_up(task_id, self._settings)
         self._look()
 
     def _renew(self) -> None:

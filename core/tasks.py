@@ -5,7 +5,7 @@ import binascii
 import shutil
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 
@@ -20,6 +20,8 @@ PROMPT_CHARACTERS = 20_000
 PAGE_TASKS = 200
 QUERY_CHARACTERS = 200
 MAX_ID = 2**63 - 1
+
+_FOREIGN_CURSOR = "cursor must be a nextCursor from an earlier answer."
 
 #: The words of a bulk delete, as the API and the pages have them.
 BULK = {"completed": TaskStatus.COMPLETED, "failed": TaskStatus.ERROR}
@@ -174,8 +176,9 @@ def _older_than(cursor: str) -> ColumnElement[bool]:
     try:
         moment, _, number = base64.b64decode(cursor, altchars=b"-_", validate=True).decode().partition(" ")
         created_at, task_id = datetime.fromisoformat(moment), int(number)
-    except (binascii.Error, ValueError):
-        raise InvalidInput("cursor must be a nextCursor from an earlier answer.") from None
+        created_at.astimezone(UTC)  # not every zone and time that can be written can be converted
+    except (binascii.Error, ValueError, OverflowError):
+        raise InvalidInput(_FOREIGN_CURSOR) from None
     if created_at.tzinfo is None or not 0 < task_id <= MAX_ID:
-        raise InvalidInput("cursor must be a nextCursor from an earlier answer.")
+        raise InvalidInput(_FOREIGN_CURSOR)
     return or_(Task.created_at < created_at, and_(Task.created_at == created_at, Task.id < task_id))

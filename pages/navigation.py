@@ -7,8 +7,12 @@ import streamlit as st
 from core.auth import people
 from pages.authenticator import Authenticator, bridge
 
+FOLDER = Path(__file__).parent
+SIGN_IN_WIDTH = 440  # pixels
+
 st.set_page_config(page_title="Taskdeck", page_icon="🗂️", layout="centered")
-st.html(Path(__file__).with_name("style.css"))
+st.html(FOLDER / "style.css")
+st.logo(FOLDER / "logo.svg", size="large")
 
 authenticator = Authenticator()
 actor = authenticator.actor()
@@ -35,14 +39,14 @@ if actor:
 elif page.url_path == "setup":
     page.run()
 else:
-    st.title(":material/stacks: Taskdeck")
-    if not people.exist():
-        st.info(
-            "Nobody has an account yet. Open the setup link that the server printed when it started.",
-            icon=":material/key:",
-        )
-    authenticator.login(fields={"Form name": "Sign in", "Login": "Sign in"})
-    if st.session_state.get("authentication_status"):
-        st.rerun()
-    if st.session_state.get("authentication_status") is False:
-        st.error("The username or the password is not right.")
+    with st.container(horizontal_alignment="center"), st.container(width=SIGN_IN_WIDTH):
+        if not people.exist():
+            st.info(
+                "Nobody has an account yet. Open the setup link that the server printed when it started.",
+                icon=":material/key:",
+            )
+        authenticator.login(fields={"Form name": "Sign in", "Login": "Sign in"})
+        if st.session_state.get("authentication_status"):
+            st.rerun()
+        if st.session_state.get("authentication_status") is False:
+            st.error("The username or the password is not right.")

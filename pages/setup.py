@@ -11,7 +11,7 @@ if token := st.query_params.pop("token", None):
     st.session_state["setup_token"] = token
 token = st.session_state.get("setup_token", "")
 
-st.title(":material/stacks: Set up Taskdeck")
+st.title("Set up Taskdeck", anchor=False)
 if not setup.is_open(token):
     st.warning(
         "This setup link is used up or too old. "

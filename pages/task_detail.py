@@ -7,6 +7,7 @@ import streamlit as st
 from core import artifacts, logs, tasks
 from core.clock import duration
 from core.config import settings
+from core.db import now
 from core.errors import NotFound
 from core.models import ENDED, EndReason, LogType, Task, TaskStatus
 from pages import shared
@@ -37,12 +38,12 @@ def outcome(task: Task) -> None:
 
 def facts(task: Task) -> None:
     late = ' class="td-late"' if shared.is_late(task) else ""
-    waited = duration((task.started_at - task.created_at).total_seconds()) if task.started_at else "waiting"
+    waited = duration(((task.started_at or task.finished_at or now()) - task.created_at).total_seconds())
     rows = [
         ("Agent", task.selected_agent + (f" · {task.selected_model}" if task.selected_model else "")),
         ("Repository", shared.repository_name(task.repo_url) if task.repo_url else ""),
         ("Created", shared.moment(task.created_at)),
-        ("Waited", waited),
+        ("Waited" if task.started_at else "Waiting", waited),
         ("Time", shared.took(task) if task.started_at else ""),
         ("Branch", task.branch_name or ""),
     ]
@@ -122,16 +123,19 @@ def files(task: Task) -> None:
     st.subheader("Files", anchor=False)
     names = [file.name for file in made]
     first = next((name for name in ("report.html", "report.md") if name in names), names[0])
-    name = st.segmented_control("File", names, default=first, required=True, key="file", label_visibility="collapsed")
-    file, path = artifacts.find(actor, task.id, name or first)
-    st.download_button(
-        f"Download {file.name} ({file.size / 1024:,.0f} KB)",
-        data=path.read_bytes,
-        file_name=file.name,
-        mime=file.media_type,
-        on_click="ignore",
-        icon=":material/download:",
-    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        name = st.segmented_control(
+            "File", names, default=first, required=True, key="file", label_visibility="collapsed"
+        )
+        file, path = artifacts.find(actor, task.id, name or first)
+        st.download_button(
+            f"Download {file.name} ({max(1, file.size // 1024):,} KB)",
+            data=path.read_bytes,
+            file_name=file.name,
+            mime=file.media_type,
+            on_click="ignore",
+            icon=":material/download:",
+        )
     address = f"/api/tasks/{task.id}/artifacts/{file.name}"
     if file.media_type == "text/html":
         st.iframe(address, height=900)  # served as a document without scripts, requests or an origin

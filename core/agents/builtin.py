@@ -37,12 +37,13 @@ class BuiltIn:
 
     def command(self, assignment: Assignment) -> Command:
         given = ("--input", str(assignment.repository)) if assignment.repository else ()
+        home = str(assignment.output.parent / "home")
         return Command(
             argv=(sys.executable, "-m", self.module, "--output", str(assignment.output), *given),
             cwd=ROOT,
             shown=f"{self.name} --output output" + (" --input repository" if given else ""),
             stdin=assignment.prompt,
-            env={"HOME": str(assignment.output.parent / "home")},
+            env={"HOME": home, "TMPDIR": home},
         )
 
     def parse(self, line: str) -> Said | Done:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from itsdangerous import BadSignature, URLSafeSerializer, URLSafeTimedSerializer
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from core import db
 from core.auth import people
@@ -25,6 +25,7 @@ COOKIE = "taskdeck_session"
 def start(actor: Actor) -> UUID:
     """Begin a session of a person whose password was right; its id."""
     with acting_as_system() as session:
+        session.execute(delete(AuthSession).where(AuthSession.user_id == actor.id, AuthSession.expires_at <= db.now()))
         user = session.get_one(User, actor.id)
         row = AuthSession(user_id=actor.id, epoch=user.session_epoch, expires_at=db.now() + LIFETIME)
         session.add(row)
@@ -61,7 +62,7 @@ def redeem(ticket: str) -> str:
     """The cookie's value for a ticket. Raises InvalidInput when it is forged, too old or already used."""
     try:
         session_id = UUID(_tickets().loads(ticket, max_age=TICKET_SECONDS))
-    except BadSignature:
+    except (BadSignature, UnicodeEncodeError):
         raise InvalidInput("This sign-in ticket is not valid: sign in again.") from None
     with acting_as_system() as session:
         first = session.execute(
@@ -79,7 +80,7 @@ def read_cookie(value: str) -> UUID | None:
     """The session that a cookie names, or None when it is not one of ours."""
     try:
         return UUID(_cookies().loads(value))
-    except BadSignature:
+    except (BadSignature, UnicodeEncodeError):
         return None
 
 

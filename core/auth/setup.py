@@ -25,7 +25,7 @@ def is_open(token: str) -> bool:
     """Whether this link's token can still create the first admin."""
     try:
         _links().loads(token, max_age=LIFETIME_SECONDS)
-    except BadSignature:
+    except (BadSignature, UnicodeEncodeError):
         return False
     return not people.exist()
 

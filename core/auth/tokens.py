@@ -2,7 +2,9 @@
 
 import hashlib
 import secrets
-from datetime import timedelta
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 
@@ -40,9 +42,19 @@ def create(actor: Actor, label: str, scope: TokenScope = TokenScope.WRITE) -> st
     return token
 
 
-def person(token: str) -> tuple[Actor, TokenScope] | None:
-    """Whose token this is and what it may do; None when it is unknown, expired or revoked."""
-    now = db.now()
+@dataclass(frozen=True)
+class Known:
+    """A valid token: whose it is and what it may do."""
+
+    id: int
+    actor: Actor
+    scope: TokenScope
+    use_is_due: bool  #: whether its last use should be noted
+
+
+def person(token: str, *, now: datetime | None = None) -> Known | None:
+    """Whose token this is; None when it is unknown, expired or revoked. It only reads, so it waits for no writer."""
+    now = now or db.now()
     with acting_as_system(reading=True) as session:
         row = session.scalar(select(ApiToken).where(ApiToken.token_hash == _digest(token)))
         if row is None or row.revoked_at or row.expires_at <= now:
@@ -50,10 +62,14 @@ def person(token: str) -> tuple[Actor, TokenScope] | None:
         user = people.by_id(session, row.user_id)
     if user is None:
         return None
-    if row.last_used_at is None or row.last_used_at < now - _USE_STEP:
-        with acting_as_system() as session:
-            session.execute(update(ApiToken).where(ApiToken.id == row.id).values(last_used_at=now))
-    return people.actor(user), row.scope
+    due = row.last_used_at is None or row.last_used_at < now - _USE_STEP
+    return Known(row.id, people.actor(user), row.scope, due)
+
+
+def note_use(token_id: int) -> None:
+    """Remember that a token was used just now; when the database is busy, the next use will be remembered."""
+    with suppress(*db.Unavailable), acting_as_system() as session:
+        session.execute(update(ApiToken).where(ApiToken.id == token_id).values(last_used_at=db.now()))
 
 
 def _digest(token: str) -> str:

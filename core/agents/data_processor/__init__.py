@@ -1,0 +1,1 @@
+"""The built-in agent `data-processor`: reads the tables in a folder and writes a report on them."""

@@ -1,0 +1,161 @@
+"""What cannot be answered: the right status and one sentence."""
+
+import base64
+import logging
+import re
+from types import ModuleType
+
+import pytest
+
+from core import artifacts, logs, tasks
+from core.errors import ConfigurationError
+from core.models import Task
+from core.ownership import Actor, OwnershipViolation
+from tests.api.calls import Caller, rows, same, sentence
+from tests.api.conftest import MakeTask
+
+
+@pytest.mark.parametrize(
+    "task_id", ["0", "-1", "abc", str(2**63), str(10**30), "9" * 5_000, "1.5", "%00", "1%00", "1e3"]
+)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", ""), ("DELETE", ""), ("GET", "/logs"), ("GET", "/artifacts/"), ("GET", "/artifacts/report.md")],
+)
+def test_an_id_that_cannot_be_is_an_absent_task(
+    by_ada: Caller, ada: Actor, make_task: MakeTask, method: str, path: str, task_id: str
+) -> None:
+    make_task(ada)
+    answer = by_ada.call(method, f"/tasks/{task_id}{path}")
+    assert same(answer, by_ada.call(method, f"/tasks/987654{path}"))
+    assert (answer.status_code, sentence(answer)) == (404, "There is no such task.")
+    assert rows(Task) == 1
+
+
+def cursor(text: str | bytes) -> str:
+    return base64.urlsafe_b64encode(text.encode() if isinstance(text, str) else text).decode()
+
+
+MOMENT = "2026-01-05T00:00:00"
+CURSORS = [
+    *("garbage", "%00", "!!!", "====", "MQ", "ключ", "x" * 10_000, cursor("garbage"), cursor(b"\xff\xfe")),
+    *(cursor(f"{MOMENT} 1"), cursor(f"{MOMENT}+00:00"), cursor(f"{MOMENT}+00:00 "), cursor(f"{MOMENT}+00:00 x")),
+    *(cursor(f"{MOMENT}+00:00 {number}") for number in (0, -1, 2**63, 10**30, "9" * 5_000, "1.5", "1 1")),
+    *(cursor("0001-01-01T00:00:00+14:00 1"), cursor("9999-12-31T23:59:59-14:00 1"), cursor(f"{MOMENT}+99:00 1")),
+    *(cursor("' OR 1=1 --"), cursor("\0 1"), cursor("2026-99-99T00:00:00+00:00 1")),
+]
+
+
+@pytest.mark.parametrize("text", CURSORS, ids=lambda text: text[:24])
+def test_a_cursor_that_is_not_ours_is_refused(by_ada: Caller, text: str) -> None:
+    answer = by_ada.get("/tasks", params={"cursor": text})
+    assert answer.status_code == 400
+    assert sentence(answer).startswith("cursor ")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *(
+            "limit=0",
+            "limit=-1",
+            "limit=201",
+            "limit=abc",
+            "limit=1.5",
+            "limit=",
+            f"limit={2**70}",
+            f"limit={'9' * 5_000}",
+        ),
+        *("status=nonsense", "status=Pending", "status=failed", "status=%00", "logs=nonsense", "logs=ALL", "logs=%00"),
+        *("q=" + "x" * 201,),
+    ],
+    ids=lambda asked: asked[:20],
+)
+def test_a_question_to_the_list_that_makes_no_sense_is_refused_by_its_name(by_ada: Caller, asked: str) -> None:
+    answer = by_ada.get(f"/tasks?{asked}")
+    assert answer.status_code == 400
+    assert re.match(asked.partition("=")[0] + r"\b", sentence(answer))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *("", "?action=", "?action=all", "?action=error", "?action=pending", "?action=processing", "?action=COMPLETED"),
+        *(
+            "?action=completed,pending",
+            "?action=completed,,failed",
+            "?action=,",
+            "?action=completed;failed",
+            "?action=%00",
+        ),
+        *("?actions=completed", "?action=completed%2Cfailed%2Call", "?action=*"),
+    ],
+)
+def test_a_bulk_deletion_without_the_two_words_is_refused_and_deletes_nothing(
+    by_ada: Caller, ada: Actor, make_task: MakeTask, asked: str
+) -> None:
+    make_task(ada, "completed"), make_task(ada, "error")
+    answer = by_ada.delete(f"/tasks{asked}")
+    assert answer.status_code == 400
+    assert "completed" in sentence(answer) and "failed" in sentence(answer)
+    assert rows(Task) == 2
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/", "/nothing", "/tasks/1/nothing", "/%2e%2e/secret", "/%00", "/v1/tasks", "/docs/x"]
+)
+def test_an_unknown_address_is_a_404_in_the_usual_form(by_ada: Caller, path: str) -> None:
+    answer = by_ada.get(path or "/", follow_redirects=True)
+    assert answer.status_code == 404 and sentence(answer)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(("PUT", "/tasks"), ("PATCH", "/tasks/1"), ("POST", "/tasks/1"), ("POST", "/health"), ("DELETE", "/agents")),
+        *(("OPTIONS", "/tasks"), ("TRACE", "/tasks"), ("POST", "/tasks/1/logs")),
+        *(("GET", "/session"), ("NONSENSE", "/tasks")),
+    ],
+)
+def test_a_wrong_method_is_a_405_in_the_usual_form(by_ada: Caller, method: str, path: str) -> None:
+    answer = by_ada.call(method, path, json={"prompt": "Count"})
+    assert answer.status_code == 405 and sentence(answer)
+    assert answer.headers["allow"]
+    assert rows(Task) == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "place", "name", "fault"),
+    [
+        ("GET", "/tasks", tasks, "page", RuntimeError("secret detail")),
+        ("POST", "/tasks", tasks, "create", RuntimeError("secret detail")),
+        ("DELETE", "/tasks?action=failed", tasks, "delete_ended", RuntimeError("secret detail")),
+        ("GET", "/tasks/1", tasks, "find", OwnershipViolation("secret detail")),
+        ("GET", "/tasks/1/logs", logs, "after", AssertionError("secret detail")),
+        ("GET", "/tasks/1/artifacts/", artifacts, "of", KeyError("secret detail")),
+        ("POST", "/tasks", tasks, "create", ConfigurationError("secret detail")),
+    ],
+    ids=lambda value: "" if isinstance(value, ModuleType) else str(value).partition("?")[0],
+)
+def test_a_fault_of_ours_is_a_500_whose_reference_leads_to_the_server_log(
+    by_ada: Caller,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    method: str,
+    path: str,
+    place: ModuleType,
+    name: str,
+    fault: Exception,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(place, name, fail)
+    answer = by_ada.call(method, path, json={"prompt": "Count"})
+    assert answer.status_code == 500
+    assert "secret detail" not in answer.text
+    (reference,) = re.findall(r"\b[0-9a-f]{8,}\b", sentence(answer))
+    (record,) = [record for record in caplog.records if reference in record.getMessage()]
+    assert record.levelno == logging.ERROR
+    assert record.exc_info is not None and record.exc_info[1] is fault
+    assert by_ada.get("/health").status_code == 200

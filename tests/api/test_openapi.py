@@ -1,0 +1,87 @@
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from tests.api.calls import Caller
+
+#: The contract's calls that this release has.
+CALLS = {
+    *(("get", "/tasks"), ("post", "/tasks"), ("delete", "/tasks"), ("get", "/tasks/{task_id}")),
+    *(("delete", "/tasks/{task_id}"), ("get", "/tasks/{task_id}/logs"), ("get", "/tasks/{task_id}/artifacts/")),
+    *(("get", "/tasks/{task_id}/artifacts/{name}"), ("get", "/agents"), ("get", "/health")),
+}
+
+
+@pytest.fixture
+def schema(anybody: Caller) -> dict[str, Any]:
+    answer = anybody.get("/openapi.json")
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def calls(schema: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(method, path): call for path, methods in schema["paths"].items() for method, call in methods.items()}
+
+
+def test_the_description_holds_every_call_of_the_contract_at_its_address(schema: dict[str, Any]) -> None:
+    assert [server["url"] for server in schema["servers"]] == ["/api"]
+    assert set(calls(schema)) == CALLS
+
+
+def test_the_examples_of_a_new_task_can_be_sent_as_they_are(by_ada: Caller, schema: dict[str, Any]) -> None:
+    examples = schema["components"]["schemas"]["NewTask"]["examples"]
+    assert len(examples) >= 2
+    for example in examples:
+        task = by_ada.post("/tasks", json=example).json()["task"]
+        assert (task["prompt"], task["selected_agent"]) == (example["prompt"], example["selectedAgent"])
+
+
+def test_each_call_has_a_sentence_and_says_which_answer_it_gives(schema: dict[str, Any]) -> None:
+    for (method, path), call in calls(schema).items():
+        assert call["description"].endswith("."), path
+        assert ("201" if method == "post" else "200") in call["responses"], path
+
+
+def test_every_error_is_described_as_it_is_and_422_is_none_of_them(schema: dict[str, Any]) -> None:
+    for (method, path), call in calls(schema).items():
+        assert "422" not in call["responses"], (method, path)
+        for status in [status for status in call["responses"] if status >= "400"]:
+            described = call["responses"][status]["content"]["application/json"]["schema"]
+            assert described == {"$ref": "#/components/schemas/Failure"}, (method, path, status)
+    assert set(schema["components"]["schemas"]["Failure"]["properties"]) == {"error"}
+
+
+def test_every_call_but_health_asks_for_a_token_or_the_cookie(schema: dict[str, Any]) -> None:
+    schemes = schema["components"]["securitySchemes"]
+    assert {scheme["type"] for scheme in schemes.values()} == {"http", "apiKey"}
+    for (_, path), call in calls(schema).items():
+        asked = {name for way in call.get("security", []) for name in way}
+        assert asked == (set() if path == "/health" else set(schemes)), path
+
+
+class Addresses(HTMLParser):
+    """What a page makes a browser load, or leads to."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attrs if name in ("src", "href")]
+
+
+def test_the_documentation_comes_whole_from_this_server(anybody: Caller) -> None:
+    answer = anybody.get("/docs")
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/html")
+    addresses = Addresses(answer.text).found
+    assert any(address.endswith(".js") for address in addresses)
+    assert any(address.endswith(".css") for address in addresses)
+    for address in addresses:
+        assert address.startswith("/api/"), address
+        asset = anybody.get(address.removeprefix("/api"))
+        assert asset.status_code == 200 and len(asset.content) > 500, address
+    assert not re.search(r"(?:src|href|url)\s*[=:]\s*['\"]?(?:https?:)?//", answer.text)
+    assert re.search(r"url:\s*['\"]/api/openapi\.json['\"]", answer.text)

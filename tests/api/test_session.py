@@ -1,0 +1,170 @@
+"""The browser's cookie: a ticket fetches it, a sign-out ends it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from http.cookies import Morsel, SimpleCookie
+from types import SimpleNamespace
+from uuid import UUID
+
+import httpx
+import itsdangerous.timed
+import pytest
+from itsdangerous import URLSafeSerializer, URLSafeTimedSerializer
+from sqlalchemy import select
+
+from core.auth import sessions
+from core.config import signing_secret
+from core.models import AuthSession
+from core.ownership import Actor, acting_as_system
+from tests.api.calls import ORIGIN, Caller, sentence
+
+OWN_PAGE = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
+
+
+@pytest.fixture
+def own_page(anybody: Caller) -> Caller:
+    """One of our own pages in a browser that has no cookie yet."""
+    return replace(anybody, headers=OWN_PAGE)
+
+
+@pytest.fixture
+def session_id(ada: Actor) -> UUID:
+    return sessions.start(ada)
+
+
+def redeemed() -> int:
+    with acting_as_system(reading=True) as session:
+        return len(session.scalars(select(AuthSession).where(AuthSession.redeemed_at.is_not(None))).all())
+
+
+def set_cookie(answer: httpx.Response) -> Morsel[str]:
+    (header,) = answer.headers.get_list("set-cookie")
+    return SimpleCookie(header)[sessions.COOKIE]
+
+
+def refused(answer: httpx.Response, status: int = 400) -> bool:
+    assert answer.status_code == status, answer.text
+    assert "set-cookie" not in answer.headers
+    return bool(sentence(answer))
+
+
+def test_a_ticket_fetches_a_cookie_that_signs_in(own_page: Caller, session_id: UUID, ada: Actor) -> None:
+    answer = own_page.post("/session", json={"ticket": sessions.ticket(session_id)})
+    assert answer.status_code == 200 and set(answer.json()) == {"message"}
+    signed_in = own_page.having(Cookie=f"{sessions.COOKIE}={set_cookie(answer).value}")
+    assert signed_in.post("/tasks", json={"prompt": "Count"}).json()["task"]["user_id"] == str(ada.id)
+
+
+@pytest.mark.parametrize(("scheme", "secure"), [("http", False), ("https", True)])
+def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
+    own_page: Caller, session_id: UUID, scheme: str, secure: bool
+) -> None:
+    there = replace(own_page, origin=ORIGIN.replace("http", scheme), headers={"Sec-Fetch-Site": "same-origin"})
+    cookie = set_cookie(there.post("/session", json={"ticket": sessions.ticket(session_id)}))
+    assert cookie["httponly"] is True
+    assert cookie["samesite"].lower() == "strict"
+    assert (cookie["path"], cookie["max-age"], cookie["domain"]) == ("/", str(14 * 24 * 3600), "")
+    assert bool(cookie["secure"]) is secure
+    assert sessions.read_cookie(cookie.value) == session_id
+
+
+def test_a_ticket_works_once(own_page: Caller, session_id: UUID) -> None:
+    ticket = {"ticket": sessions.ticket(session_id)}
+    assert own_page.post("/session", json=ticket).status_code == 200
+    assert refused(own_page.post("/session", json=ticket))
+    assert refused(own_page.post("/session", json={"ticket": sessions.ticket(session_id)}))
+
+
+def test_of_eight_who_send_a_ticket_at_once_one_wins(own_page: Caller, session_id: UUID) -> None:
+    ticket = {"ticket": sessions.ticket(session_id)}
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: own_page.post("/session", json=ticket), range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200] + [400] * 7
+    assert sum("set-cookie" in answer.headers for answer in answers) == 1
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(59, 200), (61, 400), (3600, 400), (-5, 400)])
+def test_a_ticket_is_good_for_a_minute(
+    own_page: Caller, session_id: UUID, monkeypatch: pytest.MonkeyPatch, seconds: int, status: int
+) -> None:
+    ticket = sessions.ticket(session_id)
+    now = itsdangerous.timed.time.time()
+    monkeypatch.setattr(itsdangerous.timed, "time", SimpleNamespace(time=lambda: now + seconds))
+    assert own_page.post("/session", json={"ticket": ticket}).status_code == status
+    assert redeemed() == (status == 200)
+
+
+def test_what_is_no_ticket_of_ours_fetches_nothing(own_page: Caller, session_id: UUID, cookie: str) -> None:
+    already = redeemed()
+    good = sessions.ticket(session_id)
+    name, stamp, signature = good.split(".")
+    later = sessions.ticket(session_id).split(".")[1][:-1] + "z"
+    secret = signing_secret()
+    for ticket in (
+        *("", ".", "..", "random", "x" * 10_000, "ключ", "\0", session_id.hex, str(session_id)),
+        *(name, f"{name}.{stamp}", f"{name}.{signature}", f"{name}.{later}.{signature}", good[:-2], good + "x"),
+        *(good.upper(), cookie, URLSafeSerializer(secret, salt="taskdeck.ticket").dumps(session_id.hex)),
+        URLSafeTimedSerializer("another key of at least 32 bytes", salt="taskdeck.ticket").dumps(session_id.hex),
+        URLSafeTimedSerializer(secret, salt="taskdeck.setup").dumps(session_id.hex),
+        URLSafeTimedSerializer(secret, salt="taskdeck.ticket").dumps(UUID(int=0).hex),
+    ):
+        assert refused(own_page.post("/session", json={"ticket": ticket})), ticket
+    assert redeemed() == already
+
+
+def test_a_ticket_of_a_session_that_was_ended_fetches_nothing(own_page: Caller, session_id: UUID) -> None:
+    ticket = sessions.ticket(session_id)
+    sessions.end(session_id)
+    assert refused(own_page.post("/session", json={"ticket": ticket}))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        *({}, {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}),
+        *({"Sec-Fetch-Site": "same-site", "Origin": ORIGIN}, {"Sec-Fetch-Site": "none"}, {"Origin": f"{ORIGIN}:8502"}),
+    ],
+    ids=str,
+)
+def test_another_site_can_neither_sign_somebody_in_nor_out(
+    anybody: Caller, own_page: Caller, session_id: UUID, cookie: str, headers: dict[str, str]
+) -> None:
+    ticket = {"ticket": sessions.ticket(session_id)}
+    with_cookie = anybody.having(Cookie=f"{sessions.COOKIE}={cookie}")
+    assert refused(anybody.post("/session", json=ticket, headers=headers), 403)
+    assert refused(with_cookie.delete("/session", headers=headers), 403)
+    assert with_cookie.get("/tasks").status_code == 200
+    assert own_page.post("/session", json=ticket).status_code == 200, "the ticket is not used up"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        *((body, "application/json") for body in ("", "null", "[]", "{}", '{"ticket": 5}', '{"ticket": null}', "{")),
+        *((body, "application/json") for body in (r'{"ticket": "\ud800"}', '{"ticket": ["a"]}', "[" * 100_000)),
+        *(("TICKET", kind) for kind in ("text/plain", "application/x-www-form-urlencoded")),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_a_body_without_a_ticket_in_json_is_refused(own_page: Caller, session_id: UUID, body: str, kind: str) -> None:
+    sent = body.replace("TICKET", f'{{"ticket": "{sessions.ticket(session_id)}"}}')
+    assert refused(own_page.post("/session", content=sent, headers={"Content-Type": kind}))
+    assert redeemed() == 0
+
+
+def test_a_sign_out_ends_the_session_everywhere_and_forgets_the_cookie(own_page: Caller, cookie: str) -> None:
+    signed_in = own_page.having(Cookie=f"{sessions.COOKIE}={cookie}")
+    assert signed_in.get("/tasks").status_code == 200
+    answer = signed_in.delete("/session")
+    assert answer.status_code == 200
+    forgotten = set_cookie(answer)
+    assert (forgotten.value, forgotten["max-age"], forgotten["path"]) == ("", "0", "/")
+    assert signed_in.get("/tasks").status_code == 401, "a copy of the cookie is worth nothing"
+    assert sessions.person(sessions.read_cookie(cookie)) is None
+
+
+@pytest.mark.parametrize("value", [None, "", "garbage", "x" * 5_000])
+def test_a_sign_out_without_a_session_changes_nobodys(own_page: Caller, cookie: str, value: str | None) -> None:
+    caller = own_page if value is None else own_page.having(Cookie=f"{sessions.COOKIE}={value}")
+    assert caller.delete("/session").status_code == 200
+    assert own_page.having(Cookie=f"{sessions.COOKIE}={cookie}").get("/tasks").status_code == 200

@@ -1,0 +1,144 @@
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from core.config import settings
+from core.models import EndReason, Task, TaskLog
+from core.ownership import Actor
+from tests.api.calls import TASK_FIELDS, Caller, rows, same, sentence
+from tests.api.conftest import MakeTask
+
+ISO_Z = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+
+
+def test_a_new_task_is_pending_at_0_percent_and_has_every_field_of_the_contract(by_ada: Caller, ada: Actor) -> None:
+    before = datetime.now(UTC) - timedelta(milliseconds=1)
+    given = {"prompt": "Count", "repoUrl": "https://git.example.org/team/data", "selectedAgent": "data-processor"}
+    answer = by_ada.post("/tasks", json=given)
+    assert answer.status_code == 201
+    assert set(answer.json()) == {"task", "message"}
+    task = answer.json()["task"]
+    assert set(task) == TASK_FIELDS
+    assert (task["status"], task["progress"], task["user_id"]) == ("pending", 0, str(ada.id))
+    assert (task["prompt"], task["repo_url"], task["selected_agent"]) == tuple(given.values())
+    assert task["id"].isdigit()
+    for name in ("created_at", "updated_at"):
+        assert ISO_Z.fullmatch(task[name])
+        assert before <= datetime.fromisoformat(task[name]) <= datetime.now(UTC)
+    for name in ("sandbox_url", "branch_name", "end_reason", "error", "started_at", "finished_at", "rerun_of"):
+        assert task[name] is None
+    (entry,) = task["logs"]
+    assert set(entry) == {"id", "timestamp", "type", "message"}
+    assert (entry["id"], entry["type"], task["log_count"]) == ("1", "info", 1)
+    assert ISO_Z.fullmatch(entry["timestamp"])
+
+
+def test_the_agent_is_claude_unless_another_is_asked_for(by_ada: Caller) -> None:
+    task = by_ada.post("/tasks", json={"prompt": "Count"}).json()["task"]
+    assert (task["selected_agent"], task["selected_model"], task["repo_url"]) == ("claude", None, None)
+
+
+def test_an_ended_task_says_when_and_why(by_ada: Caller, ada: Actor, make_task: MakeTask) -> None:
+    moment = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
+    number = make_task(
+        ada,
+        "error",
+        end_reason=EndReason.TIMED_OUT,
+        error="Too slow.",
+        progress=30,
+        started_at=moment,
+        finished_at=moment + timedelta(seconds=300.25),
+        rerun_of=7,
+    )
+    answer = by_ada.get(f"/tasks/{number}")
+    assert answer.status_code == 200 and set(answer.json()) == {"task"}
+    task = answer.json()["task"]
+    assert set(task) == TASK_FIELDS
+    assert (task["id"], task["rerun_of"]) == (str(number), "7")
+    assert (task["status"], task["end_reason"], task["error"], task["progress"]) == (
+        "error",
+        "timed_out",
+        "Too slow.",
+        30,
+    )
+    assert datetime.fromisoformat(task["started_at"]) == moment
+    assert datetime.fromisoformat(task["finished_at"]) == moment + timedelta(seconds=300.25)
+
+
+def test_one_task_is_answered_with_the_newest_1000_of_its_entries(
+    by_ada: Caller, ada: Actor, make_task: MakeTask
+) -> None:
+    task = by_ada.get(f"/tasks/{make_task(ada, entries=1_500)}").json()["task"]
+    assert [entry["id"] for entry in task["logs"]] == [str(seq) for seq in range(501, 1_501)]
+    assert task["log_count"] == 1_500
+
+
+STATES = {"pending": 1, "processing": 2, "completed": 3, "error": 4}
+
+
+@pytest.mark.parametrize(
+    ("action", "gone"),
+    [
+        ("completed", {"completed"}),
+        ("failed", {"error"}),
+        ("completed,failed", {"completed", "error"}),
+        ("failed,completed", {"completed", "error"}),
+        ("failed,failed", {"error"}),
+        (" completed , failed ", {"completed", "error"}),
+    ],
+)
+def test_a_bulk_deletion_takes_the_callers_own_tasks_of_those_states_alone(
+    by_ada: Caller, ada: Actor, bob: Actor, make_task: MakeTask, action: str, gone: set[str]
+) -> None:
+    for status, number in STATES.items():
+        for _ in range(number):
+            make_task(ada, status, entries=2)
+        make_task(bob, status, entries=2)
+    answer = by_ada.delete("/tasks", params={"action": action})
+    deleted = sum(STATES[status] for status in gone)
+    assert answer.status_code == 200
+    assert set(answer.json()) == {"message", "deletedCount"}
+    assert answer.json()["deletedCount"] == deleted
+    assert str(deleted) in answer.json()["message"]
+    assert {task["status"] for task in by_ada.get("/tasks").json()["tasks"]} == set(STATES) - gone
+    assert rows(Task) == sum(STATES.values()) - deleted + len(STATES)
+    assert rows(TaskLog) == 2 * rows(Task)
+
+
+def test_a_bulk_deletion_of_nothing_counts_0(by_ada: Caller) -> None:
+    assert by_ada.delete("/tasks?action=completed").json()["deletedCount"] == 0
+
+
+@pytest.mark.parametrize("status", STATES)
+def test_deleting_a_task_takes_its_log_and_files_whatever_its_state(
+    by_ada: Caller, ada: Actor, make_task: MakeTask, status: str
+) -> None:
+    number, other = make_task(ada, status, entries=3), make_task(ada)
+    folder: Path = settings().artifacts / str(number)
+    folder.mkdir(parents=True)
+    (folder / "report.md").write_text("# Report")
+    answer = by_ada.delete(f"/tasks/{number}")
+    assert answer.status_code == 200 and set(answer.json()) == {"message"}
+    assert not folder.exists()
+    assert (rows(Task), rows(TaskLog)) == (1, 0)
+    again = by_ada.delete(f"/tasks/{number}")
+    assert again.status_code == 404 and sentence(again)
+    assert by_ada.get(f"/tasks/{other}").status_code == 200
+
+
+@pytest.mark.parametrize("status", STATES)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", ""), ("DELETE", ""), ("GET", "/logs"), ("GET", "/artifacts/"), ("GET", "/artifacts/report.md")],
+)
+def test_another_persons_task_answers_byte_for_byte_like_an_absent_one(
+    by_ada: Caller, by_bob: Caller, bob: Actor, make_task: MakeTask, method: str, path: str, status: str
+) -> None:
+    theirs = make_task(bob, status, entries=2)
+    answer, absent = by_ada.call(method, f"/tasks/{theirs}{path}"), by_ada.call(method, f"/tasks/987654{path}")
+    assert answer.status_code == 404 and sentence(answer)
+    assert same(answer, absent)
+    assert by_bob.get(f"/tasks/{theirs}").json()["task"]["status"] == status
+    assert rows(TaskLog) == 2

@@ -1,0 +1,197 @@
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from core import claims, db, logs, tasks
+from core.agents.base import Kept
+from core.claims import Claim, Entry
+from core.errors import ClaimLost
+from core.models import Artifact, EndReason, LogType, Task, TaskLog, TaskStatus
+from core.ownership import Actor, acting_as_system
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def entry(message: str) -> Entry:
+    return Entry(LogType.INFO, message, db.now())
+
+
+def claimed(actor: Actor, lease: float = 30, now: datetime | None = None) -> Claim:
+    """The claim of a new task."""
+    tasks.create(actor, "x")
+    claim = claims.claim("runner", lease, now=now)
+    assert claim
+    return claim
+
+
+def everything() -> list[object]:
+    """All rows that a runner writes."""
+    with acting_as_system(reading=True) as session:
+        return [row for model in (Task, TaskLog, Artifact) for row in session.execute(select(model.__table__)).all()]
+
+
+def test_four_runners_claim_two_hundred_tasks_each_exactly_once(ada: Actor, bob: Actor) -> None:
+    created = [tasks.create(actor, "x").id for _ in range(100) for actor in (ada, bob)]
+
+    def take(runner: str) -> list[int]:
+        taken = []
+        while claim := claims.claim(runner, 30):
+            taken.append(claim.task_id)
+        return taken
+
+    with ThreadPoolExecutor(4) as pool:
+        shares = list(pool.map(take, "abcd"))
+    assert sorted(task_id for share in shares for task_id in share) == created
+    assert all(share == sorted(share) for share in shares)
+
+
+def test_the_oldest_task_goes_first_and_of_one_instant_the_first_made(ada: Actor) -> None:
+    made = [tasks.create(ada, "x").id for _ in range(4)]
+    with acting_as_system() as session:
+        session.execute(update(Task).values(created_at=NOON))
+        session.execute(update(Task).where(Task.id == made[2]).values(created_at=NOON - timedelta(days=1)))
+    order = [claim.task_id for _ in made if (claim := claims.claim("runner", 30))]
+    assert order == [made[2], made[0], made[1], made[3]]
+    assert claims.claim("runner", 30) is None
+
+
+def test_a_claim_starts_the_task_and_says_how_long_it_waited(ada: Actor) -> None:
+    task = tasks.create(ada, "hello", "https://h/x", "data-processor")
+    started = task.created_at + timedelta(seconds=2.5)
+    claim = claims.claim("me", 30, now=started)
+    assert claim == Claim(task.id, ada.id, "me", 1, "hello", "https://h/x", "data-processor", None)
+    now = tasks.find(ada, task.id)
+    assert (now.status, now.started_at, now.updated_at, now.attempt) == (TaskStatus.PROCESSING, started, started, 1)
+    assert (now.claimed_by, now.lease_until) == ("me", started + timedelta(seconds=30))
+    assert [line.message for line in logs.after(ada, task.id, 1)] == ["Started after waiting 2.5 s."]
+
+
+LOST: dict[str, Callable[[Claim, Actor], object]] = {
+    "deleted": lambda claim, owner: tasks.delete_one(owner, claim.task_id),
+    "expired": lambda claim, _: claims.expire(now=db.now() + timedelta(days=1)),
+    "finished": lambda claim, _: claims.finish(claim, EndReason.FAILED, "It failed."),
+    "completed": lambda claim, _: claims.finish(claim, EndReason.COMPLETED),
+    "taken by another runner": lambda claim, _: change(claim, claimed_by="other"),
+    "in its next attempt": lambda claim, _: change(claim, attempt=2),
+    "pending again": lambda claim, _: change(claim, status=TaskStatus.PENDING),
+}
+
+
+def change(claim: Claim, **values: object) -> None:
+    with acting_as_system() as session:
+        session.execute(update(Task).where(Task.id == claim.task_id).values(**values))
+
+
+@pytest.mark.parametrize("how", LOST)
+def test_a_runner_that_lost_its_claim_writes_nothing(how: str, ada: Actor) -> None:
+    claim = claimed(ada)
+    LOST[how](claim, ada)
+    before = everything()
+    with pytest.raises(ClaimLost):
+        claims.record(claim, [entry("late")], 90)
+    for reason in EndReason:
+        with pytest.raises(ClaimLost):
+            claims.finish(claim, reason, "late", [entry("late")], [Kept("f", 1, "0" * 64, "text/plain")])
+    assert not claims.holds(claim)
+    assert everything() == before
+
+
+@pytest.mark.parametrize("how", ["deleted", "expired", "finished", "taken by another runner"])
+def test_a_late_renewal_revives_nothing(how: str, ada: Actor) -> None:
+    claim = claimed(ada)
+    LOST[how](claim, ada)
+    before = everything()
+    claims.renew(claim.runner, [claim.task_id], 30)
+    assert everything() == before
+
+
+def test_numbers_have_no_gap_when_a_runner_writes_while_its_lease_is_ended(
+    ada: Actor, eventually: Callable[..., None]
+) -> None:
+    held = [claimed(ada) for _ in range(5)]
+    begin, wrote = threading.Barrier(6), dict.fromkeys(range(5), 0)
+
+    def write(number: int) -> None:
+        begin.wait(5)
+        with pytest.raises(ClaimLost):
+            while True:
+                claims.record(held[number], [entry("a"), entry("b"), entry("c")])
+                wrote[number] += 3
+
+    writers = [threading.Thread(target=write, args=[number]) for number in range(5)]
+    for writer in writers:
+        writer.start()
+    begin.wait(5)
+    eventually(lambda: sum(wrote.values()) >= 30)
+    claims.expire(now=db.now() + timedelta(days=1))
+    for writer in writers:
+        writer.join(10)
+    for number, claim in enumerate(held):
+        seqs = [line.seq for line in logs.after(ada, claim.task_id)]
+        # accepted, started, what was written, interrupted
+        assert seqs == list(range(1, wrote[number] + 4))
+        assert tasks.find(ada, claim.task_id).log_count == seqs[-1]
+
+
+def test_progress_never_falls(ada: Actor) -> None:
+    claim = claimed(ada)
+    seen = []
+    for percent in (10, 30, 20, 0, 31, None):
+        claims.record(claim, [], percent)
+        seen.append(tasks.find(ada, claim.task_id).progress)
+    assert seen == [10, 30, 30, 30, 31, 31]
+
+
+@pytest.mark.parametrize("reason", EndReason)
+def test_completed_means_a_hundred_percent_and_every_other_end_leaves_the_progress(
+    reason: EndReason, ada: Actor
+) -> None:
+    claim = claimed(ada)
+    claims.record(claim, [entry("at work")], 42)
+    completed = reason is EndReason.COMPLETED
+    claims.finish(claim, reason, None if completed else "Why.", [entry("over")])
+    task = tasks.find(ada, claim.task_id)
+    assert task.status is (TaskStatus.COMPLETED if completed else TaskStatus.ERROR)
+    assert (task.end_reason, task.progress, task.error) == (reason, *((100, None) if completed else (42, "Why.")))
+    assert task.finished_at == task.updated_at
+    assert task.lease_until is None
+    assert [line.message for line in logs.after(ada, task.id, 2)] == ["at work", "over"]
+
+
+def test_artifacts_are_stored_with_the_end_or_not_at_all(ada: Actor) -> None:
+    claim = claimed(ada)
+    kept = Kept("report.md", 5, "0" * 64, "text/markdown")
+    before = everything()
+    with pytest.raises(Exception, match="UNIQUE"):
+        claims.finish(claim, EndReason.COMPLETED, None, [entry("over")], [kept, kept])
+    assert everything() == before
+    claims.finish(claim, EndReason.COMPLETED, None, [entry("over")], [kept])
+    assert tasks.find(ada, claim.task_id).sandbox_url == f"/api/tasks/{claim.task_id}/artifacts/"
+
+
+def test_only_a_lease_that_has_passed_is_ended_once_with_an_entry_and_the_old_log(ada: Actor) -> None:
+    first, second = claimed(ada, 10, NOON), claimed(ada, 20, NOON)
+    tasks.create(ada, "pending")
+    claims.record(first, [entry("done so far")], 30)
+    assert claims.expire(now=NOON + timedelta(seconds=10)) == []
+    assert claims.expire(now=NOON + timedelta(seconds=10, microseconds=1)) == [first.task_id]
+    assert claims.expire(now=NOON + timedelta(seconds=11)) == []
+    task = tasks.find(ada, first.task_id)
+    assert (task.status, task.end_reason, task.progress) == (TaskStatus.ERROR, EndReason.INTERRUPTED, 30)
+    *_, earlier, last = logs.after(ada, first.task_id)
+    assert (earlier.message, last.type, last.message) == ("done so far", LogType.ERROR, task.error)
+    assert claims.holds(second)
+    assert tasks.counts(ada)[TaskStatus.PENDING] == 1
+
+
+def test_a_lease_is_renewed_for_the_named_tasks_of_this_runner_alone(ada: Actor) -> None:
+    mine, unnamed, theirs = (claimed(ada, 10, NOON) for _ in range(3))
+    change(theirs, claimed_by="other")
+    claims.renew("runner", [mine.task_id, theirs.task_id], 10, now=NOON + timedelta(seconds=5))
+    assert claims.expire(now=NOON + timedelta(seconds=12)) == [unnamed.task_id, theirs.task_id]
+    assert claims.holds(mine)
+    assert claims.expire(now=NOON + timedelta(seconds=16)) == [mine.task_id]

@@ -1,0 +1,132 @@
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core import config
+from core.errors import ConfigurationError
+
+ROOT = Path(config.__file__).parent.parent
+
+
+@pytest.fixture
+def environment(data: Path) -> Iterator[pytest.MonkeyPatch]:
+    """Variables of one test, gone again before the data folder is closed."""
+    config.settings.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+    config.settings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("TASKDECK_SECRET", "hunter2-too-short", "at least 32 bytes"),
+        ("TASKDECK_TIMEOUT", "abc", "valid number"),
+        ("TASKDECK_TIMEOUT", "", "valid number"),
+        ("TASKDECK_TIMEOUT", "-5.5", "greater than 0"),
+        ("TASKDECK_TIMEOUT", "inf", "finite number"),
+        ("TASKDECK_TICK", "inf", "finite number"),
+        ("TASKDECK_LEASE", "inf", "finite number"),
+        ("TASKDECK_WARNING", "nan", ""),
+        ("TASKDECK_WARNING", "3456", "less than TASKDECK_TIMEOUT"),
+        ("TASKDECK_LEASE", "0.125", "greater than or equal to 1"),
+        ("TASKDECK_CONCURRENCY", "6543", "less than or equal to 64"),
+        ("TASKDECK_CONCURRENCY", "two", "valid integer"),
+        ("TASKDECK_LOG_LINES", "9", "greater than or equal to 10"),
+        ("PORT", "0", "greater than or equal to 1"),
+        ("PORT", "65536", "less than or equal to 65535"),
+        ("DATABASE_URL", "mysql://usr77:pw88@db99.example/x", "sqlite:///path/to/file.db"),
+        ("DATABASE_URL", "sqlite://", "sqlite:///path/to/file.db"),
+        ("DATABASE_URL", "sqlite:///", "sqlite:///path/to/file.db"),
+        ("DATABASE_URL", "sqlite:///:memory:", "sqlite:///path/to/file.db"),
+    ],
+)
+def test_a_bad_setting_is_named(variable: str, value: str, sentence: str, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv(variable, value)
+    with pytest.raises(ConfigurationError) as caught:
+        config.settings()
+    assert variable in caught.value.message
+    assert sentence in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TASKDECK_SECRET", "hunter2-too-short"),
+        ("TASKDECK_TIMEOUT", "sk-not-a-number"),
+        ("PORT", "987654"),
+        ("DATABASE_URL", "mysql://usr77:pw88@db99.example/x"),
+    ],
+)
+def test_a_bad_settings_value_is_never_shown(variable: str, value: str, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv(variable, value)
+    with pytest.raises(ConfigurationError) as caught:
+        config.settings()
+    shown = f"{caught.value!r} {caught.value.__cause__!r} {caught.value.message}"
+    assert not [part for part in (value, "usr77", "pw88", "db99") if part in shown]
+
+
+def test_every_bad_setting_is_named_at_once(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("PORT", "0")
+    environment.setenv("TASKDECK_TICK", "often")
+    with pytest.raises(ConfigurationError, match=r"PORT.*; TASKDECK_TICK|TASKDECK_TICK.*; PORT"):
+        config.settings()
+
+
+def test_the_environment_is_read_once_and_the_settings_are_frozen(environment: pytest.MonkeyPatch) -> None:
+    first = config.settings()
+    environment.setenv("PORT", "9999")
+    assert config.settings().port == first.port != 9999
+    with pytest.raises(ValueError, match="frozen"):
+        first.port = 1
+
+
+def test_addresses_and_folders_follow_from_the_settings() -> None:
+    made = config.Settings(data=Path("/srv/deck"), port=9000)
+    assert (made.url, made.home) == ("sqlite:////srv/deck/taskdeck.db", "http://localhost:9000")
+    assert (made.workspaces, made.artifacts) == (Path("/srv/deck/workspaces"), Path("/srv/deck/artifacts"))
+    other = config.Settings(database_url="sqlite:////mnt/a.db", public_url="https://deck.example.org/")
+    assert (other.url, other.home) == ("sqlite:////mnt/a.db", "https://deck.example.org")
+
+
+def test_a_given_secret_is_used_and_nothing_is_written(data: Path, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TASKDECK_SECRET", "s" * 32)
+    assert config.signing_secret() == "s" * 32
+    assert not (data / "secret").exists()
+    assert "sss" not in repr(config.settings())
+
+
+def test_the_secret_is_made_once_readable_by_its_owner_only(data: Path) -> None:
+    secret = config.signing_secret()
+    config.signing_secret.cache_clear()
+    assert config.signing_secret() == secret == (data / "secret").read_text()
+    assert len(secret.encode()) >= 32
+    assert stat.S_IMODE((data / "secret").stat().st_mode) == 0o600
+
+
+def test_eight_processes_that_race_for_the_secret_get_the_same_one(tmp_path: Path) -> None:
+    fresh = tmp_path / "fresh"
+    code = "import sys; from core import config; sys.stdin.read(); print(config.signing_secret())"
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env=os.environ | {"TASKDECK_DATA": str(fresh)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(8)
+    ]
+    for racer in racers:  # each is loaded and waits for the end of its input
+        assert racer.stdin
+        racer.stdin.close()
+        racer.stdin = None
+    secrets = {racer.communicate()[0].strip() for racer in racers}
+    assert secrets == {(fresh / "secret").read_text()}
+    assert [path.name for path in fresh.iterdir()] == ["secret"]  # no draft is left

@@ -1,0 +1,119 @@
+"""The commands as an operator runs them: real processes on the test's own database."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.auth import people, tokens
+from core.models import Role, TokenScope
+from core.ownership import Actor
+
+ROOT = Path(people.__file__).parents[2]
+PASSWORD = "correct horse battery"
+
+
+def run(*arguments: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "core", *arguments],
+        cwd=ROOT,
+        env=os.environ | env,
+        input=stdin,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n", "\nnot this line\n"])
+def test_users_add_takes_the_password_from_standard_input(ending: str) -> None:
+    done = run(
+        *("users", "add", "Ada", "--email", "ada@example.org", "--name", "Ada L", "--role", "analyst"),
+        "--password-stdin",
+        stdin=PASSWORD + ending,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ada\n", "")
+    person = people.verify("ada", PASSWORD)
+    assert person
+    assert (person.name, person.role) == ("Ada L", Role.ANALYST)
+
+
+def test_users_list_has_a_line_for_each_account(ada: Actor, bob: Actor) -> None:
+    done = run("users", "list")
+    assert done.returncode == 0
+    assert done.stdout == "ada\tada@example.org\tmember\tactive\nbob\tbob@example.org\tmember\tactive\n"
+
+
+def test_tokens_create_prints_the_token_alone_and_the_advice_beside_it(ada: Actor) -> None:
+    done = run("tokens", "create", "--user", "ADA", "--name", "laptop", "--scope", "read")
+    assert (done.returncode, done.stderr) == (0, "Keep it now: it is not shown again.\n")
+    assert tokens.person(done.stdout.removesuffix("\n")) == (ada, TokenScope.READ)
+
+
+def test_db_upgrade_makes_an_empty_database_usable(tmp_path: Path) -> None:
+    done = run("db", "upgrade", TASKDECK_DATA=str(tmp_path / "new"))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert (tmp_path / "new" / "taskdeck.db").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "sentence"),
+    [
+        (("users", "add", "b", "--email", "b@example.org", "--password-stdin"), "short\n", "at least 10 characters"),
+        (("users", "add", "b", "--email", "b@example.org", "--password-stdin"), "", "at least 10 characters"),
+        (("users", "add", "b", "--email", "b", "--password-stdin"), PASSWORD, "not an e-mail address"),
+        (("users", "add", "ADA", "--email", "b@example.org", "--password-stdin"), PASSWORD, "already in use"),
+        (("tokens", "create", "--user", "nobody", "--name", "x"), "", "no active person nobody"),
+        (("tokens", "create", "--user", "ada", "--name", " "), "", "A token's name"),
+    ],
+)
+def test_a_refusal_is_one_sentence_on_standard_error_and_exit_status_1(
+    arguments: tuple[str, ...], stdin: str, sentence: str, ada: Actor
+) -> None:
+    done = run(*arguments, stdin=stdin)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("url", ["sqlite:////dev/null/x.db", "sqlite:////proc"])
+def test_a_database_that_cannot_be_opened_is_one_sentence_too(url: str) -> None:
+    done = run("db", "upgrade", DATABASE_URL=url)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1, done.stderr[-300:]
+
+
+def test_a_bad_configuration_is_exit_status_2_and_does_not_show_the_value() -> None:
+    done = run("users", "list", TASKDECK_SECRET="hunter2-too-short")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "TASKDECK_SECRET: must be at least 32 bytes long.\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("users",), ("users", "add"), ("nothing",), ("users", "add", "x", "--email", "e", "--role", "king")],
+)
+def test_a_wrong_call_is_exit_status_2_with_the_usage(arguments: tuple[str, ...]) -> None:
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: python -m core")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ((), "users|tokens|db"),
+        (("users",), "create an account"),
+        (("users", "add"), "--password-stdin"),
+        (("users", "list"), "usage: python -m core users list"),
+        (("tokens",), "print it alone"),
+        (("tokens", "create"), "--scope"),
+        (("db",), "newest schema"),
+        (("db", "upgrade"), "usage: python -m core db upgrade"),
+    ],
+)
+def test_every_command_has_help(arguments: tuple[str, ...], word: str) -> None:
+    done = run(*arguments, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert word in done.stdout

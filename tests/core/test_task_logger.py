@@ -1,0 +1,170 @@
+from collections.abc import Callable
+
+import pytest
+
+from core import claims, logs, tasks
+from core.claims import Claim
+from core.errors import ClaimLost
+from core.models import EndReason, LogType, TaskLog
+from core.ownership import Actor
+from core.task_logger import TaskLogger
+
+
+class Hand:
+    """A monotonic clock that only the test moves."""
+
+    def __init__(self) -> None:
+        self.time = 50.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+@pytest.fixture
+def hand() -> Hand:
+    return Hand()
+
+
+@pytest.fixture
+def claim(ada: Actor) -> Claim:
+    tasks.create(ada, "x")
+    made = claims.claim("runner", 30)
+    assert made
+    return made
+
+
+@pytest.fixture
+def stored(ada: Actor, claim: Claim) -> Callable[[], list[TaskLog]]:
+    """The entries in the database, without the two of acceptance and start."""
+    return lambda: [
+        entry
+        for start in range(2, 60_000, 1_000)
+        for entry in logs.after(ada, claim.task_id, start)
+        if entry.seq <= start + 1_000
+    ]
+
+
+@pytest.fixture
+def log(claim: Claim, hand: Hand) -> TaskLogger:
+    return TaskLogger(claim, lines=10, secrets=["swordfish"], monotonic=hand)
+
+
+def messages(entries: list[TaskLog]) -> list[str]:
+    return [entry.message for entry in entries]
+
+
+def test_a_batch_is_written_after_two_hundred_milliseconds(
+    log: TaskLogger, hand: Hand, stored: Callable[[], list[TaskLog]]
+) -> None:
+    log.info("one")
+    hand.time += 0.199
+    log.beat()
+    assert stored() == []
+    hand.time += 0.002
+    log.error("two")
+    log.beat()
+    assert [(entry.type, entry.message) for entry in stored()] == [("info", "one"), ("error", "two")]
+    log.command("three")
+    log.beat()
+    assert len(stored()) == 2  # the time counts anew
+
+
+def test_a_batch_is_written_at_two_hundred_entries_whatever_the_time(
+    log: TaskLogger, stored: Callable[[], list[TaskLog]]
+) -> None:
+    for number in range(199):
+        log.info(str(number))
+    log.beat()
+    assert stored() == []
+    log.success("the 200th")
+    log.beat()
+    assert [entry.seq for entry in stored()] == list(range(3, 203))
+
+
+def test_a_beat_with_nothing_to_say_does_not_touch_the_task(
+    log: TaskLogger, hand: Hand, ada: Actor, claim: Claim
+) -> None:
+    before = tasks.find(ada, claim.task_id).updated_at
+    hand.time += 5
+    log.beat()
+    assert tasks.find(ada, claim.task_id).updated_at == before
+    log.flush()
+    assert tasks.find(ada, claim.task_id).updated_at > before
+
+
+def test_progress_is_written_with_the_batch_and_only_a_finish_makes_it_a_hundred(
+    log: TaskLogger, hand: Hand, ada: Actor, claim: Claim
+) -> None:
+    seen = []
+    for percent in (30, 10, 100, 250):
+        log.progress(percent)
+        hand.time += 1
+        log.beat()
+        seen.append(tasks.find(ada, claim.task_id).progress)
+    assert seen == [30, 30, 99, 99]
+
+
+@pytest.mark.parametrize(("printed", "left_out"), [(8, 0), (9, 0), (10, 0), (11, 1), (5_000, 4_990)])
+def test_of_a_flood_the_head_and_the_tail_are_kept_and_the_rest_is_counted(
+    printed: int, left_out: int, log: TaskLogger, stored: Callable[[], list[TaskLog]]
+) -> None:
+    for number in range(printed):
+        log.output(LogType.INFO, f"line {number}")
+        log.beat()
+    log.end_of_output()
+    log.flush()
+    lines = [f"line {number}" for number in range(printed)]
+    marker = [f"{left_out:,} lines of output were left out here; the last 2 follow."] if left_out else []
+    assert messages(stored()) == lines[:8] + marker + lines[8:][-2:]
+
+
+def test_taskdecks_own_entries_survive_a_flood(log: TaskLogger, stored: Callable[[], list[TaskLog]]) -> None:
+    for number in range(300):
+        log.output(LogType.INFO, f"line {number}")
+        if number % 100 == 50:
+            log.info(f"{number} s of work")
+    log.error("the end")
+    log.end_of_output()
+    log.flush()
+    own = [message for message in messages(stored()) if not message.startswith("line")]
+    assert own == [
+        "50 s of work",
+        "150 s of work",
+        "250 s of work",
+        "the end",
+        "290 lines of output were left out here; the last 2 follow.",
+    ]
+
+
+def test_what_is_not_written_yet_goes_with_the_finish_and_only_once(
+    log: TaskLogger, claim: Claim, stored: Callable[[], list[TaskLog]]
+) -> None:
+    for number in range(12):
+        log.output(LogType.INFO, f"line {number}")
+    log.success("Completed.")
+    claims.finish(claim, EndReason.COMPLETED, None, log.rest())
+    assert messages(stored())[7:] == [
+        "line 7",
+        "Completed.",
+        "2 lines of output were left out here; the last 2 follow.",
+        "line 10",
+        "line 11",
+    ]
+    assert log.rest() == []
+
+
+def test_secrets_and_escapes_never_reach_the_database(log: TaskLogger, stored: Callable[[], list[TaskLog]]) -> None:
+    log.info("the password is sword\x1b[0Kfish")
+    log.output(LogType.ERROR, "\x1b]0;title\x07token=abcdefgh \x1b[31mred\x1b[0m\0")
+    log.flush()
+    assert messages(stored()) == ["the password is [hidden]", "token=[hidden] \x1b[31mred\x1b[0m\ufffd"]
+
+
+def test_a_task_that_is_gone_stops_its_logger(log: TaskLogger, hand: Hand, ada: Actor, claim: Claim) -> None:
+    tasks.delete_one(ada, claim.task_id)
+    log.info("late")
+    hand.time += 1
+    with pytest.raises(ClaimLost):
+        log.beat()
+    with pytest.raises(ClaimLost):
+        log.flush()
