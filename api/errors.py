@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core import db, errors
 
@@ -35,24 +35,33 @@ def answer(status: int, sentence: str, headers: dict[str, str] | None = None) ->
     return JSONResponse({"error": sentence}, status, headers)
 
 
-class DeclaredBodyLimit:
-    """Refuses a body by its declared length before it is read; FastAPI's own limit answers in plain text."""
+class BodyLimit:
+    """Reads no body past BODY_BYTES, declared or not. FastAPI's own limit would answer in plain text."""
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.most = most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         declared = dict(scope.get("headers", ())).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > self.most:
+        if declared.isdigit() and int(declared) > BODY_BYTES:
             await answer(413, _HTTP[413])(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+            return
+        read = 0
+
+        async def receive_some() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > BODY_BYTES:
+                raise HTTPException(413)
+            return message
+
+        await self.app(scope, receive_some, send)
 
 
 def install(api: FastAPI) -> None:
     """Have ``api`` answer every error in this form; none shows a traceback."""
-    api.add_middleware(DeclaredBodyLimit, most=BODY_BYTES)
+    api.add_middleware(BodyLimit)
     api.add_exception_handler(errors.TaskdeckError, _named)
     api.add_exception_handler(RequestValidationError, _malformed)
     api.add_exception_handler(HTTPException, _http)

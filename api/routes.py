@@ -41,7 +41,6 @@ def create_api() -> FastAPI:
         version=__version__,
         description='Hand tasks to agents and read what they did. Errors are always `{"error": "one sentence"}`.',
         redoc_url=None,
-        max_body_size=errors.BODY_BYTES,
     )
     errors.install(api)
     api.include_router(router)

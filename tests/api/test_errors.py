@@ -3,7 +3,9 @@
 import base64
 import logging
 import re
+from collections.abc import AsyncIterator, Iterator
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -159,3 +161,20 @@ def test_a_fault_of_ours_is_a_500_whose_reference_leads_to_the_server_log(
     assert record.levelno == logging.ERROR
     assert record.exc_info is not None and record.exc_info[1] is fault
     assert by_ada.get("/health").status_code == 200
+
+
+def parts(size: int) -> Iterator[bytes]:
+    yield b'{"prompt": "'
+    yield b"x" * size
+
+
+@pytest.mark.parametrize("content", [b"x" * (2**20 + 1), parts(2**20)], ids=["declared", "in parts"])
+def test_a_body_over_a_mebibyte_is_refused_unread(by_ada: Caller, ada: Actor, content: Any) -> None:
+    async def sent() -> AsyncIterator[bytes]:
+        for part in content:
+            yield part
+
+    given = content if isinstance(content, bytes) else sent()
+    answer = by_ada.post("/tasks", content=given, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()) == (413, {"error": "The body is too large: at most 1 MiB."})
+    assert tasks.page(ada).tasks == []

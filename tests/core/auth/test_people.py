@@ -30,10 +30,8 @@ def test_an_account_is_stored_folded_and_without_its_password() -> None:
     assert people.add("bob", "bob@example.org", "Bob", PASSWORD).role is Role.MEMBER
 
 
-@pytest.mark.parametrize("username", ["", " ", "a b", ".ada", "-ada", "ada/..", "a" * 51, "ädä", "ada\n", "<b>", "a\0"])
+@pytest.mark.parametrize("username", ["", " ", "a b", ".ada", "-ada", "ada/..", "a" * 51, "ädä", "a\nb", "<b>", "a\0"])
 def test_a_malformed_username_is_refused(username: str) -> None:
-    if username.strip() == "ada":
-        pytest.fail("white space around a name is taken off, not refused")
     with pytest.raises(InvalidInput, match="username has 1 to 50"):
         people.add(username, "a@example.org", "A", PASSWORD)
     assert stored() == []
