@@ -143,7 +143,8 @@ def files(task: Task) -> None:
         st.caption("Too large to show here: download it.")
     elif file.media_type == "text/markdown":
         with st.container(border=True):
-            st.markdown(path.read_text("utf-8", "replace"))
+            # A picture in it could tell a stranger who reads this: it becomes a link.
+            st.markdown(path.read_text("utf-8", "replace").replace("![", "!\\["))
     elif file.media_type.startswith("text/") or file.media_type == "application/json":
         st.code(path.read_text("utf-8", "replace"), language="json" if "json" in file.media_type else None, height=500)
     else:

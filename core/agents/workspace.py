@@ -32,7 +32,7 @@ _GIT = (
 )
 _GIT_ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
-    "GIT_ASKPASS": "/bin/false",
+    "GIT_ASKPASS": "false",
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_LFS_SKIP_SMUDGE": "1",
@@ -69,7 +69,7 @@ class Workspace:
         options = ("--depth", "1", "--single-branch", "--no-tags", "--no-recurse-submodules", "--template=")
         status = run(
             Command(
-                argv=(*_GIT, "clone", *options, "--", address, str(self.repository)),
+                argv=(*_GIT, "clone", *options, "--", address, self.repository.name),
                 cwd=self.root,
                 shown=f"git clone --depth 1 {address}",
                 env=_GIT_ENVIRONMENT | {"HOME": str(self.home), "GIT_ALLOW_PROTOCOL": scheme},

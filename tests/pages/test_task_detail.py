@@ -1,6 +1,7 @@
 import pytest
 
 from core import claims, tasks
+from core.agents.base import Kept
 from core.claims import Entry
 from core.config import settings
 from core.db import now
@@ -46,7 +47,7 @@ def test_the_files_can_be_seen_and_fetched(open_app: Open, ada: Actor) -> None:
     folder = settings().artifacts / str(held.task_id)
     folder.mkdir(parents=True)
     (folder / "report.md").write_text("# All is well")
-    kept = claims.Kept("report.md", 13, "0" * 64, "text/markdown")
+    kept = Kept("report.md", 13, "0" * 64, "text/markdown")
     claims.finish(held, EndReason.COMPLETED, artifacts=[kept])
     app = open_app(ada, "task_detail", id=str(held.task_id))
     assert "# All is well" in [element.value for element in app.markdown]
@@ -69,3 +70,13 @@ def test_what_an_agent_prints_is_text(open_app: Open, ada: Actor) -> None:
     assert "<img" not in shown
     assert "&lt;img src=x" in shown
     assert '<span class="td-ansi-red">red</span>' in shown
+
+
+def test_a_picture_in_a_report_is_not_fetched(open_app: Open, ada: Actor) -> None:
+    held = start(ada)
+    folder = settings().artifacts / str(held.task_id)
+    folder.mkdir(parents=True)
+    (folder / "report.md").write_text("![you](https://tracker.example/pixel.png)")
+    claims.finish(held, EndReason.COMPLETED, artifacts=[Kept("report.md", 40, "0" * 64, "text/markdown")])
+    app = open_app(ada, "task_detail", id=str(held.task_id))
+    assert r"!\[you](https://tracker.example/pixel.png)" in [element.value for element in app.markdown]
