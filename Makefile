@@ -22,7 +22,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-bench: $(VENV)/.run
+bench: $(VENV)/.dev
 	$(BIN)/python -m bench.start_latency
 
 $(VENV)/.run: requirements.txt | $(BIN)/python

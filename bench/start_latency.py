@@ -6,10 +6,7 @@ Starts the real server on a data folder of its own, creates data-processor tasks
 times in milliseconds and as a ratio to a plain GET /api/health of the same run.
 """
 
-import os
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,50 +16,30 @@ from pathlib import Path
 
 import httpx
 
+from tests.server import Server
+
 TASKS = 50
 LIMIT_MS = 50.0
-ROOT = Path(__file__).parent.parent
 
 
 def main() -> int:
     """Measure; 1 when the 95th percentile is over the limit."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"TASKDECK_DATA": folder, "PORT": str(port)}
-        environment.pop("DATABASE_URL", None)
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-        with (
-            (Path(folder) / "server.log").open("w") as log,
-            subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as server,
-        ):
-            try:
-                return _measure(port, environment)
-            finally:
-                server.terminate()
+        server = Server(Path(folder))
+        server.start()
+        try:
+            with server.client(server.add("bench", "bench password")) as client:
+                return _measure(client)
+        finally:
+            server.stop()
 
 
-def _measure(port: int, environment: dict[str, str]) -> int:
-    def operate(*words: str) -> str:
-        arguments = [sys.executable, "-m", "core", *words]
-        done = subprocess.run(
-            arguments, cwd=ROOT, env=environment, input="bench password", text=True, capture_output=True, check=True
-        )
-        return done.stdout.strip()
-
-    operate("users", "add", "bench", "--email", "bench@example.org", "--password-stdin")
-    headers = {"Authorization": f"Bearer {operate('tokens', 'create', '--user', 'bench', '--name', 'bench')}"}
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}/api", headers=headers, timeout=10) as client:
-        _wait_until_up(client)
-        plain = [_timed(lambda: client.get("/health")) for _ in range(TASKS)]
-        seen, waited = zip(*(_one(client) for _ in range(TASKS)), strict=True)
+def _measure(client: httpx.Client) -> int:
+    plain = [_timed(lambda: client.get("/health")) for _ in range(TASKS)]
+    seen, waited = zip(*(_one(client) for _ in range(TASKS)), strict=True)
     base = statistics.median(plain)
-    for name, figures in (
-        ("GET /health", plain),
-        ("POST to processing, as seen", seen),
-        ("created to started", waited),
-    ):
+    rows = {"GET /health": plain, "POST to processing, as seen": seen, "created to started": waited}
+    for name, figures in rows.items():
         p50, p95 = statistics.median(figures), statistics.quantiles(figures, n=20)[-1]
         print(f"{name:<30} p50 {p50:7.1f} ms   p95 {p95:7.1f} ms   p50 is {p50 / base:5.1f} x GET /health")
     p95 = statistics.quantiles(seen, n=20)[-1]
@@ -88,17 +65,6 @@ def _timed(call: Callable[[], object]) -> float:
     start = time.perf_counter()
     call()
     return (time.perf_counter() - start) * 1000
-
-
-def _wait_until_up(client: httpx.Client) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            client.get("/health").raise_for_status()
-            return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise RuntimeError("the server did not start")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser import chromium
-from tests.browser.conftest import Server
+from tests.server import Server
 
 IMAGES = Path(__file__).parent / "images"
 PASSWORD = "correct horse battery"  # noqa: S105  for a server that lives for a minute
@@ -35,9 +35,7 @@ def main() -> None:
 
 
 def _fill(server: Server) -> None:
-    server.operate(
-        "users", "add", "ada", "--email", "ada@example.org", "--name", "Ada", "--password-stdin", typed=PASSWORD
-    )
+    server.add("ada", PASSWORD)
     rows = (f"{n},{('north', 'south', 'west')[n % 3]},{n % 97 * 1.5:.2f}" for n in range(400_000))
     server.repository("orders", {"orders.csv": "order,region,total\n" + "\n".join(rows) + "\n"})
 

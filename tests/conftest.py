@@ -86,5 +86,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = reporter.stats.get("skipped", []) if reporter else []
     if skipped and os.environ.get("CI"):
+        reporter.ensure_newline()
         reporter.write_line(f"{len(skipped)} tests were skipped, which CI does not accept.", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Server
 from tests.conftest import PASSWORD
+from tests.server import Server
 
 Open = Callable[..., Page]
 
 #: Enough that the work spans several five-second polls.
-FILES, ROWS = 40, 60_000
+FILES, ROWS = 24, 60_000
 
 
 def sales(rows: int, seed: int) -> str:
@@ -28,10 +28,7 @@ def fill_setup(page: Page) -> None:
     page.get_by_role("button", name="Create the account").click()
 
 
-def sign_in_as_new(server: Server, page: Page, username: str) -> None:
-    """Sign in as somebody who got an account just now."""
-    email = f"{username}@example.org"
-    server.operate("users", "add", username, "--email", email, "--password-stdin", typed=PASSWORD)
+def sign_in(page: Page, username: str) -> None:
     page.get_by_label("Username").fill(username)
     page.get_by_role("textbox", name="Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
@@ -45,12 +42,12 @@ def entries(page: Page) -> int:
     return page.locator(".td-entry").count()
 
 
-def test_from_the_setup_link_to_the_report_and_away(server: Server, open_page: Open) -> None:
+def test_from_the_setup_link_to_the_report_and_away(server: Server, setup_path: str, open_page: Open) -> None:
     folder = server.repository(
         "sales",
         {f"data/sales-{n:02}.csv": sales(ROWS, n + 3) for n in range(FILES)} | {"data/broken.csv": "a,b\n1,2,3\n"},
     )
-    page = open_page(server.setup_path())
+    page = open_page(setup_path)
     fill_setup(page)
     expect(page.get_by_text("No tasks yet")).to_be_visible()
     assert "token" not in page.url
@@ -91,8 +88,9 @@ def test_from_the_setup_link_to_the_report_and_away(server: Server, open_page: O
     page.wait_for_timeout(7_000)
     assert page.locator(".td-stamp").inner_text() == stamp, "an ended task is still being polled"
 
+    server.add("bob", PASSWORD)
     other = open_page("/task?id=1")
-    sign_in_as_new(server, other, "bob")
+    sign_in(other, "bob")
     expect(other.get_by_text("Task not found")).to_be_visible()
     other.get_by_role("link", name="All tasks").click()
     expect(other.get_by_text("No tasks yet")).to_be_visible()
@@ -107,13 +105,14 @@ def test_from_the_setup_link_to_the_report_and_away(server: Server, open_page: O
 
 
 def test_a_deep_link_survives_the_sign_in_and_signing_out_ends_every_tab(server: Server, open_page: Open) -> None:
+    server.add("cleo", PASSWORD)
     page = open_page("/new")
-    sign_in_as_new(server, page, "cleo")
+    sign_in(page, "cleo")
     expect(page.get_by_label("What should it do?")).to_be_visible()
     assert page.url.endswith("/new")
+    page.wait_for_function("() => fetch('/api/tasks').then(answer => answer.status === 200)")
     (cookie,) = [cookie for cookie in page.context.cookies() if cookie["name"] == "taskdeck_session"]
     assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
-    assert page.request.get(f"{server.url}/api/tasks").status == 200
 
     second = page.context.new_page()
     second.goto(server.url)
@@ -127,16 +126,14 @@ def test_a_deep_link_survives_the_sign_in_and_signing_out_ends_every_tab(server:
 
 
 def test_clean_up_counts_asks_and_deletes_only_that(server: Server, open_page: Open) -> None:
+    token = server.add("dana", PASSWORD)
     page = open_page()
-    sign_in_as_new(server, page, "dana")
+    sign_in(page, "dana")
     expect(page.get_by_text("No tasks yet")).to_be_visible()
-    token = server.operate("tokens", "create", "--user", "dana", "--name", "test")
-    bearer = {"Authorization": f"Bearer {token}"}
-    for agent in ("claude", "claude", "data-processor"):
-        created = page.request.post(
-            f"{server.url}/api/tasks", headers=bearer, data={"prompt": f"With {agent}", "selectedAgent": agent}
-        )
-        assert created.status == 201
+    with server.client(token) as client:
+        for agent in ("claude", "claude", "data-processor"):
+            created = client.post("/tasks", json={"prompt": f"With {agent}", "selectedAgent": agent})
+            assert created.status_code == 201
     expect(page.get_by_text("Failed 2")).to_be_visible(timeout=15_000)
     expect(page.get_by_text("Completed 1")).to_be_visible(timeout=30_000)
 
