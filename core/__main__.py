@@ -26,6 +26,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TaskdeckError as error:
         print(error.message, file=sys.stderr)
         return 1
+    except (OSError, *db.Unavailable):
+        print(
+            "The database cannot be opened: check DATABASE_URL, TASKDECK_DATA and who may write there.", file=sys.stderr
+        )
+        return 1
     return 0
 
 

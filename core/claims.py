@@ -110,7 +110,7 @@ def record(claim: Claim, entries: Sequence[Entry], progress: int | None = None) 
     """Append entries and raise the progress (percent). Raises ClaimLost and writes nothing if the claim is gone."""
     values: dict[str, Any] = {"updated_at": db.now(), "log_count": Task.log_count + len(entries)}
     if progress is not None:
-        values["progress"] = case((Task.progress < progress, progress), else_=Task.progress)
+        values["progress"] = _raised(progress)
     with acting_as_system() as session:
         _insert(session, claim.task_id, claim.user_id, _guarded(session, claim, values), entries)
 
@@ -121,6 +121,7 @@ def finish(
     error: str | None = None,
     entries: Sequence[Entry] = (),
     artifacts: Sequence[Kept] = (),
+    progress: int = 0,
 ) -> None:
     """End the task, with its last entries and its artifacts, in one transaction.
 
@@ -128,8 +129,7 @@ def finish(
     """
     now = db.now()
     values: dict[str, Any] = _ended(reason, error, now) | {"log_count": Task.log_count + len(entries)}
-    if reason is EndReason.COMPLETED:
-        values["progress"] = 100
+    values["progress"] = 100 if reason is EndReason.COMPLETED else _raised(progress)
     if artifacts:
         values["sandbox_url"] = f"/api/tasks/{claim.task_id}/artifacts/"
     with acting_as_system() as session:
@@ -166,6 +166,10 @@ def _ended(reason: EndReason, error: str | None, now: datetime) -> dict[str, Any
         "updated_at": now,
         "lease_until": None,
     }
+
+
+def _raised(progress: int) -> ColumnElement[int]:
+    return case((Task.progress < progress, progress), else_=Task.progress)
 
 
 def _held(claim: Claim) -> list[ColumnElement[bool]]:

@@ -1,6 +1,7 @@
 """Settings: read once from the environment, checked at start, frozen afterwards."""
 
 import os
+import re
 import secrets
 import tempfile
 from contextlib import suppress
@@ -31,17 +32,17 @@ class Settings(BaseSettings):
     secret: SecretStr = SecretStr("")
     public_url: str = ""
     agents: Path = Path("agents.toml")
-    timeout: float = Field(300, gt=0)
-    warning: float = Field(240, gt=0)
-    tick: float = Field(60, gt=0)
-    lease: float = Field(30, ge=1)
+    timeout: float = Field(300, gt=0, allow_inf_nan=False)
+    warning: float = Field(240, gt=0, allow_inf_nan=False)
+    tick: float = Field(60, gt=0, allow_inf_nan=False)
+    lease: float = Field(30, ge=1, allow_inf_nan=False)
     concurrency: int = Field(2, ge=1, le=64)
     log_lines: int = Field(10_000, ge=10)
 
     @field_validator("database_url")
     @classmethod
     def _only_sqlite(cls, url: str) -> str:
-        if url and not url.startswith("sqlite:///"):
+        if url and not re.fullmatch(r"sqlite:///[^:?].*", url):
             raise ValueError("must be sqlite:///path/to/file.db; no other database is served yet")
         return url
 

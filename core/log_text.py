@@ -30,7 +30,7 @@ _PATTERNS = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL), MASK),
     # NAME=value and "name": "value", where the name says that it is secret
     (
-        re.compile(r"(?i)(\b[\w-]*(?:password|passwd|secret|token|api[_-]?key)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]{4,}"),
+        re.compile(r"(?i)((?:password|passwd|secret|token|api[_-]?key)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]{4,}"),
         rf"\1{MASK}",
     ),
 )
@@ -51,7 +51,7 @@ def clean(text: str) -> str:
 
 def mask(text: str, secrets: Iterable[str] = ()) -> str:
     """Text with known secrets, and what looks like one, replaced by ``[hidden]``."""
-    for secret in secrets:
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):  # the longer first: one may begin another
         text = text.replace(secret, MASK)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
@@ -62,8 +62,14 @@ def storable(text: str, secrets: Iterable[str] = ()) -> str:
     """Text cleaned, masked and cut to MAX_CHARACTERS, saying how much was cut."""
     # Cleaning first: an escape inside a secret would hide it from the mask. The first cut bounds the patterns' work
     # and is far behind the second, so that a secret on the border is masked before it is cut.
-    safe = mask(clean(text[: 4 * MAX_CHARACTERS]), secrets)
-    if len(safe) <= MAX_CHARACTERS:
+    cleaned = clean(text)
+    bounded = cleaned[: 4 * MAX_CHARACTERS]
+    safe = mask(bounded, secrets)
+    if "\x1b" in bounded:
+        plain = mask(_COLOUR.sub("", bounded), secrets)
+        if _COLOUR.sub("", safe) != plain:  # a colour stood inside a secret: rather no colours than the secret
+            safe = plain
+    if len(safe) <= MAX_CHARACTERS and len(bounded) == len(cleaned):
         return safe
     note = f" … ({len(text):,} characters, cut)"
     return safe[: MAX_CHARACTERS - len(note)] + note

@@ -7,7 +7,7 @@ cannot be filtered is refused.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 from sqlalchemy import event
@@ -33,7 +33,12 @@ class Actor:
 
 
 class _OwnedSession(Session):
-    """A session that sees one person's rows."""
+    """A session that sees one person's rows; the ways past its events are closed."""
+
+    def _closed(self, *_: object, **__: object) -> NoReturn:
+        raise OwnershipViolation("only ORM statements and objects can be limited to an owner")
+
+    connection = bulk_save_objects = bulk_insert_mappings = bulk_update_mappings = _closed
 
 
 @contextmanager
@@ -61,10 +66,19 @@ def _bind(reading: bool) -> Any:
 def _only_own_rows(state: ORMExecuteState) -> None:
     if not (state.is_orm_statement and (state.is_select or state.is_update or state.is_delete)):
         raise OwnershipViolation("only ORM select, update and delete can be limited to an owner")
+    if state.is_executemany or any(not issubclass(mapper.class_, Owned) for mapper in state.all_mappers):
+        raise OwnershipViolation("a bulk write, or a table without an owner, is out of an actor's reach")
     owner = state.session.info["owner"]
     state.statement = state.statement.options(
         with_loader_criteria(Owned, lambda table: table.user_id == owner, include_aliases=True)
     )
+
+
+@event.listens_for(_OwnedSession, "before_attach")
+def _only_own_objects(session: Session, row: object) -> None:
+    # Without this, a refresh of another's object, which takes no criteria, would load it.
+    if not isinstance(row, Owned) or row.user_id != session.info["owner"]:
+        raise OwnershipViolation(f"{type(row).__name__} is not the actor's")
 
 
 @event.listens_for(_OwnedSession, "before_flush")

@@ -16,7 +16,7 @@ from core.agents.workspace import Workspace
 from core.claims import Claim
 from core.clock import Clock, duration
 from core.config import Settings
-from core.errors import AgentFailed, ClaimLost, TimedOut
+from core.errors import AgentFailed, ClaimLost, InvalidInput, TimedOut
 from core.models import EndReason, LogType
 from core.task_logger import TaskLogger
 
@@ -110,7 +110,10 @@ class Run:
             return None
         self._stage = "cloning the repository"
         # The address was checked when the task was made; the administrator's roots may have changed since.
-        address = repositories.checked(self.claim.repo_url)
+        try:
+            address = repositories.checked(self.claim.repo_url)
+        except InvalidInput as error:
+            raise AgentFailed(error.message) from None
         repository = workspace.clone(address, lambda command, limit: self._execute(command, self._hear_text, limit))
         self.log.progress(CLONED)
         return repository
@@ -154,7 +157,9 @@ class Run:
         else:
             self.log.error(error)
         try:
-            claims.finish(self.claim, reason, error, self.log.rest(), artifacts)
+            claims.finish(self.claim, reason, error, self.log.rest(), artifacts, self.log.reached)
+            if not artifacts:  # files may have been copied before the end came
+                shutil.rmtree(self._artifacts, ignore_errors=True)
         except ClaimLost:
             self.forget()
 

@@ -1,7 +1,7 @@
 """Which repository addresses are accepted."""
 
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from core.agents.catalog import catalog
 from core.errors import InvalidInput
@@ -28,7 +28,7 @@ def checked(address: str) -> str:
     if parts.username is not None or parts.password is not None or "@" in parts.netloc:
         raise InvalidInput("Leave the user name and password out of the repository address.")
     if parts.scheme == "https" and host and parts.path.strip("/") and not parts.fragment:
-        return address
+        return "https" + address[len("https") :]  # git knows the scheme in small letters only
     if address.startswith("/") or (parts.scheme == "file" and not parts.netloc):
         return _local(Path(unquote(parts.path) if parts.scheme else address))
     raise InvalidInput("The repository address must be an https address like https://host/owner/name.")
@@ -36,7 +36,9 @@ def checked(address: str) -> str:
 
 def _local(path: Path) -> str:
     """Raises InvalidInput for every path that is not under a root, whether or not there is something."""
+    if not str(path).isprintable():
+        raise InvalidInput("The repository address holds a character that does not belong there.")
     real = path.resolve()
     if not any(real.is_relative_to(root) for root in catalog().repositories.local_roots):
         raise InvalidInput("Folders of this machine can be used only where the administrator allowed it: use https.")
-    return f"file://{real}"
+    return f"file://{quote(str(real))}"  # git decodes it: a literal %2e%2e must not become ..

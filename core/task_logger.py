@@ -73,6 +73,11 @@ class TaskLogger:
         """The work has come this far, 0 to 99; it never falls, and only a finish makes it 100."""
         self._progress = max(self._progress, min(percent, 99))
 
+    @property
+    def reached(self) -> int:
+        """The progress, written or not yet."""
+        return self._progress
+
     def beat(self) -> None:
         """Write if a batch is due. Raises ClaimLost when the task is no longer this runner's."""
         nothing = not self._waiting and self._progress == self._stored_progress

@@ -101,7 +101,7 @@ def page(
     wanted = select(Task).order_by(Task.created_at.desc(), Task.id.desc()).limit(limit + 1)
     if status:
         wanted = wanted.where(Task.status == status)
-    if words := query.replace("\0", "").strip():
+    if words := query.replace("\0", "").encode("utf-8", "replace").decode().strip():
         wanted = wanted.where(Task.prompt.icontains(words, autoescape=True))
     if cursor:
         wanted = wanted.where(_older_than(cursor))

@@ -52,7 +52,8 @@ class BuiltIn:
             if event["type"] == "progress":
                 return Done(min(1.0, max(0.0, event["done"] / event["total"])) if event["total"] else 0.0)
             return Said(_TYPES[event["type"]], str(event["message"]))
-        except (ValueError, TypeError, KeyError):  # not an event: a library printed something
+        # Not an event: a library printed something.
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return Said("info", line)
 
 

@@ -48,7 +48,9 @@ def test_users_list_has_a_line_for_each_account(ada: Actor, bob: Actor) -> None:
 def test_tokens_create_prints_the_token_alone_and_the_advice_beside_it(ada: Actor) -> None:
     done = run("tokens", "create", "--user", "ADA", "--name", "laptop", "--scope", "read")
     assert (done.returncode, done.stderr) == (0, "Keep it now: it is not shown again.\n")
-    assert tokens.person(done.stdout.removesuffix("\n")) == (ada, TokenScope.READ)
+    known = tokens.person(done.stdout.removesuffix("\n"))
+    assert known
+    assert (known.actor, known.scope) == (ada, TokenScope.READ)
 
 
 def test_db_upgrade_makes_an_empty_database_usable(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, exists, func, insert, select, text, union, update
+from sqlalchemy import delete, exists, func, insert, literal, select, text, union, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -55,10 +55,13 @@ READS: dict[str, Callable[[type[Any]], Any]] = {
     "a common table expression": lambda model: select(select(model.user_id).cte().c.user_id),
     "a union": lambda model: union(select(model.user_id), select(model.user_id)),
     "an expression": lambda model: select(func.lower(model.user_id)),
-    "a join from the owner": lambda model: select(User.username).join(model, model.user_id == User.id),
-    "a condition alone": lambda model: select(User.username).where(User.id == model.user_id),
-    "in": lambda model: select(User.username).where(User.id.in_(select(model.user_id))),
-    "exists": lambda model: select(User.username).where(select(model).where(model.user_id == User.id).exists()),
+    "a join": lambda model: select(model.user_id).join(User, User.id == model.user_id),
+    "a condition on another table": lambda model: select(model.user_id).where(User.id == model.user_id),
+    "a value in the columns": lambda model: select(literal(1)).where(
+        select(model.user_id).limit(1).scalar_subquery().is_not(None)
+    ),
+    "in": lambda model: select(literal(1)).where(literal(True).in_(select(model.user_id.is_not(None)))),
+    "exists": lambda model: select(literal(1)).where(select(model).exists()),
 }
 
 

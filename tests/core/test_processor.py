@@ -208,6 +208,7 @@ def test_a_deleted_tasks_process_dies_within_two_seconds_and_nothing_is_left(
     runner = threading.Thread(target=live.live)
     runner.start()
     eventually(lambda: read_pid(tmp_path / "pid"))
+    eventually(lambda: tasks.find(ada, task.id).progress == 30)  # all is written: only the look can tell
     pid = read_pid(tmp_path / "pid")
     tasks.delete_one(ada, task.id)
     eventually(lambda: not is_alive(pid), 2)
@@ -275,6 +276,7 @@ def test_a_runner_that_lost_its_lease_does_not_overwrite_the_end(
     runner = threading.Thread(target=live.live)
     runner.start()
     eventually(lambda: read_pid(tmp_path / "pid"))
+    eventually(lambda: tasks.find(ada, task.id).progress == 30)
     later = tasks.find(ada, task.id).lease_until
     assert later
     claims.expire(now=later.replace(year=later.year + 1))

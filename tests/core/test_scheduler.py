@@ -152,11 +152,14 @@ def test_a_task_that_waited_before_the_start_runs_at_once(
 def test_the_task_of_a_dead_runner_is_interrupted_after_its_lease_and_never_run_again(
     start: Callable[..., Scheduler],
     ada: Actor,
+    data: Path,
     script_agent: Callable[[str, str], str],
     eventually: Callable[..., None],
 ) -> None:
     task = tasks.create(ada, "x", None, script_agent("quick", QUICK))
     claims.claim("a runner that is dead", 1.0)
+    for folder in ("workspaces", "artifacts"):
+        (data / folder / str(task.id) / "half").mkdir(parents=True)
     start()
     eventually(lambda: tasks.find(ada, task.id).status is TaskStatus.ERROR, 6)
     after = tasks.create(ada, "x", None, "quick")
@@ -164,6 +167,7 @@ def test_the_task_of_a_dead_runner_is_interrupted_after_its_lease_and_never_run_
     found = tasks.find(ada, task.id)
     assert (found.end_reason, found.attempt) == (EndReason.INTERRUPTED, 1)
     assert "The runner went away" in logs.after(ada, task.id)[-1].message
+    assert [*data.glob("workspaces/*"), *data.glob("artifacts/*")] == []
 
 
 def test_a_running_task_keeps_its_lease_longer_than_one_lease(

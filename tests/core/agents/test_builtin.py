@@ -57,7 +57,11 @@ def test_the_command_names_the_folders_and_keeps_the_prompt_off_the_command_line
     command = AGENT.command(Assignment("a prompt; rm -rf /", None, repository, Path("/w/output")))
     given = [] if repository is None else ["--input", "/w/repository"]
     assert list(command.argv) == [sys.executable, "-m", "core.agents.worker", "--output", "/w/output", *given]
-    assert (command.stdin, command.cwd, command.env) == ("a prompt; rm -rf /", ROOT, {"HOME": "/w/home"})
+    assert (command.stdin, command.cwd, command.env) == (
+        "a prompt; rm -rf /",
+        ROOT,
+        {"HOME": "/w/home", "TMPDIR": "/w/home"},
+    )
     assert "/w" not in command.shown
     assert ("repository" in command.shown) == (repository is not None)
 

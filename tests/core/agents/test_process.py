@@ -143,6 +143,13 @@ def test_the_child_gets_nothing_of_the_servers_environment_but_the_path(
     assert json.loads(line).keys() == expected
 
 
+def test_a_ctrl_c_in_the_servers_terminal_reaches_neither_the_child_nor_its_supervisor(tmp_path: Path) -> None:
+    code = "import os; print(os.getsid(0)); print(os.getsid(os.getppid()))"
+    lines, _ = finish(python(code, tmp_path))
+    assert len(lines) == 2
+    assert str(os.getsid(0)) not in [line for line, _ in lines]
+
+
 def test_the_child_gets_no_open_file_of_the_server(tmp_path: Path) -> None:
     with (tmp_path / "database").open("w") as file:
         os.set_inheritable(file.fileno(), True)

@@ -152,23 +152,28 @@ def test_a_file_is_kept_with_its_size_digest_and_type(workspace: Workspace, tmp_
     assert stat.S_IMODE((tmp_path / "kept").stat().st_mode) == 0o700
 
 
-def test_everything_but_a_regular_file_of_a_printable_name_is_left_behind(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "ARTIFACT_BYTES", 10)
+def test_everything_but_a_regular_file_of_a_printable_name_is_left_behind(workspace: Workspace, tmp_path: Path) -> None:
     out = workspace.output
-    (out / "fits").write_text("x" * 10)
-    (out / "too large").write_text("x" * 11)
+    (out / "a file").write_text("x")
     (out / "link").symlink_to("/etc/passwd")
-    (out / "link to a file").symlink_to(out / "fits")
+    (out / "link to a file").symlink_to(out / "a file")
     (out / "folder").mkdir()
     (out / "folder" / "inside").write_text("x")
     (out / "new\nline").write_text("x")
     (out / "\u202etxt.exe").write_text("x")
     (out / os.fsdecode(b"\xff")).write_text("x")
     os.mkfifo(out / "fifo")
+    assert [each.name for each in kept(workspace, tmp_path / "kept")] == ["a file"]
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["a file"]
+
+
+def test_a_file_over_the_limit_is_left_behind(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ARTIFACT_BYTES", 10)
+    (workspace.output / "fits").write_text("x" * 10)
+    (workspace.output / "too large").write_text("x" * 11)
     assert [each.name for each in kept(workspace, tmp_path / "kept")] == ["fits"]
-    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["fits"]
 
 
 def test_only_so_many_files_are_kept(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

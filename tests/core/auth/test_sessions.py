@@ -1,5 +1,5 @@
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select, update
@@ -10,7 +10,7 @@ from core.errors import InvalidInput
 from core.models import AuthSession, User
 from core.ownership import Actor, acting_as_system
 
-GARBAGE = ["", "x", "a.b", "a.b.c", "é", "\udc80", "x" * 10_000, str(uuid4()), "IjAwMDAi.x"]
+GARBAGE = ["", "x", "a.b", "a.b.c", "é", "\udc80", "x" * 10_000, "IjAwMDAi.x", f"{UUID(int=7)}"]
 
 
 def change(**values: object) -> None:
@@ -34,6 +34,15 @@ def test_an_ended_session_is_over_and_the_persons_other_one_is_not(ada: Actor) -
     sessions.end(first)
     assert (sessions.person(first), sessions.person(second)) == (None, ada)
     assert sessions.person(uuid4()) is None
+
+
+def test_a_new_sign_in_clears_ones_own_sessions_that_are_over(ada: Actor, bob: Actor) -> None:
+    _, theirs = sessions.start(ada), sessions.start(bob)
+    with acting_as_system() as session:
+        session.execute(update(AuthSession).values(expires_at=db.now()))
+    new = sessions.start(ada)
+    with acting_as_system(reading=True) as session:
+        assert set(session.scalars(select(AuthSession.id))) == {theirs, new}
 
 
 @pytest.mark.parametrize("values", [{"is_active": False}, {"session_epoch": 1}])
@@ -82,7 +91,7 @@ def test_a_cookie_is_no_ticket_and_a_ticket_is_no_cookie(ada: Actor) -> None:
         sessions.redeem(sessions.redeem(sessions.ticket(second)))
 
 
-@pytest.mark.parametrize("text", GARBAGE)
+@pytest.mark.parametrize("text", GARBAGE, ids=range(len(GARBAGE)))
 def test_a_forged_cookie_or_ticket_is_nobodys(text: str, ada: Actor) -> None:
     assert sessions.read_cookie(text) is None
     with pytest.raises(InvalidInput):

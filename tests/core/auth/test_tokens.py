@@ -1,10 +1,11 @@
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
-from core import db
+from core import config, db
 from core.auth import tokens
 from core.errors import InvalidInput
 from core.models import ApiToken, TokenScope, User
@@ -32,10 +33,10 @@ def test_a_token_is_given_once_and_kept_as_a_digest(ada: Actor) -> None:
 
 
 def test_a_token_says_who_asks_and_what_they_may_do(ada: Actor, bob: Actor) -> None:
-    reads, writes = tokens.create(ada, "a", TokenScope.READ), tokens.create(bob, "b")
-    assert tokens.person(reads) == (ada, TokenScope.READ)
-    assert tokens.person(writes) == (bob, TokenScope.WRITE)
-    assert reads != writes
+    given = {tokens.create(ada, "a", TokenScope.READ): ada, tokens.create(bob, "b"): bob}
+    known = {token: tokens.person(token) for token in given}
+    assert {token: each.actor for token, each in known.items() if each} == given
+    assert [each.scope for each in known.values() if each] == [TokenScope.READ, TokenScope.WRITE]
 
 
 @pytest.mark.parametrize("label", ["", "  ", "x" * 101, "a\nb", "\u202ex"])
@@ -67,12 +68,32 @@ def test_an_expired_revoked_or_disabled_persons_token_is_nobodys(
     assert tokens.person(ada_token) is None
 
 
-def test_the_last_use_is_written_at_most_once_a_minute(ada_token: str) -> None:
+def test_a_token_is_valid_to_the_end_of_its_time(ada_token: str) -> None:
+    expires = row().expires_at
+    assert tokens.person(ada_token, now=expires - timedelta(microseconds=1))
+    assert tokens.person(ada_token, now=expires) is None
+
+
+def test_the_last_use_is_due_once_a_minute_and_asking_writes_nothing(ada_token: str) -> None:
+    def is_due(**later: int) -> bool:
+        known = tokens.person(ada_token, now=db.now() + timedelta(**later))
+        assert known
+        return known.use_is_due
+
+    assert is_due()
     assert row().last_used_at is None
-    tokens.person(ada_token)
-    first = row().last_used_at
-    tokens.person(ada_token)
-    assert row().last_used_at == first is not None
-    change(ApiToken, last_used_at=first - timedelta(minutes=2))
-    tokens.person(ada_token)
-    assert row().last_used_at >= first  # type: ignore[operator]
+    tokens.note_use(row().id)
+    assert abs(row().last_used_at - db.now()) < timedelta(seconds=30)  # type: ignore[operator]
+    assert (is_due(), is_due(minutes=2)) == (False, True)
+
+
+def test_a_use_is_not_noted_while_the_database_is_away(
+    ada_token: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    token_id = row().id
+    with monkeypatch.context() as patch:
+        patch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}")  # a folder is no database
+        config.settings.cache_clear()
+        tokens.note_use(token_id)
+    config.settings.cache_clear()
+    assert row().last_used_at is None
