@@ -2,6 +2,8 @@
 # check   ruff, mypy, import rules      bench   the benchmarks
 PYTHON ?= python3
 PORT ?= 8501
+# Who can reach it: this machine alone. 0.0.0.0 opens it to the network; put TLS in front then.
+ADDRESS ?= localhost
 export PORT
 
 VENV := .venv
@@ -10,9 +12,11 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: run test check bench
 run: $(VENV)/.run
-	$(BIN)/streamlit run app.py --server.port $(PORT)
+	$(BIN)/streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
 
 test: $(VENV)/.dev
+	@command -v git >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get install -y -qq git; } \
+		|| { echo 'The tests need git: install it and try again.'; exit 1; }
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m pytest --numprocesses 2
 

@@ -2,14 +2,17 @@
 
 import asyncio
 import gc
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from api.routes import create_api
+from api.websocket import SameOriginWebSocket
 from core import db
 from core.agents.catalog import catalog
 from core.auth import setup
@@ -22,7 +25,6 @@ from pages.shared import show_failure
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Check, migrate, serve; on the way down let the scheduler end what runs."""
-    signing_secret()
     await asyncio.to_thread(db.upgrade)
     scheduler = Scheduler(settings())
     scheduler.start()
@@ -36,13 +38,20 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
         await asyncio.to_thread(scheduler.stop)
 
 
+os.umask(0o077)  # what the server writes is nobody else's on this machine to read
+
 try:
     settings()
     catalog()
-except ConfigurationError as error:
-    sys.stderr.write(f"Taskdeck cannot start. {error.message}\n")
+    signing_secret()
+except (ConfigurationError, OSError) as error:
+    sys.stderr.write(f"Taskdeck cannot start. {error}\n")
     sys.exit(2)
 
 app = st.App(
-    "pages/navigation.py", routes=[Mount("/api", create_api())], lifespan=lifespan, on_script_error=show_failure
+    "pages/navigation.py",
+    routes=[Mount("/api", create_api())],
+    lifespan=lifespan,
+    middleware=[Middleware(SameOriginWebSocket)],
+    on_script_error=show_failure,
 )

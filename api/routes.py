@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 from urllib.parse import quote
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse
 from fastapi_offline import FastAPIOffline
@@ -14,6 +15,7 @@ from api.identity import CurrentActor, require_same_origin
 from core import __version__, artifacts, db, logs, tasks
 from core.agents import DEFAULT, agents
 from core.auth import sessions
+from core.config import settings
 from core.models import Task, TaskStatus
 from core.ownership import Actor
 
@@ -28,6 +30,7 @@ ARTIFACT_HEADERS = {
 SHOWN_INLINE = ("text/html", "text/markdown", "text/plain", "application/json", "image/png", "image/svg+xml")
 
 Logs = Literal["all", "tail", "none"]
+_HEALTH_THREADS = CapacityLimiter(2)
 _ENTRIES = {"all": logs.PAGE_ENTRIES, "tail": TAIL_ENTRIES, "none": 0}
 
 router = APIRouter(responses={"4XX": {"model": schemas.Failure}, "503": {"model": schemas.Failure}})
@@ -155,9 +158,10 @@ def list_agents(actor: CurrentActor) -> schemas.AgentList:
 
 @router.head("/health", include_in_schema=False)
 @router.get("/health", tags=["service"])
-def health() -> schemas.Health:
+async def health() -> schemas.Health:
     """Whether the server is up and its database answers; needs no identity."""
-    db.ping()
+    # Threads of its own: while writers wait for a lock, they may hold all of the common ones.
+    await to_thread.run_sync(db.ping, limiter=_HEALTH_THREADS)
     return schemas.Health(status="ok", version=__version__)
 
 
@@ -171,18 +175,18 @@ def open_session(request: Request, response: Response, given: schemas.Ticket) ->
         max_age=int(sessions.LIFETIME.total_seconds()),
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",
+        secure=request.url.scheme == "https" or settings().home.startswith("https:"),
     )
     return schemas.Message(message="Signed in.")
 
 
 @router.delete("/session", include_in_schema=False)
 def close_session(request: Request, response: Response) -> schemas.Message:
-    """Revoke the cookie's session and forget the cookie."""
+    """Forget the cookie of a session that is over; one that goes on may be another tab's, even another person's."""
     require_same_origin(request)
-    if session_id := sessions.read_cookie(request.cookies.get(sessions.COOKIE, "")):
-        sessions.end(session_id)
-    response.delete_cookie(sessions.COOKIE)
+    session_id = sessions.read_cookie(request.cookies.get(sessions.COOKIE, ""))
+    if session_id is None or sessions.person(session_id) is None:
+        response.delete_cookie(sessions.COOKIE)
     return schemas.Message(message="Signed out.")
 
 

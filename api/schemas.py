@@ -76,7 +76,7 @@ class TaskOut(BaseModel):
     error: str | None = Field(description="Why it failed, in one sentence.")
     started_at: Moment | None
     finished_at: Moment | None
-    rerun_of: Id | None = None
+    rerun_of: Annotated[str | None, BeforeValidator(lambda number: number and str(number))]
     log_count: int
     logs: list[LogEntry] = []
 
@@ -84,8 +84,6 @@ class TaskOut(BaseModel):
     def of(cls, task: Task, entries: list[TaskLog]) -> "TaskOut":
         """The wire's form of a task."""
         shown = {name: getattr(task, name) for name in cls.model_fields if name != "logs"}
-        if task.rerun_of is None:
-            del shown["rerun_of"]
         return cls(**shown, logs=[LogEntry.model_validate(entry) for entry in entries])
 
 

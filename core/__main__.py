@@ -2,6 +2,7 @@
 
 import argparse
 import getpass
+import os
 import sys
 from collections.abc import Sequence
 
@@ -15,6 +16,7 @@ from core.models import Role, TokenScope
 def main(argv: Sequence[str] | None = None) -> int:
     """Do one command; 0 when done, 1 when refused, 2 when the call or the configuration is wrong."""
     arguments = _parser().parse_args(argv)
+    os.umask(0o077)  # what is written is nobody else's on this machine to read
     try:
         settings()
     except TaskdeckError as error:

@@ -4,7 +4,11 @@ claim    pending -> processing, by one runner
 renew    the lease goes on
 record   log entries and progress, while the claim holds
 finish   processing -> completed | error, together with the last entries
+release  processing -> pending, when nothing of the work was begun
 expire   processing -> error/interrupted, when the lease ran out
+
+Each waits only WAIT_SECONDS for another writer and then raises one of db.Unavailable: a runner has a clock to watch
+and tries again.
 """
 
 from collections.abc import Collection, Sequence
@@ -21,6 +25,8 @@ from core.agents.base import Kept
 from core.errors import ClaimLost
 from core.models import Artifact, EndReason, LogType, Task, TaskLog, TaskStatus
 from core.ownership import acting_as_system
+
+WAIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,9 @@ def claim(runner: str, lease: float, *, now: datetime | None = None) -> Claim | 
         .with_for_update(skip_locked=True)
         .scalar_subquery()
     )
-    with acting_as_system() as session:
+    if not _any(Task.status == TaskStatus.PENDING):  # an idle look takes no lock
+        return None
+    with acting_as_system(wait=WAIT_SECONDS) as session:
         task = session.scalar(
             update(Task)
             .where(Task.id == oldest, Task.status == TaskStatus.PENDING)
@@ -92,7 +100,7 @@ def claim(runner: str, lease: float, *, now: datetime | None = None) -> Claim | 
 def renew(runner: str, task_ids: Collection[int], lease: float, *, now: datetime | None = None) -> None:
     """Let this runner's claims on these tasks hold for another ``lease`` seconds."""
     until = (now or db.now()) + timedelta(seconds=lease)
-    with acting_as_system() as session:
+    with acting_as_system(wait=WAIT_SECONDS) as session:
         session.execute(
             update(Task)
             .where(Task.id.in_(task_ids), Task.status == TaskStatus.PROCESSING, Task.claimed_by == runner)
@@ -111,7 +119,7 @@ def record(claim: Claim, entries: Sequence[Entry], progress: int | None = None) 
     values: dict[str, Any] = {"updated_at": db.now(), "log_count": Task.log_count + len(entries)}
     if progress is not None:
         values["progress"] = _raised(progress)
-    with acting_as_system() as session:
+    with acting_as_system(wait=WAIT_SECONDS) as session:
         _insert(session, claim.task_id, claim.user_id, _guarded(session, claim, values), entries)
 
 
@@ -132,11 +140,33 @@ def finish(
     values["progress"] = 100 if reason is EndReason.COMPLETED else _raised(progress)
     if artifacts:
         values["sandbox_url"] = f"/api/tasks/{claim.task_id}/artifacts/"
-    with acting_as_system() as session:
+    with acting_as_system(wait=WAIT_SECONDS) as session:
         _insert(session, claim.task_id, claim.user_id, _guarded(session, claim, values), entries)
         if artifacts:
             rows = [vars(kept) | {"task_id": claim.task_id, "user_id": claim.user_id} for kept in artifacts]
             session.execute(insert(Artifact), rows)
+
+
+def release(claim: Claim) -> None:
+    """Let a task wait again of which nothing was begun. Raises ClaimLost if the claim is gone."""
+    now = db.now()
+    values: dict[str, Any] = {
+        "status": TaskStatus.PENDING,
+        "claimed_by": None,
+        "lease_until": None,
+        "started_at": None,
+        "updated_at": now,
+        "log_count": Task.log_count + 1,
+    }
+    entry = Entry(LogType.INFO, "Taskdeck is stopping before the work began; the task waits again.", now)
+    with acting_as_system(wait=WAIT_SECONDS) as session:
+        _insert(session, claim.task_id, claim.user_id, _guarded(session, claim, values), [entry])
+
+
+def running() -> set[int]:
+    """The tasks that some runner holds, here or elsewhere."""
+    with acting_as_system(reading=True) as session:
+        return set(session.scalars(select(Task.id).where(Task.status == TaskStatus.PROCESSING)))
 
 
 def expire(*, now: datetime | None = None) -> list[int]:
@@ -145,16 +175,24 @@ def expire(*, now: datetime | None = None) -> list[int]:
     sentence = (
         "The runner went away before the task ended; what it did until then is in the log. Run it again if needed."
     )
-    with acting_as_system() as session:
+    late = (Task.status == TaskStatus.PROCESSING, Task.lease_until < now)
+    if not _any(*late):
+        return []
+    with acting_as_system(wait=WAIT_SECONDS) as session:
         tasks = session.execute(
             update(Task)
-            .where(Task.status == TaskStatus.PROCESSING, Task.lease_until < now)
+            .where(*late)
             .values(**_ended(EndReason.INTERRUPTED, sentence, now), log_count=Task.log_count + 1)
             .returning(Task.id, Task.user_id, Task.log_count)
         ).all()
         for task_id, user_id, last in tasks:
             _insert(session, task_id, user_id, last, [Entry(LogType.ERROR, sentence, now)])
         return [task.id for task in tasks]
+
+
+def _any(*conditions: ColumnElement[bool]) -> bool:
+    with acting_as_system(reading=True) as session:
+        return session.scalar(select(Task.id).where(*conditions).limit(1)) is not None
 
 
 def _ended(reason: EndReason, error: str | None, now: datetime) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     The variable's name is the field's, in capitals and after ``TASKDECK_``, unless an alias says otherwise.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, populate_by_name=True, env_ignore_empty=True)
 
     database_url: str = Field("", validation_alias="DATABASE_URL")
     port: int = Field(8501, validation_alias="PORT", ge=1, le=65535)
@@ -86,6 +86,9 @@ def settings() -> Settings:
 
     Raises ConfigurationError that names the variable; its value is never shown.
     """
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    if unknown := sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known):
+        raise ConfigurationError(f"{', '.join(unknown)}: there is no such setting; the README lists them all.")
     try:
         return Settings()
     except ValidationError as error:
@@ -96,7 +99,8 @@ def settings() -> Settings:
 def signing_secret() -> str:
     """The key that signs session cookies and one-time links.
 
-    TASKDECK_SECRET, or one that is made once and kept in ``data/secret``, readable by its owner only.
+    TASKDECK_SECRET, or one that is made once and kept in ``data/secret``, readable by its owner only. Raises
+    ConfigurationError when what is kept there is no such key, OSError when it can be neither read nor made.
     """
     given = settings().secret.get_secret_value()
     if given:
@@ -104,7 +108,10 @@ def signing_secret() -> str:
     path = settings().data / "secret"
     if not path.exists():
         _write_once(path, secrets.token_urlsafe(SECRET_BYTES))
-    return path.read_text()
+    kept = path.read_text().strip()
+    if len(kept) < SECRET_BYTES:
+        raise ConfigurationError(f"{path} is damaged: delete it, and everybody signs in anew.")
+    return kept
 
 
 def _write_once(path: Path, text: str) -> None:

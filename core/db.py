@@ -22,12 +22,11 @@ Unavailable = (OperationalError, TimeoutError)
 #: Row ids: bigint, but SQLite numbers only INTEGER keys by itself.
 RowId = BigInteger().with_variant(Integer, "sqlite")
 
-#: How long a writer waits for another one, in seconds.
-LOCK_WAIT = 30
+#: How long a writer waits for another one before it gives up, in seconds.
+LOCK_WAIT = 5.0
+MIGRATION_WAIT = 60.0
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
-
-_READING = {"begin": "BEGIN DEFERRED"}
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -67,14 +66,19 @@ def engine() -> Engine:
     return _engine(settings().url)
 
 
-def reading(bind: Engine) -> Engine:
-    """The same engine for transactions that only read: on SQLite they do not wait for a writer."""
-    return bind.execution_options(**_READING)
+def reading() -> Engine:
+    """The engine for transactions that only read: on SQLite they wait for no writer."""
+    return engine().execution_options(begin="BEGIN DEFERRED")
+
+
+def writing(wait: float | None = None) -> Engine:
+    """The engine for transactions that wait at most ``wait`` seconds for another writer, or LOCK_WAIT."""
+    return engine().execution_options(lock_wait=LOCK_WAIT if wait is None else wait)
 
 
 @cache
 def _engine(url: str) -> Engine:
-    made = create_engine(url, pool_size=10, max_overflow=30)
+    made = create_engine(url, pool_size=10, max_overflow=30, hide_parameters=True)
     path = made.url.database
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +90,6 @@ def _engine(url: str) -> Engine:
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # else the driver decides when a transaction begins
     for pragma in (
-        f"busy_timeout = {LOCK_WAIT * 1000}",
         "journal_mode = WAL",
         "synchronous = NORMAL",
         "foreign_keys = ON",
@@ -98,12 +101,14 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # IMMEDIATE takes the write lock at once: a transaction that reads first and writes later would
     # fail with "database is locked" without any waiting.
-    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN IMMEDIATE"))
+    options = connection.get_execution_options()
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(options.get('lock_wait', LOCK_WAIT) * 1000)}")
+    connection.exec_driver_sql(options.get("begin", "BEGIN IMMEDIATE"))
 
 
 def ping() -> None:
     """Ask the database for nothing. Raises one of Unavailable when it does not answer."""
-    with reading(engine()).connect() as connection:
+    with reading().connect() as connection:
         connection.execute(text("SELECT 1"))
 
 
@@ -121,7 +126,7 @@ def migrating() -> Iterator[Connection]:
     Foreign keys are off, because SQLite changes a table by re-creating it and a cascade would then empty its
     children; they are checked before the commit instead.
     """
-    with engine().connect() as connection:
+    with writing(MIGRATION_WAIT).connect() as connection:
         connection.connection.driver_connection.execute("PRAGMA foreign_keys = OFF")  # type: ignore[union-attr]
         try:
             with connection.begin():

@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterable
 
 MAX_CHARACTERS = 8_000
+LOOK_CHARACTERS = 2**18  # of one message; what follows is cut unread
 MASK = "[hidden]"
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+#: ECMA-48 SGR: up to ten numbers, as terminals take them.
+COLOUR = re.compile(r"\x1b\[((?:\d{1,3}(?:;\d{1,3}){0,9})?)m", re.ASCII)
 # ECMA-48: CSI, then OSC/DCS/SOS/PM/APC strings up to their terminator, then any other two-character escape.
 _ESCAPE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x9b[0-?]*[ -/]*[@-~]|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)|\x1b[ -/]*[0-~]?", re.DOTALL
@@ -42,7 +44,7 @@ def clean(text: str) -> str:
     kept: list[str] = []
     position = 0
     text = "\n".join(lines)
-    for colour in _COLOUR.finditer(text):
+    for colour in COLOUR.finditer(text):
         kept += (_ESCAPE.sub("", text[position : colour.start()]), colour.group())
         position = colour.end()
     kept.append(_ESCAPE.sub("", text[position:]))
@@ -62,14 +64,14 @@ def storable(text: str, secrets: Iterable[str] = ()) -> str:
     """Text cleaned, masked and cut to MAX_CHARACTERS, saying how much was cut."""
     # Cleaning first: an escape inside a secret would hide it from the mask. The first cut bounds the patterns' work
     # and is far behind the second, so that a secret on the border is masked before it is cut.
-    cleaned = clean(text)
+    cleaned = clean(text[:LOOK_CHARACTERS])
     bounded = cleaned[: 4 * MAX_CHARACTERS]
     safe = mask(bounded, secrets)
     if "\x1b" in bounded:
-        plain = mask(_COLOUR.sub("", bounded), secrets)
-        if _COLOUR.sub("", safe) != plain:  # a colour stood inside a secret: rather no colours than the secret
+        plain = mask(COLOUR.sub("", bounded), secrets)
+        if COLOUR.sub("", safe) != plain:  # a colour stood inside a secret: rather no colours than the secret
             safe = plain
-    if len(safe) <= MAX_CHARACTERS and len(bounded) == len(cleaned):
+    if len(safe) <= MAX_CHARACTERS and len(bounded) == len(cleaned) and len(text) <= LOOK_CHARACTERS:
         return safe
     note = f" … ({len(text):,} characters, cut)"
     return safe[: MAX_CHARACTERS - len(note)] + note

@@ -26,8 +26,8 @@ class Role(StrEnum):
     """What a person may do beyond their own tasks."""
 
     MEMBER = "member"  #: their own tasks only
-    ANALYST = "analyst"  #: may also read everyone's tasks and logs
-    ADMIN = "admin"  #: an analyst who also manages people
+    ANALYST = "analyst"  #: is to read everyone's tasks and logs too; until then a member
+    ADMIN = "admin"  #: is to manage people too; until then a member
 
 
 class TaskStatus(StrEnum):

@@ -47,19 +47,19 @@ def acting_as(actor: Actor, *, reading: bool = False) -> Iterator[Session]:
 
     ``reading`` promises that nothing is written; on SQLite it then waits for no writer.
     """
-    with _OwnedSession(_bind(reading), expire_on_commit=False, info={"owner": actor.id}) as session, session.begin():
+    bind = db.reading() if reading else db.writing()
+    with _OwnedSession(bind, expire_on_commit=False, info={"owner": actor.id}) as session, session.begin():
         yield session
 
 
 @contextmanager
-def acting_as_system(*, reading: bool = False) -> Iterator[Session]:
-    """One transaction for the parts that serve everybody: sign-in and the processor. Never a page or a route."""
-    with Session(_bind(reading), expire_on_commit=False) as session, session.begin():
+def acting_as_system(*, reading: bool = False, wait: float | None = None) -> Iterator[Session]:
+    """One transaction for the parts that serve everybody: sign-in and the processor. Never a page or a route.
+
+    ``wait`` is for how many seconds it waits for another writer, if not for the usual time.
+    """
+    with Session(db.reading() if reading else db.writing(wait), expire_on_commit=False) as session, session.begin():
         yield session
-
-
-def _bind(reading: bool) -> Any:
-    return db.reading(db.engine()) if reading else db.engine()
 
 
 @event.listens_for(_OwnedSession, "do_orm_execute")

@@ -6,19 +6,21 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from core import claims, repositories
+from core import claims, db, repositories
 from core.agents import agents
 from core.agents.base import Agent, Assignment, Command, Done, Kept
 from core.agents.process import Process
-from core.agents.workspace import Workspace
+from core.agents.workspace import ARTIFACT_FILES, ARTIFACT_MIB, Workspace
 from core.claims import Claim
 from core.clock import Clock, duration
-from core.config import Settings
+from core.config import Settings, signing_secret
 from core.errors import AgentFailed, ClaimLost, InvalidInput, TimedOut
+from core.log_text import storable
 from core.models import EndReason, LogType
-from core.task_logger import TaskLogger
+from core.task_logger import RETRY_SECONDS, TaskLogger
 
 #: How far a task has come when a stage begins, in percent.
 STARTING, WORKSPACE, CLONED, RUNNING, COLLECTING, KEEPING = 10, 15, 20, 30, 90, 95
@@ -38,12 +40,17 @@ class Stopped(Exception):
     """The server is going down."""
 
 
+class NotBegun(Exception):
+    """The server is going down before anything of the work was begun."""
+
+
 def live(
     claim: Claim, settings: Settings, stopping: threading.Event, monotonic: Callable[[], float] = time.monotonic
 ) -> None:
     """A claimed task's whole life. Whatever happens becomes the one end of the task."""
     run = Run(claim, settings, stopping, monotonic)
     try:
+        run.begin()
         with Workspace(settings.workspaces / str(claim.task_id)) as workspace:
             run.enter(STARTING, "starting")
             agent = run.choose_agent()
@@ -60,11 +67,24 @@ def live(
         run.finish(EndReason.FAILED, end.message)
     except Stopped:
         run.finish(EndReason.INTERRUPTED, INTERRUPTED)
+    except NotBegun:
+        run.give_back()
     except ClaimLost:
         run.forget()
     except Exception:
         _server_log.exception("task %s ended by a fault of Taskdeck", claim.task_id)
         run.finish(EndReason.FAILED, BROKEN)
+
+
+def clear_up_orphans(settings: Settings) -> None:
+    """Remove workspaces of tasks that nobody runs: their runner died and they were deleted before anybody noticed."""
+    if not settings.workspaces.is_dir():
+        return
+    names = [folder.name for folder in settings.workspaces.iterdir()]
+    running = claims.running()  # after the names: a task is running before it has a folder
+    for name in names:
+        if not name.isdecimal() or int(name) not in running:
+            shutil.rmtree(settings.workspaces / name, ignore_errors=True)
 
 
 def clear_up(task_id: int, settings: Settings) -> None:
@@ -81,13 +101,18 @@ class Run:
     ) -> None:
         self.claim = claim
         self.clock = Clock(settings.timeout, settings.warning, settings.tick, monotonic)
-        self.log = TaskLogger(claim, lines=settings.log_lines, monotonic=monotonic)
+        self.log = TaskLogger(claim, lines=settings.log_lines, secrets=[signing_secret()], monotonic=monotonic)
         self._artifacts = settings.artifacts / str(claim.task_id)
         self._stopping = stopping
         self._monotonic = monotonic
         self._looked_at = monotonic()
         self._stage = ""
         self._last_error = ""
+
+    def begin(self) -> None:
+        """Raises NotBegun when the server is going down already."""
+        if self._stopping.is_set():
+            raise NotBegun
 
     def enter(self, percent: int, stage: str) -> None:
         """Begin a stage of the work."""
@@ -140,8 +165,12 @@ class Run:
 
     def collect(self, workspace: Workspace) -> list[Kept]:
         """Keep the files that the agent made."""
+        names, left = workspace.made()
+        if left:
+            limits = f"files of up to {ARTIFACT_MIB} MiB, at most {ARTIFACT_FILES}"
+            self.log.info(f"Not kept: {', '.join(left)}. What is kept: {limits}.")
         artifacts = []
-        for kept in workspace.keep(self._artifacts):
+        for kept in workspace.keep(names, self._artifacts):
             artifacts.append(kept)
             self._beat()
         self.log.progress(KEEPING)
@@ -151,22 +180,41 @@ class Run:
 
     def finish(self, reason: EndReason, error: str | None = None, artifacts: Sequence[Kept] = ()) -> None:
         """The one guarded write of the end state, with the last log entries."""
+        error = error and storable(error, [signing_secret()])
         self.log.end_of_output()
         if error is None:
             self.log.success(f"Completed in {duration(self.clock.elapsed)}.")
         else:
             self.log.error(error)
-        try:
-            claims.finish(self.claim, reason, error, self.log.rest(), artifacts, self.log.reached)
-            if not artifacts:  # files may have been copied before the end came
-                shutil.rmtree(self._artifacts, ignore_errors=True)
-        except ClaimLost:
-            self.forget()
+        entries = self.log.rest()
+        self._insist(lambda: claims.finish(self.claim, reason, error, entries, artifacts, self.log.reached))
+        if not artifacts:  # files may have been copied before the end came
+            shutil.rmtree(self._artifacts, ignore_errors=True)
+
+    def give_back(self) -> None:
+        """Let the task wait for the next start."""
+        self._insist(lambda: claims.release(self.claim))
 
     def forget(self) -> None:
         """The task is gone or somebody else's: leave nothing of it here."""
         _server_log.info("task %s was taken away while it ran", self.claim.task_id)
         shutil.rmtree(self._artifacts, ignore_errors=True)
+
+    def _insist(self, write: Callable[[], None]) -> None:
+        """Write what must be written, also when the database is away for a while.
+
+        Raises one of db.Unavailable when the server goes down meanwhile; then the lease runs out.
+        """
+        while True:
+            try:
+                write()
+                return
+            except ClaimLost:
+                self.forget()
+                return
+            except db.Unavailable:
+                if self._stopping.wait(RETRY_SECONDS):
+                    raise
 
     def _execute(self, command: Command, hear: Callable[[str, bool], None], limit: float = math.inf) -> int:
         """Run a process to its end, at most ``limit`` seconds; its exit status."""
@@ -193,9 +241,9 @@ class Run:
             self.log.info(warning)
         if elapsed := self.clock.tick():
             self.log.info(f"{elapsed} of work: {self._stage}.")
-            self.log.flush()
         self.log.beat()
         if self._monotonic() - self._looked_at >= LOOK_SECONDS:
             self._looked_at = self._monotonic()
-            if not claims.holds(self.claim):
-                raise ClaimLost
+            with suppress(*db.Unavailable):  # the next look will tell
+                if not claims.holds(self.claim):
+                    raise ClaimLost

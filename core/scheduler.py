@@ -10,12 +10,14 @@ import os
 import secrets
 import socket
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from core import claims, dispatch, processor
+from core import claims, db, dispatch, processor
 from core.config import Settings
 
 SWEEP_SECONDS = 2
@@ -41,9 +43,9 @@ class Scheduler:
 
     def start(self) -> None:
         """Begin to take tasks: at the bell, and by sweeping for what no bell announced."""
+        processor.clear_up_orphans(self._settings)
         self._deafen = dispatch.listen(lambda _: self._ring())
-        self._clock.add_job(self._sweep, "interval", seconds=SWEEP_SECONDS)
-        self._clock.add_job(self._renew, "interval", seconds=self._settings.lease / 3)
+        self._clock.add_job(self._sweep, "interval", seconds=min(SWEEP_SECONDS, self._settings.lease / 3))
         self._clock.start()
         self._clock.add_job(self._sweep)
 
@@ -51,6 +53,9 @@ class Scheduler:
         """Take no more tasks, end the running ones as interrupted, and return when all that is written."""
         self._deafen()
         self._stopping.set()
+        # A job that falls due while the clock stops would look for itself in vain and say so with a traceback.
+        self._clock.pause()
+        self._clock.remove_all_jobs()
         self._clock.shutdown(wait=True)
         self._pool.shutdown(wait=True)
 
@@ -60,7 +65,7 @@ class Scheduler:
 
     def _look(self) -> None:
         """Hand pending tasks to free slots, oldest first."""
-        with self._looking:
+        with self._looking, self._unless_away():
             while not self._stopping.is_set() and self._slots.acquire(blocking=False):
                 try:
                     claim = claims.claim(self.runner, self._settings.lease)
@@ -85,11 +90,21 @@ class Scheduler:
             self._ring()
 
     def _sweep(self) -> None:
-        for task_id in claims.expire():
-            _log.warning("task %s was interrupted: its runner is gone", task_id)
-            processor.clear_up(task_id, self._settings)
+        with self._unless_away():
+            self._renew()  # first: after a sleep of the machine our own leases are late, our tasks are not
+            for task_id in claims.expire():
+                _log.warning("task %s was interrupted: its runner is gone", task_id)
+                processor.clear_up(task_id, self._settings)
         self._look()
 
     def _renew(self) -> None:
         if running := tuple(self._running):
             claims.renew(self.runner, running, self._settings.lease)
+
+    @contextmanager
+    def _unless_away(self) -> Iterator[None]:
+        """What the clock does it does again soon; so a database that is away is only worth a line."""
+        try:
+            yield
+        except db.Unavailable as error:
+            _log.warning("the database did not answer the scheduler: %s", error)

@@ -11,6 +11,7 @@ from core.models import LogType
 
 BATCH_SECONDS = 0.2
 BATCH_ENTRIES = 200
+RETRY_SECONDS = 1.0
 
 #: Of a flood, this share of the kept lines comes from its beginning, the rest from its end.
 HEAD_SHARE = 0.8
@@ -36,12 +37,13 @@ class TaskLogger:
         self._secrets = secrets
         self._monotonic = monotonic
         self._waiting: list[Entry] = []
-        self._flushed_at = monotonic()
+        self._next_flush = monotonic() + BATCH_SECONDS
         self._head_left = int(lines * HEAD_SHARE)
         self._tail: deque[Entry] = deque(maxlen=lines - self._head_left)
         self._left_out = 0
         self._progress = 0
         self._stored_progress = 0
+        self._failing = False
 
     def info(self, message: str) -> None:
         """Something worth knowing happened."""
@@ -79,23 +81,34 @@ class TaskLogger:
         return self._progress
 
     def beat(self) -> None:
-        """Write if a batch is due. Raises ClaimLost when the task is no longer this runner's."""
-        nothing = not self._waiting and self._progress == self._stored_progress
-        due = self._monotonic() - self._flushed_at >= BATCH_SECONDS or len(self._waiting) >= BATCH_ENTRIES
-        if due and not nothing:
+        """Write if a batch is due; while the database is away everything is kept and tried again.
+
+        Raises ClaimLost when the task is no longer this runner's.
+        """
+        if not self._waiting and self._progress == self._stored_progress:
+            return
+        full = len(self._waiting) >= BATCH_ENTRIES and not self._failing
+        if not full and self._monotonic() < self._next_flush:
+            return
+        try:
             self.flush()
+        except db.Unavailable:
+            self._failing = True
+            self._next_flush = self._monotonic() + RETRY_SECONDS
 
     def flush(self) -> None:
-        """Write what waits, and updated_at, now. Raises ClaimLost when the task is no longer this runner's."""
+        """Write what waits, and updated_at, now. Raises ClaimLost, or one of db.Unavailable and keeps what waits."""
         claims.record(self._claim, self._waiting, self._progress)
         self._waiting.clear()
         self._stored_progress = self._progress
-        self._flushed_at = self._monotonic()
+        self._failing = False
+        self._next_flush = self._monotonic() + BATCH_SECONDS
 
     def end_of_output(self) -> None:
         """No process prints any more: queue the marker and the kept end of a flood."""
         if self._left_out:
-            self.info(f"{self._left_out:,} lines of output were left out here; the last {len(self._tail):,} follow.")
+            left_out = f"{self._left_out:,} lines of output were left out here"
+            self.info(f"{left_out}; the last {len(self._tail):,} follow, with their times.")
         self._waiting += self._tail
         self._tail.clear()
         self._left_out = 0

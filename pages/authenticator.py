@@ -18,19 +18,23 @@ from core.ownership import Actor
 _PACKAGE_KEYS = ("name", "username", "email", "roles", "authentication_status", "logout")
 
 # Streamlit can neither set nor clear an HttpOnly cookie; this exchanges a ticket for it at the API. A ticket is good
-# once, so a page that is drawn again must not send it again.
+# once, so a page that is drawn again must not send it again, unless the server could not take it.
 _COOKIE_JS = """
 export default function ({ data }) {
-  const done = (window.__taskdeckTickets ??= new Set());
-  const call = data.ticket ?? "sign-out";
-  if (done.has(call)) return;
-  done.add(call);
-  if (data.ticket) done.delete("sign-out");
-  fetch(new URL("api/session", document.baseURI.replace(/\\/[^/]*$/, "/")), {
-    method: data.ticket ? "POST" : "DELETE",
-    headers: { "Content-Type": "application/json" },
-    body: data.ticket ? JSON.stringify({ ticket: data.ticket }) : undefined,
-  });
+  const sent = (window.__taskdeckTickets ??= new Set());
+  const name = data.ticket ?? "sign-out";
+  if (sent.has(name)) return;
+  sent.add(name);
+  if (data.ticket) sent.delete("sign-out");
+  const address = new URL("api/session", document.baseURI.replace(/\\/[^/]*$/, "/"));
+  const request = data.ticket
+    ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ ticket: data.ticket }) }
+    : { method: "DELETE" };
+  const send = (tries) =>
+    fetch(address, request)
+      .then((answer) => answer.status >= 500 && Promise.reject(answer.status))
+      .catch(() => tries && setTimeout(() => send(tries - 1), 2000));
+  send(10);
 }
 """
 
@@ -126,6 +130,7 @@ def remember(actor: Actor, session_id: UUID) -> None:
     """Note in this tab who is signed in, under the package's keys and ours."""
     st.session_state.update(
         session_id=session_id,
+        connection=_connection(),
         username=actor.username,
         name=actor.name,
         email=actor.email,
@@ -144,7 +149,25 @@ def forget() -> None:
 def signed_in() -> Actor | None:
     """The person of this tab's session, looked up anew at every call."""
     session_id = st.session_state.get("session_id")
-    return sessions.person(session_id) if session_id else None
+    return sessions.person(session_id) if session_id and _is_bound(session_id) else None
+
+
+def _is_bound(session_id: UUID) -> bool:
+    """Whether this connection may use the tab's state.
+
+    Streamlit hands a tab's state to any connection that names the tab's id. So after a reconnect the browser's cookie
+    has to name the same session.
+    """
+    if st.session_state.get("connection") == _connection():
+        return True
+    if sessions.read_cookie(st.context.cookies.get(sessions.COOKIE, "")) != session_id:
+        return False
+    st.session_state["connection"] = _connection()
+    return True
+
+
+def _connection() -> str | None:
+    return st.context.headers.get("Sec-Websocket-Key")
 
 
 def require_actor() -> Actor:

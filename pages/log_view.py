@@ -1,13 +1,12 @@
 """A task's log as HTML. Whatever an agent printed is text: nothing of it becomes markup."""
 
-import re
 from collections.abc import Iterable
 from html import escape
 
+from core.log_text import COLOUR
 from core.models import LogType, TaskLog
 from pages.shared import zone
 
-_COLOUR = re.compile(r"\x1b\[([0-9;]*)m")
 _NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 _LABELS = {LogType.INFO: "info", LogType.COMMAND: "run", LogType.SUCCESS: "done", LogType.ERROR: "error"}
 
@@ -28,27 +27,32 @@ def _row(entry: TaskLog) -> str:
 
 
 def coloured(message: str) -> str:
-    """A message with its colour codes (ECMA-48 SGR: 16 colours and bold) as HTML, everything else escaped."""
-    parts, open_spans, position = [], 0, 0
-    for code in _COLOUR.finditer(message):
-        parts.append(escape(message[position : code.start()]))
+    """A message with its colours (ECMA-48 SGR: 16 colours and bold) as HTML, everything else escaped."""
+    parts, position, colour, bold = [], 0, "", False
+    for code in COLOUR.finditer(message):
+        parts.append(_span(message[position : code.start()], colour, bold))
         position = code.end()
-        for number in (int(part or 0) for part in code.group(1).split(";")):
-            if number == 0:
-                parts.append("</span>" * open_spans)
-                open_spans = 0
-            elif name := _style(number):
-                parts.append(f'<span class="td-ansi-{name}">')
-                open_spans += 1
-    parts.append(escape(message[position:]) + "</span>" * open_spans)
+        colour, bold = _after([int(number or 0) for number in code.group(1).split(";")], colour, bold)
+    parts.append(_span(message[position:], colour, bold))
     return "".join(parts)
 
 
-def _style(number: int) -> str | None:
-    if number == 1:
-        return "bold"
-    if 30 <= number <= 37:
-        return _NAMES[number - 30]
-    if 90 <= number <= 97:
-        return _NAMES[number - 90]
-    return None
+def _after(numbers: list[int], colour: str, bold: bool) -> tuple[str, bool]:
+    """The state that these codes lead to."""
+    for number in numbers:
+        if number in (38, 48):  # 256 colours or RGB: the rest of the code is its argument, and not shown
+            return colour, bold
+        if number == 0:
+            colour, bold = "", False
+        elif number in (1, 22):
+            bold = number == 1
+        elif number == 39:
+            colour = ""
+        elif number in range(30, 38) or number in range(90, 98):
+            colour = _NAMES[number % 10]
+    return colour, bold
+
+
+def _span(text: str, colour: str, bold: bool) -> str:
+    names = [f"td-ansi-{name}" for name in (colour, "bold" if bold else "") if name]
+    return f'<span class="{" ".join(names)}">{escape(text)}</span>' if names and text else escape(text)

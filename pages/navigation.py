@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.auth import people
 from pages.authenticator import Authenticator, bridge
+from pages.shared import plain
 
 FOLDER = Path(__file__).parent
 SIGN_IN_WIDTH = 440  # pixels
@@ -31,7 +32,7 @@ bridge()
 
 if actor:
     with st.sidebar:
-        st.caption(f"Signed in as **{actor.name}**")
+        st.caption(f"Signed in as **{plain(actor.name)}**")
     authenticator.logout("Sign out", location="sidebar")
     if not st.session_state.get("authentication_status"):
         st.rerun()

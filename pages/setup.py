@@ -21,7 +21,7 @@ if not setup.is_open(token):
     st.page_link("task_list.py", label="Go to the sign-in", icon=":material/login:")
     st.stop()
 
-st.write("Create your account. It is the first one, so it can manage everything.")
+st.write("Create your account. It is the first one, and an administrator's.")
 with st.form("setup"):
     name = st.text_input("Your name", autocomplete="name", max_chars=people.NAME_CHARACTERS)
     email = st.text_input("E-mail", autocomplete="email", placeholder="ada@example.org")

@@ -13,6 +13,7 @@ from core import db
 from core.clock import duration
 from core.config import settings
 from core.models import ENDED, EndReason, Task, TaskStatus
+from core.tasks import COUNTED
 
 POLL_SECONDS = 5.0
 
@@ -29,6 +30,11 @@ _END_NAMES = {
 }
 
 _log = logging.getLogger(__name__)
+
+
+def number(count: int) -> str:
+    """A count as it is shown; counting stops at 10,000."""
+    return f"{COUNTED:,}+" if count > COUNTED else f"{count:,}"
 
 
 def poll_interval() -> float:
@@ -127,9 +133,7 @@ def show_failure(error: Exception) -> bool:
     """Say that a page failed, in one sentence and without a traceback; the server's log has the rest."""
     if isinstance(error, db.Unavailable):
         _log.error("the database did not answer a page: %s", error)
-        st.error(
-            "The database is busy or away. This page tries again by itself, or reload it.", icon=":material/cloud_off:"
-        )
+        st.error("The database is busy or away. Try again in a moment.", icon=":material/cloud_off:")
         return True
     reference = secrets.token_hex(6)
     _log.error("a page failed, reference %s", reference, exc_info=error)

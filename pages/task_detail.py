@@ -1,6 +1,7 @@
 """One task: how it stands, what it says, what it made."""
 
 from html import escape
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -68,7 +69,7 @@ def log(task: Task) -> None:
         format_func=lambda type: {"command": "Commands", "error": "Errors"}.get(type.value, type.value.capitalize()),
         label_visibility="collapsed",
     )
-    window = st.session_state.setdefault("window", WINDOW)
+    window = st.session_state.setdefault(f"window-{task.id}", WINDOW)
     entries = logs.newest(actor, [task.id], window, types or [])[task.id] if types else []
     active = task.status not in ENDED
     tall = active or len(entries) > LOG_ROWS
@@ -78,11 +79,11 @@ def log(task: Task) -> None:
         else:
             st.caption("No entry of these kinds." if task.log_count else "Nothing has been said yet.")
     if entries and len(entries) == window:
-        st.button(f"Show {WINDOW} earlier entries", on_click=widen, args=(window + WINDOW,))
+        st.button(f"Show {WINDOW} earlier entries", on_click=widen, args=(task.id, window + WINDOW))
 
 
-def widen(window: int) -> None:
-    st.session_state["window"] = window
+def widen(task_id: int, window: int) -> None:
+    st.session_state[f"window-{task_id}"] = window
 
 
 @st.fragment(run_every=shared.poll_interval())
@@ -104,7 +105,10 @@ def settled(task: Task) -> None:
     require_actor()
     outcome(task)
     facts(task)
-    files(task)
+    try:
+        files(task)
+    except NotFound:
+        st.warning("A file of this task is not in the data folder any more.", icon=":material/unknown_document:")
     log(task)
 
 
@@ -136,7 +140,7 @@ def files(task: Task) -> None:
             on_click="ignore",
             icon=":material/download:",
         )
-    address = f"/api/tasks/{task.id}/artifacts/{file.name}"
+    address = f"/api/tasks/{task.id}/artifacts/{quote(file.name)}"
     if file.media_type == "text/html":
         st.iframe(address, height=900)  # served as a document without scripts, requests or an origin
     elif file.size > PREVIEW_BYTES:

@@ -5,6 +5,7 @@ from html import escape
 import streamlit as st
 
 from core import tasks
+from core.errors import InvalidInput
 from core.models import Task, TaskStatus
 from pages import shared
 from pages.authenticator import require_actor
@@ -56,9 +57,8 @@ def choose_status() -> None:
         st.query_params["status"] = chosen
 
 
-@st.fragment(run_every=shared.poll_interval())
 def tasks_list(query: str) -> None:
-    require_actor()
+    actor = require_actor()
     counts = tasks.counts(actor)
     # Not bound to the query string: that would hold the label, and the label holds a count.
     asked = st.query_params.get("status", ALL)
@@ -70,13 +70,19 @@ def tasks_list(query: str) -> None:
         key="status",
         label_visibility="collapsed",
         format_func=lambda value: (
-            f"All {sum(counts.values()):,}" if value == ALL else f"{shared.STATUS_NAMES[value]} {counts[value]:,}"
+            f"All {shared.number(sum(counts.values()))}"
+            if value == ALL
+            else f"{shared.STATUS_NAMES[value]} {shared.number(counts[value])}"
         ),
         on_change=choose_status,
     )
     status = None if chosen in (None, ALL) else TaskStatus(chosen)
     before = st.query_params.get("before")
-    page = tasks.page(actor, status=status, query=query, limit=ROWS, cursor=before)
+    try:
+        page = tasks.page(actor, status=status, query=query, limit=ROWS, cursor=before)
+    except InvalidInput:  # somebody wrote the address by hand: begin with the newest
+        turn_to(None)
+        before, page = None, tasks.page(actor, status=status, query=query, limit=ROWS)
     for task in page.tasks:
         row(task)
     if not page.tasks:
@@ -92,11 +98,10 @@ def tasks_list(query: str) -> None:
 @st.dialog("Delete tasks", icon=":material/delete:")
 def confirm_delete(word: str, number: int) -> None:
     actor = require_actor()
-    st.write(
-        f"Delete **{number:,} {word}** task{'s' if number > 1 else ''}, with logs and files? This cannot be undone."
-    )
+    which = f"**{shared.number(number)} {word}** task{'s' if number > 1 else ''}"
+    st.write(f"Delete {which}, with logs and files? This cannot be undone.")
     with st.container(horizontal=True):
-        if st.button(f"Delete {number:,} {word}", type="primary"):
+        if st.button(f"Delete {shared.number(number)} {word}", type="primary"):
             deleted = tasks.delete_ended(actor, [word])
             st.session_state["notice"] = f"{deleted:,} {word} task{'s' if deleted != 1 else ''} deleted."
             st.rerun()
@@ -136,4 +141,5 @@ search = st.text_input(
     on_change=turn_to,
     args=(None,),
 )
-tasks_list(search or "")
+# A search reads every prompt, so it is made when asked for and not at every poll.
+st.fragment(run_every=None if search else shared.poll_interval())(tasks_list)(search or "")

@@ -29,5 +29,5 @@ _AGENTS: tuple[Agent, ...] = (
 
 
 def agents() -> Mapping[str, Agent]:
-    """Every agent by name, the ones that can run here first."""
+    """Every agent by name."""
     return {agent.name: agent for agent in _AGENTS}

@@ -33,31 +33,37 @@ class Process:
     """
 
     def __init__(self, command: Command) -> None:
-        lifeline, self._lifeline = os.pipe()
-        with tempfile.TemporaryFile() as stdin:  # a file, not a pipe: a child that reads nothing blocks nobody
-            stdin.write(command.stdin.encode())
-            stdin.seek(0)
-            try:
-                self._supervisor = subprocess.Popen(
-                    [sys.executable, "-I", str(SUPERVISOR), str(lifeline), *command.argv],
-                    cwd=command.cwd,
-                    env={"PATH": os.environ.get("PATH", os.defpath)} | _ENVIRONMENT | dict(command.env),
-                    stdin=stdin,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    pass_fds=[lifeline],
-                    start_new_session=True,  # a Ctrl-C in the terminal is the server's to handle
-                )
-            except (OSError, ValueError) as error:
-                os.close(self._lifeline)
-                raise AgentFailed("A process could not be started on this machine.") from error
-            finally:
-                os.close(lifeline)
+        try:
+            with tempfile.TemporaryFile() as stdin:  # a file, not a pipe: a child that reads nothing blocks nobody
+                stdin.write(command.stdin.encode())
+                stdin.seek(0)
+                self._start(command, stdin)
+        except (OSError, ValueError) as error:
+            raise AgentFailed("A process could not be started on this machine.") from error
         self._selector = selectors.DefaultSelector()
         for pipe in (self._supervisor.stdout, self._supervisor.stderr):
             assert pipe is not None  # noqa: S101  both were asked for above
             os.set_blocking(pipe.fileno(), False)
             self._selector.register(pipe, selectors.EVENT_READ, _Lines())
+
+    def _start(self, command: Command, stdin: IO[bytes]) -> None:
+        lifeline, self._lifeline = os.pipe()
+        try:
+            self._supervisor = subprocess.Popen(
+                [sys.executable, "-I", str(SUPERVISOR), str(lifeline), *command.argv],
+                cwd=command.cwd,
+                env={"PATH": os.environ.get("PATH", os.defpath)} | _ENVIRONMENT | dict(command.env),
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=[lifeline],
+                start_new_session=True,  # a Ctrl-C in the terminal is the server's to handle
+            )
+        except BaseException:
+            os.close(self._lifeline)
+            raise
+        finally:
+            os.close(lifeline)
 
     def __enter__(self) -> Self:
         return self
@@ -69,13 +75,15 @@ class Process:
 
     @property
     def ended(self) -> bool:
-        """Whether it is over and all its output was read."""
-        return not self._selector.get_map() and self._supervisor.poll() is not None
+        """Whether it is over and all its output was read; at once if somebody killed the supervisor."""
+        status = self._supervisor.poll()
+        return status is not None and (status < 0 or not self._selector.get_map())
 
     @property
     def exit_status(self) -> int:
         """The command's exit status once it has ended; 128 + N after signal N."""
-        return self._supervisor.wait()
+        status = self._supervisor.wait()
+        return status if status >= 0 else 128 - status
 
     def read(self, timeout: float) -> list[tuple[str, bool]]:
         """The lines that arrive within ``timeout`` seconds, each with whether it is from standard error.

@@ -21,6 +21,7 @@ import time
 
 import psutil
 
+PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 KILL_SECONDS = 5.0
 
@@ -34,7 +35,7 @@ def main(lifeline: int, argv: list[str]) -> int:
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     try:
-        child = subprocess.Popen(argv, start_new_session=True)
+        child = subprocess.Popen(argv, start_new_session=True, preexec_fn=die_with_parent)
     except OSError as error:
         sys.stderr.write(f"{argv[0]} could not be started: {error.strerror}\n")
         return 127
@@ -48,6 +49,12 @@ def main(lifeline: int, argv: list[str]) -> int:
             break
     kill_descendants()
     return 128 + signal.SIGKILL if status is None else status
+
+
+def die_with_parent() -> None:
+    """Let the kernel kill this process when the supervisor is killed; called between fork and exec."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def reap(child: int) -> int | None:

@@ -5,7 +5,7 @@ import mimetypes
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from core.agents.base import Command, Kept
@@ -14,7 +14,7 @@ from core.errors import AgentFailed
 CLONE_SECONDS = 60.0
 
 ARTIFACT_FILES = 200
-ARTIFACT_BYTES = 100 * 2**20  # of one file
+ARTIFACT_MIB = 100  # of one file
 
 _MEDIA_TYPES = {".md": "text/markdown", ".ndjson": "application/x-ndjson", ".patch": "text/x-diff"}
 
@@ -83,23 +83,26 @@ class Workspace:
             )
         return self.repository
 
-    def keep(self, folder: Path) -> Iterator[Kept]:
-        """Copy the regular files of the output to ``folder``, one by one. Links and other things are left behind."""
+    def made(self) -> tuple[list[str], list[str]]:
+        """The names in the output: those to keep, and those left behind (links, folders, what is too large or many)."""
+        keep: list[str] = []
+        leave: list[str] = []
+        for entry in sorted(os.scandir(self.output), key=lambda entry: entry.name):
+            fits = (
+                entry.is_file(follow_symlinks=False)
+                and entry.name.isprintable()
+                and entry.stat(follow_symlinks=False).st_size <= ARTIFACT_MIB * 2**20
+                and len(keep) < ARTIFACT_FILES
+            )
+            (keep if fits else leave).append(entry.name)
+        return keep, leave
+
+    def keep(self, names: Iterable[str], folder: Path) -> Iterator[Kept]:
+        """Copy these files of the output to ``folder``, one by one."""
         shutil.rmtree(folder, ignore_errors=True)
-        for name in self._output_names():
+        for name in names:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             yield _copy(self.output / name, folder / name)
-
-    def _output_names(self) -> list[str]:
-        entries = sorted(os.scandir(self.output), key=lambda entry: entry.name)
-        names = [
-            entry.name
-            for entry in entries
-            if entry.is_file(follow_symlinks=False)
-            and entry.name.isprintable()
-            and entry.stat(follow_symlinks=False).st_size <= ARTIFACT_BYTES
-        ]
-        return names[:ARTIFACT_FILES]
 
     def _remove(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)

@@ -152,15 +152,23 @@ def test_a_body_without_a_ticket_in_json_is_refused(own_page: Caller, session_id
     assert redeemed() == 0
 
 
-def test_a_sign_out_ends_the_session_everywhere_and_forgets_the_cookie(own_page: Caller, cookie: str) -> None:
+def test_the_cookie_of_an_ended_session_is_forgotten_and_worth_nothing(own_page: Caller, cookie: str) -> None:
     signed_in = own_page.having(Cookie=f"{sessions.COOKIE}={cookie}")
     assert signed_in.get("/tasks").status_code == 200
+    session_id = sessions.read_cookie(cookie)
+    assert session_id
+    sessions.end(session_id)
     answer = signed_in.delete("/session")
     assert answer.status_code == 200
     forgotten = set_cookie(answer)
     assert (forgotten.value, forgotten["max-age"], forgotten["path"]) == ("", "0", "/")
     assert signed_in.get("/tasks").status_code == 401, "a copy of the cookie is worth nothing"
-    assert sessions.person(sessions.read_cookie(cookie)) is None
+
+
+def test_a_sign_out_in_another_tab_leaves_a_session_that_goes_on(own_page: Caller, cookie: str) -> None:
+    signed_in = own_page.having(Cookie=f"{sessions.COOKIE}={cookie}")
+    assert "set-cookie" not in signed_in.delete("/session").headers
+    assert signed_in.get("/tasks").status_code == 200
 
 
 @pytest.mark.parametrize("value", [None, "", "garbage", "x" * 5_000])

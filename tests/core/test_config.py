@@ -27,7 +27,6 @@ def environment(data: Path) -> Iterator[pytest.MonkeyPatch]:
     [
         ("TASKDECK_SECRET", "hunter2-too-short", "at least 32 bytes"),
         ("TASKDECK_TIMEOUT", "abc", "valid number"),
-        ("TASKDECK_TIMEOUT", "", "valid number"),
         ("TASKDECK_TIMEOUT", "-5.5", "greater than 0"),
         ("TASKDECK_TIMEOUT", "inf", "finite number"),
         ("TASKDECK_TICK", "inf", "finite number"),
@@ -130,3 +129,25 @@ def test_eight_processes_that_race_for_the_secret_get_the_same_one(tmp_path: Pat
     secrets = {racer.communicate()[0].strip() for racer in racers}
     assert secrets == {(fresh / "secret").read_text()}
     assert [path.name for path in fresh.iterdir()] == ["secret"]  # no draft is left
+
+
+@pytest.mark.parametrize("kept", ["", "  \n", "too short"])
+def test_a_damaged_secret_file_stops_the_start(data: Path, kept: str) -> None:
+    (data / "secret").write_text(kept)
+    with pytest.raises(ConfigurationError, match="is damaged: delete it"):
+        config.signing_secret()
+
+
+def test_a_setting_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    config.settings.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setenv("TASKDECK_TIMEOUTT", "hunter2")
+        with pytest.raises(ConfigurationError, match="TASKDECK_TIMEOUTT: there is no such setting") as refused:
+            config.settings()
+    assert "hunter2" not in refused.value.message
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "")
+    config.settings.cache_clear()
+    assert config.settings().port == 8501

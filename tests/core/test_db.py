@@ -17,7 +17,7 @@ def test_every_connection_waits_for_writers_and_checks_references() -> None:
             connection.execute(text(f"PRAGMA {name}")).scalar()
             for name in ("busy_timeout", "journal_mode", "foreign_keys", "synchronous")
         ]
-    assert pragmas == [30_000, "wal", 1, 1]
+    assert pragmas == [5_000, "wal", 1, 1]
 
 
 def test_a_time_comes_back_aware_and_in_utc_whatever_zone_it_had(ada: Actor) -> None:

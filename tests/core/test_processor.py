@@ -292,7 +292,7 @@ def test_a_flood_is_kept_to_its_head_and_tail(live: Life, data: Path, script_age
     task = live(script_agent("flooder", "for number in range(50_000): print(f'line {number}')"))
     lines = live.log(task)[3:-1]
     assert lines[:80] == [f"line {number}" for number in range(80)]
-    assert lines[80] == "49,900 lines of output were left out here; the last 20 follow."
+    assert lines[80] == "49,900 lines of output were left out here; the last 20 follow, with their times."
     assert lines[81:] == [f"line {number}" for number in range(49_980, 50_000)]
     assert task.log_count == len(live.log(task))
 
@@ -320,3 +320,21 @@ def test_a_fault_of_taskdeck_ends_the_task_and_is_explained_in_the_servers_log_a
     assert (task.end_reason, task.error) == (EndReason.FAILED, processor.BROKEN)
     assert "ended by a fault of Taskdeck" in caplog.text
     assert "workspaces" not in "".join(live.log(task))
+
+
+def test_the_error_of_a_task_is_masked_cleaned_and_cut_like_its_log(
+    live: Life, script_agent: Callable[[str, str], str]
+) -> None:
+    code = SAY + "say(type='error', message='password=hunter2222 \\x1b[2J\\ud800 ' + 'x' * 100_000); sys.exit(1)"
+    task = live(script_agent("leaky", code))
+    assert task.end_reason is EndReason.FAILED
+    assert task.error is not None
+    assert task.error.startswith("password=[hidden]")
+    assert len(task.error) <= 8_000
+    assert not {"\x1b", "\ud800"} & set(task.error)
+
+
+def test_a_file_that_is_not_kept_is_named(live: Life, script_agent: Callable[[str, str], str]) -> None:
+    task = live(script_agent("linker", "import os, sys; os.symlink('/etc/passwd', sys.argv[1] + '/passwd')"))
+    assert any(line.startswith("Not kept: passwd.") for line in live.log(task))
+    assert artifacts.of(live.actor, task.id) == []

@@ -233,3 +233,42 @@ def test_an_end_that_cannot_be_written_frees_the_slot(
         session.connection().exec_driver_sql("DROP TRIGGER broken")
         session.execute(update(Task).where(Task.id == cursed.id).values(lease_until=db.now()))
     eventually(lambda: tasks.find(ada, cursed.id).end_reason is EndReason.INTERRUPTED, 6)
+
+
+def test_starting_and_stopping_many_times_is_quiet_and_leaves_no_thread(
+    start: Callable[..., Scheduler], ada: Actor, script_agent: Callable[[str, str], str]
+) -> None:
+    name = script_agent("quick", QUICK)
+    before = threading.active_count()
+    for _ in range(20):
+        scheduler = start(lease=1)
+        tasks.create(ada, "x", None, name)
+        scheduler.stop()  # an exception in one of its threads is a warning, and so fails this test
+    assert threading.active_count() == before
+
+
+def test_a_task_of_which_nothing_was_begun_waits_again_when_the_server_stops(
+    ada: Actor, data: Path, script_agent: Callable[[str, str], str]
+) -> None:
+    task = tasks.create(ada, "x", None, script_agent("quick", QUICK))
+    claim = claims.claim("runner", 30)
+    assert claim
+    stopping = threading.Event()
+    stopping.set()
+    processor.live(claim, Settings(data=data), stopping)
+    waiting = tasks.find(ada, task.id)
+    assert (waiting.status, waiting.started_at, waiting.claimed_by) == (TaskStatus.PENDING, None, None)
+    assert "waits again" in logs.after(ada, task.id)[-1].message
+    with pytest.raises(claims.ClaimLost):
+        claims.record(claim, [])
+
+
+def test_workspaces_that_nobody_works_in_are_removed_at_the_start(
+    start: Callable[..., Scheduler], ada: Actor, data: Path
+) -> None:
+    held = tasks.create(ada, "x", None, "claude")
+    assert claims.claim("another server", 30)
+    for name in (str(held.id), "4711", "what is this"):
+        (data / "workspaces" / name).mkdir(parents=True)
+    start()
+    assert [folder.name for folder in (data / "workspaces").iterdir()] == [str(held.id)]

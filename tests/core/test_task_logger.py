@@ -114,8 +114,8 @@ def test_of_a_flood_the_head_and_the_tail_are_kept_and_the_rest_is_counted(
     log.end_of_output()
     log.flush()
     lines = [f"line {number}" for number in range(printed)]
-    marker = [f"{left_out:,} lines of output were left out here; the last 2 follow."] if left_out else []
-    assert messages(stored()) == lines[:8] + marker + lines[8:][-2:]
+    marker = f"{left_out:,} lines of output were left out here; the last 2 follow, with their times."
+    assert messages(stored()) == lines[:8] + [marker] * (left_out > 0) + lines[8:][-2:]
 
 
 def test_taskdecks_own_entries_survive_a_flood(log: TaskLogger, stored: Callable[[], list[TaskLog]]) -> None:
@@ -132,7 +132,7 @@ def test_taskdecks_own_entries_survive_a_flood(log: TaskLogger, stored: Callable
         "150 s of work",
         "250 s of work",
         "the end",
-        "290 lines of output were left out here; the last 2 follow.",
+        "290 lines of output were left out here; the last 2 follow, with their times.",
     ]
 
 
@@ -146,7 +146,7 @@ def test_what_is_not_written_yet_goes_with_the_finish_and_only_once(
     assert messages(stored())[7:] == [
         "line 7",
         "Completed.",
-        "2 lines of output were left out here; the last 2 follow.",
+        "2 lines of output were left out here; the last 2 follow, with their times.",
         "line 10",
         "line 11",
     ]

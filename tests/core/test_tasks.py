@@ -223,3 +223,22 @@ def test_a_bulk_delete_of_anything_else_is_refused_and_deletes_nothing(words: li
     with pytest.raises(InvalidInput, match="action must be"):
         tasks.delete_ended(ada, words)
     assert stored()[0] == 1
+
+
+def test_counting_stops_where_nobody_counts_any_more(ada: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "COUNTED", 3)
+    for _ in range(5):
+        tasks.create(ada, "x", agent="claude")
+    assert tasks.counts(ada)[TaskStatus.PENDING] == 4
+
+
+def test_many_tasks_are_deleted_in_batches_and_all_counted(ada: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "BATCH_TASKS", 2)
+    for _ in range(5):
+        tasks.create(ada, "x", agent="claude")
+        held = claims.claim("runner", 30)
+        assert held
+        claims.finish(held, EndReason.FAILED, "No.")
+    kept = tasks.create(ada, "kept", agent="claude")
+    assert tasks.delete_ended(ada, ["failed"]) == 5
+    assert [task.id for task in tasks.page(ada).tasks] == [kept.id]

@@ -25,7 +25,7 @@ def eventually(condition: Callable[[], object], seconds: float) -> None:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     settings = {"TASKDECK_LEASE": str(LEASE_SECONDS), "TASKDECK_CONCURRENCY": "1"}
-    made = Server(tmp_path, settings, "uvicorn app:app --host 127.0.0.1 --port {port}")
+    made = Server(tmp_path / "server", settings, "uvicorn app:app --host 127.0.0.1 --port {port}")
     made.start()
     yield made
     made.stop()

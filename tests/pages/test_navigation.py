@@ -1,4 +1,5 @@
 import pytest
+from streamlit.runtime.context import ContextProxy
 from streamlit.testing.v1 import AppTest
 
 from core.auth import sessions, setup
@@ -122,3 +123,36 @@ def test_a_used_setup_link_offers_no_form(open_app: Open) -> None:
     set_up(open_app(page="setup", token=token))
     app = open_app(page="setup", token=token)
     assert "used up or too old" in app.warning[0].value
+
+
+@pytest.fixture
+def connection(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The headers and cookies of the websocket, which AppTest does not have."""
+    facts: dict[str, str] = {}
+    headers = property(lambda _: {"Sec-Websocket-Key": facts.get("key")})
+    monkeypatch.setattr(ContextProxy, "headers", headers)
+    monkeypatch.setattr(ContextProxy, "cookies", property(lambda _: {sessions.COOKIE: facts.get("cookie", "")}))
+    return facts
+
+
+def test_a_tabs_state_is_worth_nothing_on_another_connection_without_the_cookie(
+    open_app: Open, ada: Actor, connection: dict[str, str]
+) -> None:
+    connection["key"] = "the first"
+    app = sign_in(open_app(), "ada", PASSWORD)
+    assert "Tasks" in [title.value for title in app.title]
+    connection["key"] = "a thief"
+    app.run()
+    assert [field.label for field in app.text_input] == ["Username", "Password"]
+
+
+def test_a_reconnect_with_the_cookie_goes_on(open_app: Open, ada: Actor, connection: dict[str, str]) -> None:
+    connection["key"] = "the first"
+    app = sign_in(open_app(), "ada", PASSWORD)
+    connection["cookie"] = sessions.redeem(app.session_state["ticket"])
+    connection["key"] = "after a pause"
+    app.run()
+    assert "Tasks" in [title.value for title in app.title]
+    connection["cookie"] = ""
+    app.run()
+    assert "Tasks" in [title.value for title in app.title]

@@ -13,11 +13,18 @@ def names(tree: ast.AST) -> set[str]:
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
-def reruns_alone(function: ast.FunctionDef) -> bool:
-    attributes = {
-        node.attr for mark in function.decorator_list for node in ast.walk(mark) if isinstance(node, ast.Attribute)
-    }
-    return bool(attributes & RERUN_ALONE)
+def marks(node: ast.AST) -> bool:
+    """Whether ``st.fragment`` or ``st.dialog`` is named in it."""
+    return any(isinstance(part, ast.Attribute) and part.attr in RERUN_ALONE for part in ast.walk(node))
+
+
+def rerunning(page: Path) -> list[ast.FunctionDef]:
+    """The page's functions that Streamlit runs without the page: decorated, or wrapped as ``st.fragment(…)(f)``."""
+    tree = ast.parse(page.read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and marks(node.func)]
+    wrapped = {argument.id for call in calls for argument in call.args if isinstance(argument, ast.Name)}
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    return [f for f in functions if f.name in wrapped or any(marks(mark) for mark in f.decorator_list)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -32,10 +39,8 @@ def test_a_page_neither_queries_nor_imports_the_entry(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_whatever_reruns_alone_asks_who_is_there(page: Path) -> None:
-    functions = [node for node in ast.walk(ast.parse(page.read_text())) if isinstance(node, ast.FunctionDef)]
-    assert [f.name for f in functions if reruns_alone(f) and "require_actor" not in names(f)] == []
+    assert [function.name for function in rerunning(page) if "require_actor" not in names(function)] == []
 
 
 def test_the_rule_sees_the_fragments_that_there_are() -> None:
-    functions = [n for page in PAGES for n in ast.walk(ast.parse(page.read_text())) if isinstance(n, ast.FunctionDef)]
-    assert {"tasks_list", "live", "settled", "confirm_delete"} <= {f.name for f in functions if reruns_alone(f)}
+    assert {"tasks_list", "live", "settled", "confirm_delete"} <= {f.name for page in PAGES for f in rerunning(page)}

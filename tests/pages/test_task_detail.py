@@ -80,3 +80,12 @@ def test_a_picture_in_a_report_is_not_fetched(open_app: Open, ada: Actor) -> Non
     claims.finish(held, EndReason.COMPLETED, artifacts=[Kept("report.md", 40, "0" * 64, "text/markdown")])
     app = open_app(ada, "task_detail", id=str(held.task_id))
     assert r"!\[you](https://tracker.example/pixel.png)" in [element.value for element in app.markdown]
+
+
+def test_a_file_that_is_gone_leaves_the_rest_of_the_page(open_app: Open, ada: Actor) -> None:
+    held = start(ada)
+    claims.finish(held, EndReason.COMPLETED, artifacts=[Kept("report.md", 13, "0" * 64, "text/markdown")])
+    app = open_app(ada, "task_detail", id=str(held.task_id))
+    assert not app.exception
+    assert "not in the data folder any more" in app.warning[0].value
+    assert "Started after waiting" in html(app)

@@ -67,3 +67,11 @@ def test_the_pages_hold_every_task_once(open_app: Open, ada: Actor) -> None:
     button(app, "Newest").click()
     app.run()
     assert links(app) == newest
+
+
+def test_a_page_address_made_by_hand_begins_with_the_newest(open_app: Open, ada: Actor) -> None:
+    make(ada, "only one")
+    app = open_app(ada, before="made up")
+    assert not app.exception
+    assert links(app) == ["only one"]
+    assert "before" not in app.query_params

@@ -251,3 +251,17 @@ def test_everything_dies_when_the_server_itself_is_killed(
         finally:
             helper.kill()
     eventually(lambda: not any(is_alive(pid) for pid in pids), 5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tie a child's life to its parent's")
+def test_a_child_that_kills_its_supervisor_dies_with_it(tmp_path: Path) -> None:
+    code = "import os, time; print(os.getpid(), flush=True); os.kill(os.getppid(), 9); time.sleep(600)"
+    with Process(python(code, tmp_path)) as process:
+        lines = []
+        while not process.ended:
+            lines += process.read(0.1)
+        assert process.exit_status == 137
+    deadline = time.monotonic() + 5
+    while psutil.pid_exists(int(lines[0][0])):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -137,7 +137,8 @@ def test_the_operators_own_git_settings_have_no_say(
 
 
 def kept(workspace: Workspace, folder: Path) -> list[Kept]:
-    return list(workspace.keep(folder))
+    names, _ = workspace.made()
+    return list(workspace.keep(names, folder))
 
 
 def test_a_file_is_kept_with_its_size_digest_and_type(workspace: Workspace, tmp_path: Path) -> None:
@@ -165,14 +166,15 @@ def test_everything_but_a_regular_file_of_a_printable_name_is_left_behind(worksp
     os.mkfifo(out / "fifo")
     assert [each.name for each in kept(workspace, tmp_path / "kept")] == ["a file"]
     assert [path.name for path in (tmp_path / "kept").iterdir()] == ["a file"]
+    assert len(workspace.made()[1]) == 7  # and each of the others is told to the caller
 
 
 def test_a_file_over_the_limit_is_left_behind(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "ARTIFACT_BYTES", 10)
-    (workspace.output / "fits").write_text("x" * 10)
-    (workspace.output / "too large").write_text("x" * 11)
+    monkeypatch.setattr(module, "ARTIFACT_MIB", 1)
+    (workspace.output / "fits").write_bytes(b"x" * 2**20)
+    (workspace.output / "too large").write_bytes(b"x" * (2**20 + 1))
     assert [each.name for each in kept(workspace, tmp_path / "kept")] == ["fits"]
 
 
