@@ -13,7 +13,7 @@ SIGN_IN_WIDTH = 440  # pixels
 
 st.set_page_config(page_title="Taskdeck", page_icon="🗂️", layout="centered")
 st.html(FOLDER / "style.css")
-st.logo(FOLDER / "logo.svg", size="large")
+st.logo(FOLDER / "logo.svg", icon_image=FOLDER / "icon.svg", size="large")
 
 authenticator = Authenticator()
 actor = authenticator.actor()
