@@ -27,7 +27,7 @@ def checked(address: str) -> str:
         ) from None
     if parts.username is not None or parts.password is not None or "@" in parts.netloc:
         raise InvalidInput("Leave the user name and password out of the repository address.")
-    if parts.scheme == "https" and host and parts.path.strip("/") and not parts.fragment:
+    if parts.scheme == "https" and host and parts.path.strip("/") and not parts.query and not parts.fragment:
         return "https" + address[len("https") :]  # git knows the scheme in small letters only
     if address.startswith("/") or (parts.scheme == "file" and not parts.netloc):
         return _local(Path(unquote(parts.path) if parts.scheme else address))

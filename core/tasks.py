@@ -159,7 +159,7 @@ def _delete(actor: Actor, task_ids: Sequence[int]) -> int:
 
 def _checked_prompt(prompt: str) -> str:
     prompt = prompt.strip()
-    if not prompt:
+    if not any(character.isprintable() and not character.isspace() for character in prompt):
         raise InvalidInput("The prompt is empty: say what the agent should do.")
     if len(prompt) > PROMPT_CHARACTERS:
         raise InvalidInput(f"The prompt is too long: {len(prompt):,} characters, at most {PROMPT_CHARACTERS:,}.")

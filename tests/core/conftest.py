@@ -14,8 +14,15 @@ import pytest
 import core.agents
 from core.agents.base import Assignment, Command
 from core.agents.builtin import BuiltIn
+from core.ownership import Actor
+from tests.core.living import Life
 
 STEP_SECONDS = 0.01
+
+
+@pytest.fixture
+def live(ada: Actor, data: Path) -> Life:
+    return Life(ada, data)
 
 
 @dataclass(frozen=True)

@@ -1,70 +1,15 @@
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import core.agents
-from core import artifacts, claims, logs, processor, tasks
+from core import artifacts, processor, tasks
 from core.agents import catalog
 from core.config import Settings
-from core.models import EndReason, LogType, Task, TaskStatus
+from core.models import EndReason, LogType, TaskStatus
 from core.ownership import Actor
-
-SAY = "import json, sys\ndef say(**event): print(json.dumps(event), flush=True)\n"
-DETACH = """
-import os, sys, time
-if os.fork() == 0:
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    with open({path!r} + ".draft", "w") as file:
-        file.write(str(os.getpid()))
-    os.rename({path!r} + ".draft", {path!r})
-    time.sleep(600)
-time.sleep(600)
-"""
-
-
-class Life:
-    """Creates, claims and lives Ada's tasks, with limits small enough for a test."""
-
-    def __init__(self, actor: Actor, data: Path) -> None:
-        self.actor = actor
-        self.settings = Settings(timeout=30, warning=20, tick=10, data=data)
-        self.stopping = threading.Event()
-        self.monotonic: Callable[[], float] = time.monotonic
-
-    def __call__(self, agent: str, repo_url: str | None = None) -> Task:
-        task = tasks.create(self.actor, "the prompt", repo_url, agent)
-        self.live()
-        return tasks.find(self.actor, task.id)
-
-    def live(self) -> None:
-        claim = claims.claim("runner", 30)
-        assert claim
-        processor.live(claim, self.settings, self.stopping, self.monotonic)
-
-    def log(self, task: Task) -> list[str]:
-        return [entry.message for entry in logs.after(self.actor, task.id)]
-
-    def types(self, task: Task) -> list[LogType]:
-        return [entry.type for entry in logs.after(self.actor, task.id)]
-
-
-@pytest.fixture
-def live(ada: Actor, data: Path) -> Life:
-    return Life(ada, data)
-
-
-def left_behind(data: Path) -> list[str]:
-    """What lies in the folders of tasks."""
-    return [path.name for name in ("workspaces", "artifacts") for path in sorted((data / name).rglob("*"))]
-
-
-def read_pid(path: Path) -> int:
-    return int(path.read_text()) if path.exists() else 0
+from tests.core.living import SAY, Life, left_behind
 
 
 def test_a_task_runs_to_its_one_end_with_its_log_in_order(
@@ -163,128 +108,6 @@ def test_a_repository_that_is_not_there_or_not_allowed_any_more_fails_the_task(
     live.live()
     task = tasks.find(ada, task.id)
     assert (task.end_reason, "only where the administrator allowed it" in str(task.error)) == (EndReason.FAILED, True)
-
-
-def test_at_the_limit_the_task_ends_and_even_a_detached_process_is_dead(
-    live: Life, data: Path, tmp_path: Path, script_agent: Callable[[str, str], str], is_alive: Callable[[int], bool]
-) -> None:
-    live.settings = Settings(timeout=1.5, warning=0.5, tick=0.4, data=data)
-    began = time.monotonic()
-    task = live(script_agent("sleeper", DETACH.format(path=str(tmp_path / "pid"))))
-    assert time.monotonic() - began < 4
-    assert (task.status, task.end_reason) == (TaskStatus.ERROR, EndReason.TIMED_OUT)
-    assert task.error == "The task was stopped at its limit of 2 s."
-    assert task.progress == 30
-    log = live.log(task)
-    warning = log.index("1 s left: the task will be stopped at 2 s.")
-    assert warning < log.index(task.error)
-    assert [message for message in log if message.endswith("of work: sleeper at work.")]
-    assert not is_alive(read_pid(tmp_path / "pid"))
-    assert left_behind(data) == []
-
-
-def test_every_tick_of_silent_work_is_an_entry_and_moves_no_progress(
-    live: Life, ada: Actor, data: Path, script_agent: Callable[[str, str], str]
-) -> None:
-    live.settings = Settings(timeout=30, warning=20, tick=0.2, data=data)
-    task = live(script_agent("sleeper", SAY + "import time; time.sleep(0.9); say(type='info', message='awake')"))
-    log = live.log(task)
-    ticks = [message for message in log[: log.index("awake")] if "of work: sleeper at work." in message]
-    assert 3 <= len(ticks) <= 5
-    assert task.status is TaskStatus.COMPLETED
-
-
-def test_a_deleted_tasks_process_dies_within_two_seconds_and_nothing_is_left(
-    live: Life,
-    ada: Actor,
-    data: Path,
-    tmp_path: Path,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
-    is_alive: Callable[[int], bool],
-) -> None:
-    code = "import sys; open(sys.argv[1] + '/a.md', 'w').write('x')\n" + DETACH.format(path=str(tmp_path / "pid"))
-    task = tasks.create(ada, "x", None, script_agent("sleeper", code))
-    runner = threading.Thread(target=live.live)
-    runner.start()
-    eventually(lambda: read_pid(tmp_path / "pid"))
-    eventually(lambda: tasks.find(ada, task.id).progress == 30)  # all is written: only the look can tell
-    pid = read_pid(tmp_path / "pid")
-    tasks.delete_one(ada, task.id)
-    eventually(lambda: not is_alive(pid), 2)
-    runner.join(5)
-    assert not runner.is_alive()
-    assert left_behind(data) == []
-    assert tasks.page(ada).tasks == []
-
-
-def test_a_task_that_is_deleted_while_its_files_are_kept_leaves_no_file(
-    live: Life, ada: Actor, data: Path, script_agent: Callable[[str, str], str]
-) -> None:
-    code = "import sys; [open(f'{sys.argv[1]}/{n}.md', 'w').write('x') for n in range(3)]"
-    task = tasks.create(ada, "x", None, script_agent("worker", code))
-    gone: list[bool] = []
-
-    def clock() -> float:
-        if (data / "artifacts" / str(task.id)).exists() and not gone:
-            gone.append(True)
-            tasks.delete_one(ada, task.id)
-        return time.monotonic()
-
-    live.monotonic = clock
-    live.live()
-    assert gone
-    assert left_behind(data) == []
-
-
-def test_a_limit_that_comes_while_files_are_kept_leaves_no_file(
-    live: Life, ada: Actor, data: Path, script_agent: Callable[[str, str], str]
-) -> None:
-    code = "import sys; [open(f'{sys.argv[1]}/{n}.md', 'w').write('x') for n in range(3)]"
-    live.monotonic = lambda: time.monotonic() + 100 * any((data / "artifacts").glob("*/*"))
-    task = live(script_agent("worker", code))
-    assert task.end_reason is EndReason.TIMED_OUT
-    assert (artifacts.of(ada, task.id), task.sandbox_url) == ([], None)
-    assert left_behind(data) == []
-
-
-def test_a_server_that_stops_ends_its_task_as_interrupted_at_once(
-    live: Life,
-    tmp_path: Path,
-    ada: Actor,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
-    is_alive: Callable[[int], bool],
-) -> None:
-    task = tasks.create(ada, "x", None, script_agent("sleeper", DETACH.format(path=str(tmp_path / "pid"))))
-    runner = threading.Thread(target=live.live)
-    runner.start()
-    eventually(lambda: read_pid(tmp_path / "pid"))
-    live.stopping.set()
-    runner.join(3)
-    assert not runner.is_alive()
-    task = tasks.find(ada, task.id)
-    assert (task.end_reason, task.error) == (EndReason.INTERRUPTED, processor.INTERRUPTED)
-    assert live.log(task)[-1] == processor.INTERRUPTED
-    assert not is_alive(read_pid(tmp_path / "pid"))
-
-
-def test_a_runner_that_lost_its_lease_does_not_overwrite_the_end(
-    live: Life, ada: Actor, tmp_path: Path, script_agent: Callable[[str, str], str], eventually: Callable[..., None]
-) -> None:
-    task = tasks.create(ada, "x", None, script_agent("sleeper", DETACH.format(path=str(tmp_path / "pid"))))
-    runner = threading.Thread(target=live.live)
-    runner.start()
-    eventually(lambda: read_pid(tmp_path / "pid"))
-    eventually(lambda: tasks.find(ada, task.id).progress == 30)
-    later = tasks.find(ada, task.id).lease_until
-    assert later
-    claims.expire(now=later.replace(year=later.year + 1))
-    ended = live.log(task)
-    runner.join(5)
-    assert not runner.is_alive()
-    assert tasks.find(ada, task.id).end_reason is EndReason.INTERRUPTED
-    assert live.log(task) == ended
 
 
 def test_a_flood_is_kept_to_its_head_and_tail(live: Life, data: Path, script_agent: Callable[[str, str], str]) -> None:

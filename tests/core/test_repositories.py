@@ -39,6 +39,7 @@ REFUSED = {
     "a port that is no number": "https://h:x/x",
     "a broken address": "https://[::1/x",
     "a fragment": "https://h/x#y",
+    "a query, which may hold a secret": "https://h/x?token=abc",
     "a space": "https://h/x y",
     "a new line": "https://h/x\ny",
     "an escape": "https://h/x\x1b[31m",

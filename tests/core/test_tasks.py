@@ -29,6 +29,7 @@ def ended(actor: Actor, reason: EndReason, prompt: str = "x") -> Task:
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an empty prompt": ({"prompt": ""}, "empty"),
+    "nothing that can be seen": ({"prompt": "\u200b\u202e\x1b"}, "empty"),
     "only white space": ({"prompt": " \t\r\n\u2003 "}, "empty"),
     "20,001 characters": ({"prompt": "é" * 20_001}, "20,001 characters, at most 20,000"),
     "NUL": ({"prompt": "a\0b"}, "cannot be stored"),
