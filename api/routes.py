@@ -181,11 +181,10 @@ def open_session(request: Request, response: Response, given: schemas.Ticket) ->
 
 
 @router.delete("/session", include_in_schema=False)
-def close_session(request: Request, response: Response) -> schemas.Message:
-    """Forget the cookie of a session that is over; one that goes on may be another tab's, even another person's."""
+def close_session(request: Request, response: Response, given: schemas.Ticket | None = None) -> schemas.Message:
+    """End the cookie's session for the person who signed out, and forget the cookie."""
     require_same_origin(request)
-    session_id = sessions.read_cookie(request.cookies.get(sessions.COOKIE, ""))
-    if session_id is None or sessions.person(session_id) is None:
+    if sessions.leave(request.cookies.get(sessions.COOKIE, ""), given.ticket if given else None):
         response.delete_cookie(sessions.COOKIE)
     return schemas.Message(message="Signed out.")
 

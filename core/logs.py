@@ -12,6 +12,13 @@ from core.tasks import MAX_ID
 PAGE_ENTRIES = 1_000
 
 
+def since(actor: Actor, task_id: int, seq: int, types: Collection[LogType]) -> list[TaskLog]:
+    """All entries of these types that follow ``seq``, oldest first; none of another person's task."""
+    wanted = select(TaskLog).where(TaskLog.task_id == task_id, TaskLog.seq > seq, TaskLog.type.in_(types))
+    with acting_as(actor, reading=True) as session:
+        return list(session.scalars(wanted.order_by(TaskLog.seq)))
+
+
 def after(actor: Actor, task_id: int, seq: int = 0, limit: int = PAGE_ENTRIES) -> list[TaskLog]:
     """Up to ``limit`` entries that follow ``seq``, oldest first.
 
@@ -30,16 +37,12 @@ def after(actor: Actor, task_id: int, seq: int = 0, limit: int = PAGE_ENTRIES) -
         return list(session.scalars(wanted))
 
 
-def newest(
-    actor: Actor, task_ids: Collection[int], limit: int, types: Collection[LogType] = tuple(LogType)
-) -> dict[int, list[TaskLog]]:
-    """The last ``limit`` entries of these types of each task, oldest first."""
+def newest(actor: Actor, task_ids: Collection[int], limit: int) -> dict[int, list[TaskLog]]:
+    """The last ``limit`` entries of each task, oldest first."""
     found: dict[int, list[TaskLog]] = {}
     with acting_as(actor, reading=True) as session:
         for task_id in task_ids:
             wanted = select(TaskLog).where(TaskLog.task_id == task_id).order_by(TaskLog.seq.desc()).limit(limit)
-            if len(types) < len(LogType):
-                wanted = wanted.where(TaskLog.type.in_(types))
             found[task_id] = list(reversed(session.scalars(wanted).all()))
     return found
 

@@ -30,6 +30,9 @@ RAN = 85  # the agent's own 100 %
 LOOK_SECONDS = 0.5
 READ_SECONDS = 0.1
 
+#: How long a server that goes down tries to write an end when the database is away, in seconds.
+LAST_SECONDS = 5.0
+
 INTERRUPTED = "Taskdeck was stopped while the task ran; what it did until then is in the log. Run it again if needed."
 BROKEN = "Something went wrong inside Taskdeck; the server's log has the details."
 
@@ -60,7 +63,6 @@ def live(
             run.work(agent, Assignment(claim.prompt, claim.model, repository, workspace.output))
             run.enter(COLLECTING, "collecting the results")
             artifacts = run.collect(workspace)
-        run.finish(EndReason.COMPLETED, artifacts=artifacts)
     except TimedOut as end:
         run.finish(EndReason.TIMED_OUT, end.message)
     except AgentFailed as end:
@@ -74,6 +76,8 @@ def live(
     except Exception:
         _server_log.exception("task %s ended by a fault of Taskdeck", claim.task_id)
         run.finish(EndReason.FAILED, BROKEN)
+    else:
+        run.finish(EndReason.COMPLETED, artifacts=artifacts)
 
 
 def clear_up_orphans(settings: Settings) -> None:
@@ -203,8 +207,10 @@ class Run:
     def _insist(self, write: Callable[[], None]) -> None:
         """Write what must be written, also when the database is away for a while.
 
-        Raises one of db.Unavailable when the server goes down meanwhile; then the lease runs out.
+        Raises one of db.Unavailable when the server goes down meanwhile and LAST_SECONDS did not help; then the lease
+        runs out.
         """
+        deadline = math.inf
         while True:
             try:
                 write()
@@ -214,7 +220,10 @@ class Run:
                 return
             except db.Unavailable:
                 if self._stopping.wait(RETRY_SECONDS):
-                    raise
+                    deadline = min(deadline, self._monotonic() + LAST_SECONDS)
+                    if self._monotonic() >= deadline:
+                        raise
+                    time.sleep(READ_SECONDS)
 
     def _execute(self, command: Command, hear: Callable[[str, bool], None], limit: float = math.inf) -> int:
         """Run a process to its end, at most ``limit`` seconds; its exit status."""

@@ -10,6 +10,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ class Scheduler:
         self._stopping = threading.Event()
         self._looking = threading.Lock()
         self._running: set[int] = set()
+        self._judge_from = 0.0
         # Never drop a late job (the default drops it after one second), and make up for many with one.
         self._clock = BackgroundScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
@@ -92,6 +94,8 @@ class Scheduler:
     def _sweep(self) -> None:
         with self._unless_away():
             self._renew()  # first: after a sleep of the machine our own leases are late, our tasks are not
+            if time.monotonic() < self._judge_from:
+                return
             for task_id in claims.expire():
                 _log.warning("task %s was interrupted: its runner is gone", task_id)
                 processor.clear_up(task_id, self._settings)
@@ -108,3 +112,5 @@ class Scheduler:
             yield
         except db.Unavailable as error:
             _log.warning("the database did not answer the scheduler: %s", error)
+            # Nobody could renew meanwhile: give every other server the time to do so.
+            self._judge_from = time.monotonic() + self._settings.lease

@@ -22,14 +22,15 @@ _PACKAGE_KEYS = ("name", "username", "email", "roles", "authentication_status", 
 _COOKIE_JS = """
 export default function ({ data }) {
   const sent = (window.__taskdeckTickets ??= new Set());
-  const name = data.ticket ?? "sign-out";
-  if (sent.has(name)) return;
-  sent.add(name);
-  if (data.ticket) sent.delete("sign-out");
+  if (sent.has(data.ticket)) return;
+  sent.add(data.ticket);
   const address = new URL("api/session", document.baseURI.replace(/\\/[^/]*$/, "/"));
-  const request = data.ticket
-    ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ ticket: data.ticket }) }
-    : { method: "DELETE" };
+  const request = {
+    method: data.method,
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ ticket: data.ticket }),
+    keepalive: true, // once sent, it survives a reload
+  };
   const send = (tries) =>
     fetch(address, request)
       .then((answer) => answer.status >= 500 && Promise.reject(answer.status))
@@ -65,9 +66,11 @@ class _AccountModel(AuthenticationModel):  # type: ignore[misc]  # the package h
         return True
 
     def logout(self, callback: Any = None) -> None:
-        if session_id := st.session_state.get("session_id"):
-            sessions.end(session_id)
+        actor, session_id = signed_in(), st.session_state.get("session_id")
         forget()
+        if actor and session_id:
+            sessions.end(session_id)
+            st.session_state["farewell"] = sessions.farewell(actor)
 
 
 class _SessionModel(CookieModel):  # type: ignore[misc]
@@ -85,7 +88,7 @@ class _SessionModel(CookieModel):  # type: ignore[misc]
         """``begin`` has left a ticket for the bridge."""
 
     def delete_cookie(self) -> None:
-        st.session_state["signed_out"] = True
+        """``logout`` has left a farewell for the bridge."""
 
 
 class _Cookies(CookieController):  # type: ignore[misc]
@@ -137,7 +140,7 @@ def remember(actor: Actor, session_id: UUID) -> None:
         roles=[actor.role.value],
         authentication_status=True,
     )
-    st.session_state.pop("signed_out", None)
+    st.session_state.pop("farewell", None)
 
 
 def forget() -> None:
@@ -182,6 +185,6 @@ def bridge() -> None:
     """Keep the browser's cookie in step with this tab. Draw it once in each run."""
     bridge_component = st.components.v2.component("taskdeck_session", js=_COOKIE_JS)
     if ticket := st.session_state.get("ticket"):
-        bridge_component(key="session_bridge", data={"ticket": ticket})
-    elif st.session_state.get("signed_out"):
-        bridge_component(key="session_bridge", data={})
+        bridge_component(key="session_bridge", data={"method": "POST", "ticket": ticket})
+    elif farewell := st.session_state.get("farewell"):
+        bridge_component(key="session_bridge", data={"method": "DELETE", "ticket": farewell})

@@ -48,9 +48,9 @@ repository = st.text_input(
     key="repository",
     max_chars=repositories.ADDRESS_CHARACTERS,
     placeholder="https://host/owner/name",
-    help="Cloned without user name or password, so it must be open to everybody.",
     persist_state="session",
 )
+st.caption("Cloned without user name or password, so it must be open to everybody.")
 
 if st.button("Create task", type="primary", icon=":material/play_arrow:"):
     try:

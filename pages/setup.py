@@ -30,13 +30,15 @@ with st.form("setup"):
         "Password",
         type="password",
         autocomplete="new-password",
-        help=f"At least {people.PASSWORD_CHARACTERS} characters.",
+        placeholder=f"At least {people.PASSWORD_CHARACTERS} characters",
     )
     again = st.text_input("Password, again", type="password", autocomplete="new-password")
     sent = st.form_submit_button("Create the account", type="primary")
 
 if sent:
     try:
+        if not password:
+            raise InvalidInput("The password is empty: choose one and type it twice.")
         if password != again:
             raise InvalidInput("The two passwords differ: type the same one twice.")
         actor = setup.create_admin(token, username, email, name, password)

@@ -87,12 +87,18 @@ def status_name(task: Task) -> str:
     return why or STATUS_NAMES[task.status]
 
 
+def ran(task: Task) -> str:
+    """How long the task has run or ran; empty when it never started."""
+    if task.started_at is None:
+        return ""
+    return duration(((task.finished_at or db.now()) - task.started_at).total_seconds())
+
+
 def took(task: Task) -> str:
     """How long the task has run or ran, or that it waits."""
     if task.started_at is None:
         return "waiting" if task.status not in ENDED else "never started"
-    ran = ((task.finished_at or db.now()) - task.started_at).total_seconds()
-    return f"{'took' if task.finished_at else 'running for'} {duration(ran)}"
+    return f"{'took' if task.finished_at else 'running for'} {ran(task)}"
 
 
 def left(task: Task) -> str:

@@ -15,7 +15,8 @@ from pages import shared
 from pages.authenticator import require_actor
 from pages.log_view import log_html
 
-WINDOW = 500  # entries shown at first, and more with each click
+SHOWN = 500  # entries at first, and more with each click
+MOST = 2_000  # entries that a growing log may show before it begins later
 LOG_HEIGHT = 420  # pixels, and how many short entries that is
 LOG_ROWS = 18
 PREVIEW_BYTES = 2**20
@@ -45,7 +46,7 @@ def facts(task: Task) -> None:
         ("Repository", shared.repository_name(task.repo_url) if task.repo_url else ""),
         ("Created", shared.moment(task.created_at)),
         ("Waited" if task.started_at else "Waiting", waited),
-        ("Time", shared.took(task) if task.started_at else ""),
+        ("Took" if task.finished_at else "Running for", shared.ran(task)),
         ("Branch", task.branch_name or ""),
     ]
     cells = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in rows if value)
@@ -69,8 +70,8 @@ def log(task: Task) -> None:
         format_func=lambda type: {"command": "Commands", "error": "Errors"}.get(type.value, type.value.capitalize()),
         label_visibility="collapsed",
     )
-    window = st.session_state.setdefault(f"window-{task.id}", WINDOW)
-    entries = logs.newest(actor, [task.id], window, types or [])[task.id] if types else []
+    first = beginning(task)
+    entries = logs.since(actor, task.id, first, types or [])
     active = task.status not in ENDED
     tall = active or len(entries) > LOG_ROWS
     with st.container(height=LOG_HEIGHT if tall else "content", border=True, autoscroll=active, key="log"):
@@ -78,12 +79,21 @@ def log(task: Task) -> None:
             st.html(log_html(entries))
         else:
             st.caption("No entry of these kinds." if task.log_count else "Nothing has been said yet.")
-    if entries and len(entries) == window:
-        st.button(f"Show {WINDOW} earlier entries", on_click=widen, args=(task.id, window + WINDOW))
+    if first:
+        st.button("Show earlier entries", on_click=show_from, args=(task, max(0, first - SHOWN)))
 
 
-def widen(task_id: int, window: int) -> None:
-    st.session_state[f"window-{task_id}"] = window
+def beginning(task: Task) -> int:
+    """After which entry the log begins: fixed while it grows, so that nothing moves under the reader's eyes."""
+    first, most = st.session_state.setdefault(f"log-{task.id}", (max(0, task.log_count - SHOWN), MOST))
+    if task.log_count - first > most:
+        first = task.log_count - SHOWN
+        st.session_state[f"log-{task.id}"] = (first, most)
+    return int(first)
+
+
+def show_from(task: Task, first: int) -> None:
+    st.session_state[f"log-{task.id}"] = (first, task.log_count - first + MOST)
 
 
 @st.fragment(run_every=shared.poll_interval())
@@ -100,9 +110,12 @@ def live(task_id: int) -> None:
 
 
 @st.fragment
-def settled(task: Task) -> None:
+def settled(task_id: int) -> None:
     """A task that has ended: drawn once, what it made before what it said."""
-    require_actor()
+    try:
+        task = tasks.find(require_actor(), task_id)
+    except NotFound:
+        st.rerun()  # deleted meanwhile: the whole page says so
     outcome(task)
     facts(task)
     try:
@@ -181,6 +194,7 @@ try:
 except (NotFound, ValueError):
     missing()
 
+st.set_page_config(page_title=f"{shared.status_name(task)} · {shared.first_line(task.prompt, 40)} · Taskdeck")
 with st.container(horizontal=True, horizontal_alignment="distribute"):
     st.page_link("task_list.py", label="All tasks", icon=":material/arrow_back:")
     delete = st.button("Delete", icon=":material/delete:")
@@ -192,7 +206,7 @@ if shared.first_line(task.prompt) != task.prompt:
         st.code(task.prompt, language=None, wrap_lines=True)
 
 if task.status in ENDED:
-    settled(task)
+    settled(task.id)
 else:
     live(task.id)
 st.download_button(

@@ -61,11 +61,14 @@ def tasks_list(query: str) -> None:
     actor = require_actor()
     counts = tasks.counts(actor)
     # Not bound to the query string: that would hold the label, and the label holds a count.
+    # The address leads, also after the browser's Back.
     asked = st.query_params.get("status", ALL)
+    asked = asked if asked in list(TaskStatus) else ALL
+    if st.session_state.get("status") != asked:
+        st.session_state["status"] = asked
     chosen = st.pills(
         "Status",
         [ALL, *TaskStatus],
-        default=asked if asked in list(TaskStatus) else ALL,
         required=True,
         key="status",
         label_visibility="collapsed",
@@ -92,6 +95,8 @@ def tasks_list(query: str) -> None:
             st.button("Newest", icon=":material/first_page:", on_click=turn_to, args=(None,))
         if page.next_cursor:
             st.button("Older", icon=":material/chevron_right:", on_click=turn_to, args=(page.next_cursor,))
+        if query:
+            st.button("Refresh", icon=":material/refresh:")
         st.html(shared.updated_stamp())
 
 

@@ -76,6 +76,29 @@ def redeem(ticket: str) -> str:
     return _cookies().dumps(session_id.hex)
 
 
+def farewell(actor: Actor) -> str:
+    """A text that proves for a minute that this person signed out somewhere in this browser."""
+    return _farewells().dumps(actor.id.hex)
+
+
+def leave(cookie: str, farewell: str | None) -> bool:
+    """End the cookie's session if it is the one's who says farewell; whether the cookie should be forgotten.
+
+    It should not when it names a session that goes on: another person signed in in another tab.
+    """
+    session_id = read_cookie(cookie)
+    owner = person(session_id) if session_id else None
+    if session_id is None or owner is None:
+        return True
+    try:
+        leaves = farewell is not None and _farewells().loads(farewell, max_age=TICKET_SECONDS) == owner.id.hex
+    except (BadSignature, UnicodeEncodeError):
+        leaves = False
+    if leaves:
+        end(session_id)
+    return leaves
+
+
 def read_cookie(value: str) -> UUID | None:
     """The session that a cookie names, or None when it is not one of ours."""
     try:
@@ -86,6 +109,10 @@ def read_cookie(value: str) -> UUID | None:
 
 def _cookies() -> URLSafeSerializer:
     return URLSafeSerializer(signing_secret(), salt="taskdeck.cookie")
+
+
+def _farewells() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(signing_secret(), salt="taskdeck.farewell")
 
 
 def _tickets() -> URLSafeTimedSerializer:

@@ -111,3 +111,35 @@ def test_a_lease_that_ran_out_under_a_lock_is_renewed_before_it_is_judged(
     eventually(lambda: tasks.find(ada, task.id).end_reason is not None)
     scheduler.stop()
     assert tasks.find(ada, task.id).end_reason is EndReason.COMPLETED
+
+
+def test_a_stop_while_nothing_can_be_written_loses_no_finished_work(
+    ada: Actor, data: Path, lock: Callable[[float], None], script_agent: Callable[[str, str], str]
+) -> None:
+    name = script_agent("quick", "import sys; open(sys.argv[1] + '/report.md', 'w').write('# Done')")
+    claim = claimed(ada, name)
+    stopping = threading.Event()
+    life = threading.Thread(target=processor.live, args=(claim, Settings(data=data), stopping))
+    collected = data / "artifacts" / str(claim.task_id) / "report.md"
+    lock(2.0)
+    life.start()
+    while not collected.exists():
+        assert life.is_alive()
+        time.sleep(0.005)
+    time.sleep(0.3)  # the finish is tried and fails from now on
+    stopping.set()
+    life.join()
+    assert tasks.find(ada, claim.task_id).end_reason is EndReason.COMPLETED
+    assert collected.read_text() == "# Done"
+    assert logs.after(ada, claim.task_id)[-1].message.startswith("Completed in")
+
+
+def test_a_task_that_was_not_begun_waits_again_also_after_a_lock(
+    ada: Actor, data: Path, lock: Callable[[float], None]
+) -> None:
+    claim = claimed(ada, "claude")
+    stopping = threading.Event()
+    stopping.set()
+    lock(1.5)
+    processor.live(claim, Settings(data=data), stopping)
+    assert tasks.find(ada, claim.task_id).status is TaskStatus.PENDING

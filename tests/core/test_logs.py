@@ -42,11 +42,16 @@ def test_anothers_log_is_like_an_absent_one(which: Callable[[int], int], bob: Ac
         logs.after(bob, which(task_id))
 
 
-def test_the_newest_entries_come_oldest_first_and_only_of_the_wanted_types(ada: Actor, task_id: int) -> None:
+def test_the_newest_entries_come_oldest_first(ada: Actor, task_id: int) -> None:
     assert [entry.seq for entry in logs.newest(ada, [task_id], 3)[task_id]] == [10, 11, 12]
-    errors = logs.newest(ada, [task_id], 2, [LogType.ERROR])[task_id]
+
+
+def test_all_entries_of_the_wanted_types_since_one_and_none_of_anothers(ada: Actor, bob: Actor, task_id: int) -> None:
+    errors = logs.since(ada, task_id, 9, [LogType.ERROR])
     assert [(entry.seq, entry.message) for entry in errors] == [(10, "line 7"), (12, "line 9")]
-    assert logs.newest(ada, [task_id], 5, [LogType.COMMAND])[task_id] == []
+    assert logs.since(ada, task_id, 0, [LogType.COMMAND]) == logs.since(ada, task_id, 0, []) == []
+    assert len(logs.since(ada, task_id, 0, list(LogType))) == 12
+    assert logs.since(bob, task_id, 0, list(LogType)) == []
 
 
 def test_the_newest_entries_of_anothers_task_are_none(ada: Actor, bob: Actor, task_id: int) -> None:

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from core import claims, tasks
@@ -89,3 +91,33 @@ def test_a_file_that_is_gone_leaves_the_rest_of_the_page(open_app: Open, ada: Ac
     assert not app.exception
     assert "not in the data folder any more" in app.warning[0].value
     assert "Started after waiting" in html(app)
+
+
+def shown(app) -> list[str]:
+    return re.findall(r"line \d+", html(app))
+
+
+def test_a_growing_log_keeps_its_beginning_under_the_readers_eyes(open_app: Open, ada: Actor) -> None:
+    held = start(ada)
+    claims.record(held, [Entry(LogType.INFO, f"line {n}", now()) for n in range(3, 701)])  # entry n says line n
+    app = open_app(ada, "task_detail", id=str(held.task_id))
+    assert shown(app) == [f"line {n}" for n in range(201, 701)]
+    claims.record(held, [Entry(LogType.INFO, "line 701", now())])
+    app.run()
+    assert shown(app) == [f"line {n}" for n in range(201, 702)]
+    next(button for button in app.button if button.label == "Show earlier entries").click()
+    app.run()
+    assert shown(app) == [f"line {n}" for n in range(3, 702)]
+    claims.record(held, [Entry(LogType.INFO, f"line {n}", now()) for n in range(702, 4_001)])
+    app.run()
+    assert shown(app)[-1] == "line 4000"
+    assert len(shown(app)) == 500
+
+
+def test_a_task_that_is_deleted_elsewhere_is_gone_not_damaged(open_app: Open, ada: Actor) -> None:
+    held = start(ada)
+    claims.finish(held, EndReason.COMPLETED, artifacts=[Kept("report.md", 13, "0" * 64, "text/markdown")])
+    app = open_app(ada, "task_detail", id=str(held.task_id))
+    tasks.delete_one(ada, held.task_id)
+    app.run()
+    assert [title.value for title in app.title] == ["Task not found"]

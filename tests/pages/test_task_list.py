@@ -75,3 +75,16 @@ def test_a_page_address_made_by_hand_begins_with_the_newest(open_app: Open, ada:
     assert not app.exception
     assert links(app) == ["only one"]
     assert "before" not in app.query_params
+
+
+def test_the_address_leads_also_when_the_browser_goes_back(open_app: Open, ada: Actor) -> None:
+    make(ada, "done", "waiting")
+    end(EndReason.COMPLETED)
+    app = open_app(ada, status="completed")
+    assert links(app) == ["done"]
+    del app.query_params["status"]
+    app.run()
+    assert links(app) == ["waiting", "done"]
+    app.query_params["status"] = "no such status"
+    app.run()
+    assert links(app) == ["waiting", "done"]

@@ -113,3 +113,19 @@ def test_a_deleted_persons_session_is_gone(ada: Actor) -> None:
         session.delete(session.get_one(User, ada.id))
     assert sessions.person(session_id) is None
     assert not people.exist()
+
+
+@pytest.mark.parametrize("who", ["the same person", "somebody else", "a forger", "nobody"])
+def test_a_farewell_ends_only_the_persons_own_session(who: str, ada: Actor, bob: Actor) -> None:
+    session_id = sessions.start(ada)
+    cookie = sessions.redeem(sessions.ticket(session_id))
+    said = {
+        "the same person": sessions.farewell(ada),
+        "somebody else": sessions.farewell(bob),
+        "a forger": "\ud800",
+        "nobody": None,
+    }[who]
+    mine = who == "the same person"
+    assert sessions.leave(cookie, said) is mine
+    assert (sessions.person(session_id) is None) is mine
+    assert sessions.leave("garbage", None)
