@@ -15,7 +15,7 @@ run: $(VENV)/.run
 	$(BIN)/streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
 
 test: $(VENV)/.dev
-	@command -v git >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get install -y -qq git; } \
+	@command -v git >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq git; } \
 		|| { echo 'The tests need git: install it and try again.'; exit 1; }
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m pytest --numprocesses 2
