@@ -40,13 +40,12 @@ def identify(
         if known.use_is_due:
             afterwards.add_task(tokens.note_use, known.id)  # a read must not wait for a writer
         return known.actor
-    session_id = sessions.read_cookie(request.cookies.get(sessions.COOKIE, ""))
-    person = sessions.person(session_id) if session_id else None
-    if person is None:
+    session = sessions.by_cookie(request.cookies.get(sessions.COOKIE, ""))
+    if session is None:
         raise NotSignedIn
     if changes:
         require_same_origin(request)
-    return person
+    return session[1]
 
 
 def require_same_origin(request: Request) -> None:

@@ -6,18 +6,15 @@ from sqlalchemy import select
 
 from core.config import settings
 from core.errors import NotFound
-from core.models import Artifact, Task
+from core.models import Artifact
 from core.ownership import Actor, acting_as
-from core.tasks import MAX_ID
+from core.tasks import owned
 
 
 def of(actor: Actor, task_id: int) -> list[Artifact]:
     """A task's files by name. Raises NotFound for an absent or another person's task."""
-    if not 0 < task_id <= MAX_ID:
-        raise NotFound
     with acting_as(actor, reading=True) as session:
-        if session.scalar(select(Task.id).where(Task.id == task_id)) is None:
-            raise NotFound
+        owned(session, task_id)
         return list(session.scalars(select(Artifact).where(Artifact.task_id == task_id).order_by(Artifact.name)))
 
 

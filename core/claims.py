@@ -116,11 +116,11 @@ def holds(claim: Claim) -> bool:
 
 def record(claim: Claim, entries: Sequence[Entry], progress: int | None = None) -> None:
     """Append entries and raise the progress (percent). Raises ClaimLost and writes nothing if the claim is gone."""
-    values: dict[str, Any] = {"updated_at": db.now(), "log_count": Task.log_count + len(entries)}
+    values: dict[str, Any] = {"updated_at": db.now()}
     if progress is not None:
         values["progress"] = _raised(progress)
     with acting_as_system(wait=WAIT_SECONDS) as session:
-        _insert(session, claim.task_id, claim.user_id, _guarded(session, claim, values), entries)
+        _write(session, claim, values, entries)
 
 
 def finish(
@@ -136,12 +136,12 @@ def finish(
     Raises ClaimLost and writes nothing if the claim is gone.
     """
     now = db.now()
-    values: dict[str, Any] = _ended(reason, error, now) | {"log_count": Task.log_count + len(entries)}
+    values = _ended(reason, error, now)
     values["progress"] = 100 if reason is EndReason.COMPLETED else _raised(progress)
     if artifacts:
         values["sandbox_url"] = f"/api/tasks/{claim.task_id}/artifacts/"
     with acting_as_system(wait=WAIT_SECONDS) as session:
-        _insert(session, claim.task_id, claim.user_id, _guarded(session, claim, values), entries)
+        _write(session, claim, values, entries)
         if artifacts:
             rows = [vars(kept) | {"task_id": claim.task_id, "user_id": claim.user_id} for kept in artifacts]
             session.execute(insert(Artifact), rows)
@@ -156,11 +156,10 @@ def release(claim: Claim) -> None:
         "lease_until": None,
         "started_at": None,
         "updated_at": now,
-        "log_count": Task.log_count + 1,
     }
     entry = Entry(LogType.INFO, "Taskdeck is stopping before the work began; the task waits again.", now)
     with acting_as_system(wait=WAIT_SECONDS) as session:
-        _insert(session, claim.task_id, claim.user_id, _guarded(session, claim, values), [entry])
+        _write(session, claim, values, [entry])
 
 
 def running() -> set[int]:
@@ -219,12 +218,13 @@ def _held(claim: Claim) -> list[ColumnElement[bool]]:
     ]
 
 
-def _guarded(session: Session, claim: Claim, values: dict[str, Any]) -> int:
-    """Update the held task; its log_count afterwards."""
-    last = session.scalar(update(Task).where(*_held(claim)).values(**values).returning(Task.log_count))
+def _write(session: Session, claim: Claim, values: dict[str, Any], entries: Sequence[Entry]) -> None:
+    """Update the held task and append its entries; the guard of every write above."""
+    reserved = values | {"log_count": Task.log_count + len(entries)}
+    last = session.scalar(update(Task).where(*_held(claim)).values(**reserved).returning(Task.log_count))
     if last is None:
         raise ClaimLost
-    return int(last)
+    _insert(session, claim.task_id, claim.user_id, last, entries)
 
 
 def _insert(session: Session, task_id: int, user_id: UUID, last: int, entries: Sequence[Entry]) -> None:

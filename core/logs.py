@@ -4,10 +4,10 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 
-from core.errors import InvalidInput, NotFound
-from core.models import LogType, Task, TaskLog
+from core.errors import InvalidInput
+from core.models import LogType, TaskLog
 from core.ownership import Actor, acting_as
-from core.tasks import MAX_ID
+from core.tasks import MAX_ID, owned
 
 PAGE_ENTRIES = 1_000
 
@@ -28,12 +28,9 @@ def after(actor: Actor, task_id: int, seq: int = 0, limit: int = PAGE_ENTRIES) -
         raise InvalidInput(f"limit must be between 1 and {PAGE_ENTRIES:,}.")
     if not 0 <= seq <= MAX_ID:
         raise InvalidInput("after must be the id of a log entry, or 0 for the beginning.")
-    if not 0 < task_id <= MAX_ID:
-        raise NotFound
     wanted = select(TaskLog).where(TaskLog.task_id == task_id, TaskLog.seq > seq).order_by(TaskLog.seq).limit(limit)
     with acting_as(actor, reading=True) as session:
-        if session.scalar(select(Task.id).where(Task.id == task_id)) is None:
-            raise NotFound
+        owned(session, task_id)
         return list(session.scalars(wanted))
 
 

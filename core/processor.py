@@ -43,17 +43,15 @@ class Stopped(Exception):
     """The server is going down."""
 
 
-class NotBegun(Exception):
-    """The server is going down before anything of the work was begun."""
-
-
 def live(
     claim: Claim, settings: Settings, stopping: threading.Event, monotonic: Callable[[], float] = time.monotonic
 ) -> None:
     """A claimed task's whole life. Whatever happens becomes the one end of the task."""
     run = Run(claim, settings, stopping, monotonic)
+    if stopping.is_set():
+        run.give_back()
+        return
     try:
-        run.begin()
         with Workspace(settings.workspaces / str(claim.task_id)) as workspace:
             run.enter(STARTING, "starting")
             agent = run.choose_agent()
@@ -69,8 +67,6 @@ def live(
         run.finish(EndReason.FAILED, end.message)
     except Stopped:
         run.finish(EndReason.INTERRUPTED, INTERRUPTED)
-    except NotBegun:
-        run.give_back()
     except ClaimLost:
         run.forget()
     except Exception:
@@ -105,18 +101,14 @@ class Run:
     ) -> None:
         self.claim = claim
         self.clock = Clock(settings.timeout, settings.warning, settings.tick, monotonic)
-        self.log = TaskLogger(claim, lines=settings.log_lines, secrets=[signing_secret()], monotonic=monotonic)
+        self._secrets = [signing_secret()]
+        self.log = TaskLogger(claim, lines=settings.log_lines, secrets=self._secrets, monotonic=monotonic)
         self._artifacts = settings.artifacts / str(claim.task_id)
         self._stopping = stopping
         self._monotonic = monotonic
         self._looked_at = monotonic()
         self._stage = ""
         self._last_error = ""
-
-    def begin(self) -> None:
-        """Raises NotBegun when the server is going down already."""
-        if self._stopping.is_set():
-            raise NotBegun
 
     def enter(self, percent: int, stage: str) -> None:
         """Begin a stage of the work."""
@@ -184,7 +176,7 @@ class Run:
 
     def finish(self, reason: EndReason, error: str | None = None, artifacts: Sequence[Kept] = ()) -> None:
         """The one guarded write of the end state, with the last log entries."""
-        error = error and storable(error, [signing_secret()])
+        error = error and storable(error, self._secrets)
         self.log.end_of_output()
         if error is None:
             self.log.success(f"Completed in {duration(self.clock.elapsed)}.")
@@ -196,7 +188,7 @@ class Run:
             shutil.rmtree(self._artifacts, ignore_errors=True)
 
     def give_back(self) -> None:
-        """Let the task wait for the next start."""
+        """Nothing of the work was begun: let the task wait for the next start."""
         self._insist(lambda: claims.release(self.claim))
 
     def forget(self) -> None:

@@ -94,9 +94,8 @@ class Scheduler:
     def _sweep(self) -> None:
         with self._unless_away():
             self._renew()  # first: after a sleep of the machine our own leases are late, our tasks are not
-            if time.monotonic() < self._judge_from:
-                return
-            for task_id in claims.expire():
+            late = claims.expire() if time.monotonic() >= self._judge_from else []
+            for task_id in late:
                 _log.warning("task %s was interrupted: its runner is gone", task_id)
                 processor.clear_up(task_id, self._settings)
         self._look()

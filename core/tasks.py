@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy.orm import Session
 
 from core import db, dispatch, repositories
 from core.agents import DEFAULT, agents
@@ -78,7 +79,12 @@ def create(
 def find(actor: Actor, task_id: int) -> Task:
     """One task. Raises NotFound when it is absent or another person's."""
     with acting_as(actor, reading=True) as session:
-        task = session.scalar(select(Task).where(Task.id == task_id)) if 0 < task_id <= MAX_ID else None
+        return owned(session, task_id)
+
+
+def owned(session: Session, task_id: int) -> Task:
+    """The session's person's task. Raises NotFound when it is absent or another person's."""
+    task = session.scalar(select(Task).where(Task.id == task_id)) if 0 < task_id <= MAX_ID else None
     if task is None:
         raise NotFound
     return task

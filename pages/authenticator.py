@@ -80,9 +80,8 @@ class _SessionModel(CookieModel):  # type: ignore[misc]
         pass
 
     def get_cookie(self) -> dict[str, Any] | None:
-        session_id = sessions.read_cookie(st.context.cookies.get(sessions.COOKIE, ""))
-        actor = sessions.person(session_id) if session_id else None
-        return {"actor": actor, "session_id": session_id} if actor else None
+        known = sessions.by_cookie(st.context.cookies.get(sessions.COOKIE, ""))
+        return {"session_id": known[0], "actor": known[1]} if known else None
 
     def set_cookie(self) -> None:
         """``begin`` has left a ticket for the bridge."""

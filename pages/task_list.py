@@ -64,9 +64,8 @@ def tasks_list(query: str) -> None:
     # The address leads, also after the browser's Back.
     asked = st.query_params.get("status", ALL)
     asked = asked if asked in list(TaskStatus) else ALL
-    if st.session_state.get("status") != asked:
-        st.session_state["status"] = asked
-    chosen = st.pills(
+    st.session_state["status"] = asked
+    st.pills(
         "Status",
         [ALL, *TaskStatus],
         required=True,
@@ -79,7 +78,7 @@ def tasks_list(query: str) -> None:
         ),
         on_change=choose_status,
     )
-    status = None if chosen in (None, ALL) else TaskStatus(chosen)
+    status = None if asked == ALL else TaskStatus(asked)
     before = st.query_params.get("before")
     try:
         page = tasks.page(actor, status=status, query=query, limit=ROWS, cursor=before)

@@ -2,9 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from core import config, db
@@ -78,6 +80,32 @@ def local_root(tmp_path: Path) -> Path:
     (tmp_path / "agents.toml").write_text(f'[repositories]\nlocal_roots = ["{root}"]\n')
     catalog.catalog.cache_clear()
     return root
+
+
+@pytest.fixture
+def eventually() -> Callable[..., None]:
+    """Wait until something is true, at most some seconds."""
+
+    def wait(condition: Callable[[], object], seconds: float = 10.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"not true after {seconds} s"
+            time.sleep(0.01)
+
+    return wait
+
+
+@pytest.fixture
+def is_alive() -> Callable[[int], bool]:
+    """Whether a process still runs; a zombie does not."""
+
+    def alive(pid: int) -> bool:
+        try:
+            return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    return alive
 
 
 @pytest.hookimpl(trylast=True)

@@ -86,10 +86,10 @@ def leave(cookie: str, farewell: str | None) -> bool:
 
     It should not when it names a session that goes on: another person signed in in another tab.
     """
-    session_id = read_cookie(cookie)
-    owner = person(session_id) if session_id else None
-    if session_id is None or owner is None:
+    known = by_cookie(cookie)
+    if known is None:
         return True
+    session_id, owner = known
     try:
         leaves = farewell is not None and _farewells().loads(farewell, max_age=TICKET_SECONDS) == owner.id.hex
     except (BadSignature, UnicodeEncodeError):
@@ -105,6 +105,13 @@ def read_cookie(value: str) -> UUID | None:
         return UUID(_cookies().loads(value))
     except (BadSignature, UnicodeEncodeError):
         return None
+
+
+def by_cookie(value: str) -> tuple[UUID, Actor] | None:
+    """The session that a cookie names and whose it is, if it still stands."""
+    session_id = read_cookie(value)
+    owner = person(session_id) if session_id else None
+    return (session_id, owner) if session_id and owner else None
 
 
 def _cookies() -> URLSafeSerializer:

@@ -3,12 +3,10 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import psutil
 import pytest
 
 import core.agents
@@ -16,8 +14,6 @@ from core.agents.base import Assignment, Command
 from core.agents.builtin import BuiltIn
 from core.ownership import Actor
 from tests.core.living import Life
-
-STEP_SECONDS = 0.01
 
 
 @pytest.fixture
@@ -33,32 +29,6 @@ class Script(BuiltIn):
 
     def command(self, assignment: Assignment) -> Command:
         return replace(super().command(assignment), argv=(sys.executable, "-c", self.code, str(assignment.output)))
-
-
-@pytest.fixture
-def eventually() -> Callable[..., None]:
-    """Wait until something is true, at most some seconds."""
-
-    def wait(condition: Callable[[], object], seconds: float = 10.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"not true after {seconds} s"
-            time.sleep(STEP_SECONDS)
-
-    return wait
-
-
-@pytest.fixture
-def is_alive() -> Callable[[int], bool]:
-    """Whether a process still runs; a zombie does not."""
-
-    def alive(pid: int) -> bool:
-        try:
-            return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
-
-    return alive
 
 
 @pytest.fixture

@@ -143,3 +143,18 @@ def test_a_task_that_was_not_begun_waits_again_also_after_a_lock(
     lock(1.5)
     processor.live(claim, Settings(data=data), stopping)
     assert tasks.find(ada, claim.task_id).status is TaskStatus.PENDING
+
+
+def test_a_task_that_could_not_be_claimed_under_a_lock_starts_soon_after_it(
+    ada: Actor,
+    data: Path,
+    lock: Callable[[float], None],
+    script_agent: Callable[[str, str], str],
+    eventually: Callable[..., None],
+) -> None:
+    task = tasks.create(ada, "x", None, script_agent("quick", "print('done')"))
+    lock(1.0)
+    scheduler = Scheduler(Settings(data=data, lease=30))
+    scheduler.start()
+    eventually(lambda: tasks.find(ada, task.id).status is TaskStatus.COMPLETED, 8)
+    scheduler.stop()

@@ -6,20 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from tests.conftest import PASSWORD
 from tests.server import Server
 
 LEASE_SECONDS = 2
-
-
-def eventually(condition: Callable[[], object], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not true after {seconds} s"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -59,15 +51,12 @@ def task(api: httpx.Client, task_id: str) -> dict[str, Any]:
     return answer
 
 
-def is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 def test_a_killed_server_leaves_no_process_no_running_task_and_loses_no_waiting_one(
-    server: Server, api: httpx.Client, large_repository: str
+    server: Server,
+    api: httpx.Client,
+    large_repository: str,
+    eventually: Callable[..., None],
+    is_alive: Callable[[int], bool],
 ) -> None:
     running = create(api, "Profile all of it.", repoUrl=large_repository)
     waiting = [create(api, f"Profile the sample, number {number}.") for number in range(3)]
@@ -79,7 +68,7 @@ def test_a_killed_server_leaves_no_process_no_running_task_and_loses_no_waiting_
 
     orphans = server.kill()
     assert len(orphans) >= 2  # a supervisor and the agent
-    eventually(lambda: not any(is_alive(each) for each in orphans), 5)
+    eventually(lambda: not any(is_alive(each.pid) for each in orphans), 5)
 
     server.start()
     eventually(lambda: task(api, running)["status"] != "processing", LEASE_SECONDS + 5)
@@ -97,7 +86,11 @@ def test_a_killed_server_leaves_no_process_no_running_task_and_loses_no_waiting_
 
 
 def test_a_server_that_is_told_to_stop_ends_its_task_first_and_quickly(
-    server: Server, api: httpx.Client, large_repository: str
+    server: Server,
+    api: httpx.Client,
+    large_repository: str,
+    eventually: Callable[..., None],
+    is_alive: Callable[[int], bool],
 ) -> None:
     running = create(api, "Profile all of it.", repoUrl=large_repository)
     eventually(lambda: task(api, running)["progress"] >= 30, 30)
@@ -105,7 +98,7 @@ def test_a_server_that_is_told_to_stop_ends_its_task_first_and_quickly(
     children = server.started()
     server.stop()
     assert time.monotonic() - began < 10
-    assert not any(is_alive(each) for each in children)
+    assert not any(is_alive(each.pid) for each in children)
     server.start()
     ended = task(api, running)
     assert (ended["status"], ended["end_reason"]) == ("error", "interrupted")
