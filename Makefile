@@ -1,5 +1,6 @@
-# run     set up, migrate, serve        test    everything, with a real browser
-# check   ruff, mypy, import rules      bench   the benchmarks
+# run     set up, migrate, serve        test     everything quick, with a real browser
+# check   ruff, mypy, import rules      faults   the slow faults: floods, locks, hundreds of cancels
+# bench   the benchmarks
 PYTHON ?= python3
 PORT ?= 8501
 # Who can reach it: this machine alone. 0.0.0.0 opens it to the network; put TLS in front then.
@@ -10,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check bench
+.PHONY: run test faults check bench
 run: $(VENV)/.run
 	$(BIN)/streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
 
@@ -18,7 +19,10 @@ test: $(VENV)/.dev
 	@command -v git >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq git; } \
 		|| { echo 'The tests need git: install it and try again.'; exit 1; }
 	$(BIN)/python -m tests.browser.chromium
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 -m 'not slow'
+
+faults: $(VENV)/.dev
+	$(BIN)/python -m pytest --numprocesses 2 -m slow
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -28,6 +32,7 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench.start_latency
+	$(BIN)/python -m bench.throughput
 
 $(VENV)/.run: requirements.txt | $(BIN)/python
 	$(PIP) --requirement requirements.txt

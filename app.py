@@ -10,7 +10,9 @@ from contextlib import asynccontextmanager
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Mount
+from uvicorn import Server
 
+from api import shutdown
 from api.routes import create_api
 from api.websocket import SameOriginWebSocket
 from core import db
@@ -24,18 +26,33 @@ from pages.shared import show_failure
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
-    """Check, migrate, serve; on the way down let the scheduler end what runs."""
+    """Migrate, serve, then take tasks; on the way down let the scheduler end what runs."""
     await asyncio.to_thread(db.upgrade)
-    scheduler = Scheduler(settings())
-    scheduler.start()
     if link := setup.link():
         print(f"\n  Nobody has an account yet. Create the first admin here:\n\n    {link}\n", flush=True)  # noqa: T201
+    scheduler = api.state.scheduler = Scheduler(settings())
+
+    def close() -> None:
+        scheduler.close()
+        api.state.closing = True
+
+    server = shutdown.on_signal(close, scheduler.hurry)
+    beginning = asyncio.create_task(begin(scheduler, server))
     gc.collect()
     gc.freeze()  # what is loaded by now stays: the collector need not look at it on every poll
     try:
         yield
     finally:
+        close()
+        beginning.cancel()
         await asyncio.to_thread(scheduler.stop)
+
+
+async def begin(scheduler: Scheduler, server: Server | None) -> None:
+    """Take tasks once the server has its port: one that cannot be had would interrupt what was just begun."""
+    while server and not server.started:  # noqa: ASYNC110  uvicorn tells nobody
+        await asyncio.sleep(0.02)
+    scheduler.start()
 
 
 os.umask(0o077)  # what the server writes is nobody else's on this machine to read
@@ -48,9 +65,10 @@ except (ConfigurationError, OSError) as error:
     sys.stderr.write(f"Taskdeck cannot start. {error}\n")
     sys.exit(2)
 
+api = create_api()
 app = st.App(
     "pages/navigation.py",
-    routes=[Mount("/api", create_api())],
+    routes=[Mount("/api", api)],
     lifespan=lifespan,
     middleware=[Middleware(SameOriginWebSocket)],
     on_script_error=show_failure,

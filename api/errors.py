@@ -16,7 +16,9 @@ STATUS: dict[type[errors.TaskdeckError], int] = {
     errors.NotSignedIn: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
+    errors.Conflict: 409,
 }
+AWAY = "The database is busy or away; try again in a moment."
 RETRY_SECONDS = 5
 BODY_BYTES = 2**20  # a prompt of 20,000 characters, each escaped in JSON, is a quarter of it
 
@@ -98,7 +100,7 @@ def _http(_: Request, error: Exception) -> JSONResponse:
 
 def _away(request: Request, error: Exception) -> JSONResponse:
     _log.error("the database did not answer %s %s: %s", request.method, request.url.path, error)
-    return answer(503, "The database is busy or away; try again in a moment.", {"Retry-After": str(RETRY_SECONDS)})
+    return answer(503, AWAY, {"Retry-After": str(RETRY_SECONDS)})
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:

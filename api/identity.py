@@ -24,28 +24,39 @@ def identify(
     _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     __: Annotated[str | None, Depends(_cookie)],
 ) -> Actor:
-    """The person behind a request. An Authorization header is all that counts when there is one.
+    """The person behind a request, who may do what it asks for.
 
     Raises NotSignedIn when nobody is known, Forbidden when a token or a page may not do this.
     """
     changes = request.method not in SAFE_METHODS
+    actor, token = who(request)
+    if token is None:
+        if changes:
+            require_same_origin(request)
+        return actor
+    if changes and token.scope is TokenScope.READ:
+        raise Forbidden("This token may only read: use one with the scope write.")
+    if token.use_is_due:
+        afterwards.add_task(tokens.note_use, token.id)  # a read must not wait for a writer
+    return actor
+
+
+def who(request: Request) -> tuple[Actor, tokens.Known | None]:
+    """The person behind a request at this moment, and the token if it came with one.
+
+    An Authorization header is all that counts when there is one. Raises NotSignedIn when nobody is known.
+    """
     header = request.headers.get("authorization")
     if header is not None:
         kind, _space, token = header.partition(" ")
         known = tokens.person(token.strip()) if kind.lower() == "bearer" else None
         if known is None:
             raise NotSignedIn("The token is not valid: send Authorization: Bearer tsk_…")
-        if changes and known.scope is TokenScope.READ:
-            raise Forbidden("This token may only read: use one with the scope write.")
-        if known.use_is_due:
-            afterwards.add_task(tokens.note_use, known.id)  # a read must not wait for a writer
-        return known.actor
+        return known.actor, known
     session = sessions.by_cookie(request.cookies.get(sessions.COOKIE, ""))
     if session is None:
         raise NotSignedIn
-    if changes:
-        require_same_origin(request)
-    return session[1]
+    return session[1], None
 
 
 def require_same_origin(request: Request) -> None:

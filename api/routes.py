@@ -1,18 +1,17 @@
 """The API: each route asks core one thing and shapes the answer."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse
 from fastapi_offline import FastAPIOffline
 from pydantic import BeforeValidator
 from starlette.types import Receive, Scope, Send
 
-from api import errors, schemas
+from api import errors, events, schemas, service
 from api.identity import CurrentActor, require_same_origin
-from core import __version__, artifacts, db, logs, tasks
+from core import __version__, artifacts, listing, logs, tasks
 from core.agents import DEFAULT, agents
 from core.auth import sessions
 from core.config import settings
@@ -30,10 +29,14 @@ ARTIFACT_HEADERS = {
 SHOWN_INLINE = ("text/html", "text/markdown", "text/plain", "application/json", "image/png", "image/svg+xml")
 
 Logs = Literal["all", "tail", "none"]
-_HEALTH_THREADS = CapacityLimiter(2)
 _ENTRIES = {"all": logs.PAGE_ENTRIES, "tail": TAIL_ENTRIES, "none": 0}
 
-router = APIRouter(responses={"4XX": {"model": schemas.Failure}, "503": {"model": schemas.Failure}})
+_FAILURES: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": schemas.Failure},
+    "503": {"model": schemas.Failure},
+}
+
+router = APIRouter()
 
 
 def create_api() -> FastAPI:
@@ -46,7 +49,9 @@ def create_api() -> FastAPI:
         redoc_url=None,
     )
     errors.install(api)
-    api.include_router(router)
+    api.state.closing = False
+    for each in (router, events.router, service.router):
+        api.include_router(each, responses=_FAILURES)
     return api
 
 
@@ -60,16 +65,15 @@ def list_tasks(
     logs: Annotated[Logs, Query(description="The last 1,000 entries of each task, the last 20, or none.")] = "all",
 ) -> schemas.TaskPage:
     """The caller's own tasks, newest first."""
-    page = tasks.page(actor, status=status, query=q, limit=limit, cursor=cursor)
-    return schemas.TaskPage(tasks=_shown(actor, page.tasks, logs), nextCursor=page.next_cursor)
+    page = listing.page(actor, status=status, query=q, limit=limit, cursor=cursor)
+    return schemas.TaskPage(tasks=_all_shown(actor, page.tasks, logs), nextCursor=page.next_cursor)
 
 
 @router.post("/tasks", status_code=201, tags=["tasks"])
 def create_task(actor: CurrentActor, new: schemas.NewTask) -> schemas.CreatedTask:
     """Accept a task; it runs in the background."""
     task = tasks.create(actor, new.prompt, new.repoUrl, new.selectedAgent, new.selectedModel)
-    (shown,) = _shown(actor, [task], "all")
-    return schemas.CreatedTask(task=shown, message="Task created; it runs in the background.")
+    return schemas.CreatedTask(task=_shown(actor, task), message="Task created; it runs in the background.")
 
 
 @router.delete("/tasks", tags=["tasks"])
@@ -87,8 +91,7 @@ def delete_tasks(
 @router.get("/tasks/{task_id}", tags=["tasks"])
 def get_task(actor: CurrentActor, task_id: int) -> schemas.OneTask:
     """One task with its last 1,000 log entries."""
-    (shown,) = _shown(actor, [tasks.find(actor, task_id)], "all")
-    return schemas.OneTask(task=shown)
+    return schemas.OneTask(task=_shown(actor, tasks.find(actor, task_id)))
 
 
 @router.delete("/tasks/{task_id}", tags=["tasks"])
@@ -96,6 +99,25 @@ def delete_task(actor: CurrentActor, task_id: int) -> schemas.Message:
     """Delete a task with its log and files; a running one is stopped."""
     tasks.delete_one(actor, task_id)
     return schemas.Message(message="Task deleted.")
+
+
+@router.post("/tasks/{task_id}/cancel", tags=["tasks"])
+def cancel_task(actor: CurrentActor, task_id: int) -> schemas.OneTask:
+    """Stop a task; asking again changes nothing. 409 when it has ended."""
+    return schemas.OneTask(task=_shown(actor, tasks.cancel(actor, task_id)))
+
+
+@router.post("/tasks/{task_id}/extend", tags=["tasks"])
+def extend_task(actor: CurrentActor, task_id: int) -> schemas.OneTask:
+    """Give a running task more time, once, where the agent's settings allow it; else 409."""
+    return schemas.OneTask(task=_shown(actor, tasks.extend(actor, task_id)))
+
+
+@router.post("/tasks/{task_id}/rerun", status_code=201, tags=["tasks"])
+def rerun_task(actor: CurrentActor, task_id: int, changed: schemas.Rerun | None = None) -> schemas.CreatedTask:
+    """Run a task again as a new one, with changes if there are any; the log of the new one says which."""
+    task = tasks.rerun(actor, task_id, **(changed or schemas.Rerun()).changes())
+    return schemas.CreatedTask(task=_shown(actor, task), message=f"Task {task_id} runs again in the background.")
 
 
 @router.get("/tasks/{task_id}/logs", tags=["tasks"])
@@ -156,15 +178,6 @@ def list_agents(actor: CurrentActor) -> schemas.AgentList:
     )
 
 
-@router.head("/health", include_in_schema=False)
-@router.get("/health", tags=["service"])
-async def health() -> schemas.Health:
-    """Whether the server is up and its database answers; needs no identity."""
-    # Threads of its own: while writers wait for a lock, they may hold all of the common ones.
-    await to_thread.run_sync(db.ping, limiter=_HEALTH_THREADS)
-    return schemas.Health(status="ok", version=__version__)
-
-
 @router.post("/session", include_in_schema=False)
 def open_session(request: Request, response: Response, given: schemas.Ticket) -> schemas.Message:
     """Exchange a sign-in ticket for the session cookie: Streamlit cannot set one itself."""
@@ -197,7 +210,15 @@ class _WholeFile(FileResponse):
         await super().__call__({**scope, "headers": headers}, receive, send)
 
 
-def _shown(actor: Actor, found: list[Task], amount: Logs) -> list[schemas.TaskOut]:
+def _shown(actor: Actor, task: Task) -> schemas.LoggedTask:
+    (shown,) = _all_shown(actor, [task], "all")
+    return shown
+
+
+def _all_shown(actor: Actor, found: list[Task], amount: Logs) -> list[schemas.LoggedTask]:
     limit = _ENTRIES[amount]
     entries = logs.newest(actor, [task.id for task in found], limit) if limit else {}
-    return [schemas.TaskOut.of(task, entries.get(task.id, [])) for task in found]
+    return [
+        schemas.LoggedTask.of(task, logs=[schemas.LogEntry.model_validate(entry) for entry in entries.get(task.id, [])])
+        for task in found
+    ]

@@ -1,11 +1,12 @@
 """The wire: camelCase in requests, the table's names in answers, ids as strings, times in ISO 8601 with Z."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer
 
-from core.models import Artifact, EndReason, LogType, Task, TaskLog, TaskStatus
+from core.models import Artifact, EndReason, LogType, Task, TaskStatus
+from core.tasks import Changes, deadline, why_not_extend
 
 Moment = Annotated[
     datetime,
@@ -44,6 +45,24 @@ class NewTask(BaseModel):
     selectedModel: str | None = Field(None, description="One of the agent's models.")  # noqa: N815
 
 
+class Rerun(BaseModel):
+    """What to do differently; what is left out stays as it was."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", json_schema_extra={"examples": [{}, {"selectedAgent": "codex"}]}
+    )
+
+    prompt: str = Field("", description="1 to 20,000 characters.")
+    repoUrl: str | None = Field(None, description="null for none.")  # noqa: N815
+    selectedAgent: str = Field("", min_length=1, description="A name from /agents.")  # noqa: N815
+    selectedModel: str | None = Field(None, description="One of the agent's models; null for its first.")  # noqa: N815
+
+    def changes(self) -> Changes:
+        """What was sent, in the words of core."""
+        names = {"prompt": "prompt", "repoUrl": "repo_url", "selectedAgent": "agent", "selectedModel": "model"}
+        return cast(Changes, {names[name]: getattr(self, name) for name in self.model_fields_set})
+
+
 class LogEntry(BaseModel):
     """A log entry; its id counts from 1 without gaps within the task."""
 
@@ -56,7 +75,7 @@ class LogEntry(BaseModel):
 
 
 class TaskOut(BaseModel):
-    """A task with the newest of its log entries."""
+    """A task."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -76,28 +95,37 @@ class TaskOut(BaseModel):
     error: str | None = Field(description="Why it failed, in one sentence.")
     started_at: Moment | None
     finished_at: Moment | None
+    cancel_requested_at: Moment | None = Field(description="When its owner asked for its stop.")
+    deadline: Moment | None = Field(description="When its limit will stop it; null unless it runs.")
+    extendable: bool = Field(description="Whether /extend would give it more time.")
     rerun_of: Annotated[str | None, BeforeValidator(lambda number: number and str(number))]
     log_count: int
-    logs: list[LogEntry] = []
 
     @classmethod
-    def of(cls, task: Task, entries: list[TaskLog]) -> "TaskOut":
+    def of(cls, task: Task, **more: Any) -> Self:
         """The wire's form of a task."""
-        shown = {name: getattr(task, name) for name in cls.model_fields if name != "logs"}
-        return cls(**shown, logs=[LogEntry.model_validate(entry) for entry in entries])
+        computed = {"deadline": deadline(task), "extendable": why_not_extend(task) is None} | more
+        shown = {name: getattr(task, name) for name in cls.model_fields if name not in computed}
+        return cls(**shown, **computed)
+
+
+class LoggedTask(TaskOut):
+    """A task with the newest of its log entries."""
+
+    logs: list[LogEntry] = []
 
 
 class OneTask(BaseModel):
-    task: TaskOut
+    task: LoggedTask
 
 
 class CreatedTask(BaseModel):
-    task: TaskOut
+    task: LoggedTask
     message: str
 
 
 class TaskPage(BaseModel):
-    tasks: list[TaskOut]
+    tasks: list[LoggedTask]
     nextCursor: str | None = Field(description="Send it as cursor for the next page; null at the end.")  # noqa: N815
 
 
@@ -153,9 +181,30 @@ class ArtifactList(BaseModel):
     artifacts: list[ArtifactOut]
 
 
+class RunnerOut(BaseModel):
+    """A runner that holds tasks."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: Annotated[str, BeforeValidator(lambda name: name.rpartition(":")[2])] = Field(
+        description="The last part alone: host and process are nobody's business who is not known."
+    )
+    tasks: int
+    lease_seconds: float = Field(description="Until the first of its leases ends, unless it is renewed.")
+
+
 class Health(BaseModel):
-    status: str
+    """How the service stands; what does not apply is left out."""
+
+    status: Literal["ok", "degraded"]
     version: str
+    error: str | None = None
+    pending: int | None = Field(None, description="Tasks that wait for a runner; 10,001 means more than 10,000.")
+    oldest_pending_seconds: float | None = None
+    runners: list[RunnerOut] | None = None
+    slots: int | None = Field(None, description="How many tasks this server runs at once.")
+    busy: int | None = Field(None, description="How many it runs now.")
+    last_sweep_seconds: float | None = Field(None, description="Since this server last looked for waiting tasks.")
 
 
 class Ticket(BaseModel):

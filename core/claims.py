@@ -8,34 +8,42 @@ release  processing -> pending, when nothing of the work was begun
 expire   processing -> error/interrupted, when the lease ran out
 
 Each waits only WAIT_SECONDS for another writer and then raises one of db.Unavailable: a runner has a clock to watch
-and tries again.
+and tries again. Whether a write that failed so was made all the same, because only its answer got lost, ``recorded``
+and ``finish`` find out.
 """
 
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, insert, select, update
+from sqlalchemy import ColumnElement, Row, case, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from core import db
+from core import db, dispatch, metrics
 from core.agents.base import Kept
+from core.entries import Entry, insert_entries
 from core.errors import ClaimLost
 from core.models import Artifact, EndReason, LogType, Task, TaskLog, TaskStatus
 from core.ownership import acting_as_system
 
 WAIT_SECONDS = 1.0
 
+#: No server's lease is longer, in seconds.
+LONGEST_LEASE = 300.0
 
-@dataclass(frozen=True)
-class Entry:
-    """A log entry that is not stored yet."""
+RUNNER_GONE = (
+    "The runner went away before the task ended; what it did until then is in the log. Run it again if needed."
+)
 
-    type: LogType
-    message: str
-    timestamp: datetime
+_reading = partial(acting_as_system, reading=True, pool=db.Pool.RUNNERS)
+
+
+def _writing() -> AbstractContextManager[Session]:
+    return acting_as_system(wait=WAIT_SECONDS, pool=db.Pool.RUNNERS)
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,14 @@ class Claim:
     model: str | None
 
 
+@dataclass(frozen=True)
+class Wishes:
+    """What the owner wants of a running task: that it stops, or has more time (seconds beyond its first limit)."""
+
+    cancel_requested_at: datetime | None
+    extension: float
+
+
 def claim(runner: str, lease: float, *, now: datetime | None = None) -> Claim | None:
     """Take the oldest pending task for ``lease`` seconds; None when nothing waits."""
     now = now or db.now()
@@ -65,7 +81,7 @@ def claim(runner: str, lease: float, *, now: datetime | None = None) -> Claim | 
     )
     if not _any(Task.status == TaskStatus.PENDING):  # an idle look takes no lock
         return None
-    with acting_as_system(wait=WAIT_SECONDS) as session:
+    with _writing() as session:
         task = session.scalar(
             update(Task)
             .where(Task.id == oldest, Task.status == TaskStatus.PENDING)
@@ -82,45 +98,52 @@ def claim(runner: str, lease: float, *, now: datetime | None = None) -> Claim | 
         )
         if task is None:
             return None
-        waited = (now - task.created_at).total_seconds()
+        waited = max(0.0, (now - task.created_at).total_seconds())
         started = Entry(LogType.INFO, f"Started after waiting {waited:.1f} s.", now)
-        _insert(session, task.id, task.user_id, task.log_count, [started])
-        return Claim(
-            task.id,
-            task.user_id,
-            runner,
-            task.attempt,
-            task.prompt,
-            task.repo_url,
-            task.selected_agent,
-            task.selected_model,
-        )
+        insert_entries(session, task.id, task.user_id, task.log_count, [started])
+        dispatch.news.announce(session, task.id)
+    metrics.WAIT.observe(waited)
+    return _claim(task, runner)
 
 
-def renew(runner: str, task_ids: Collection[int], lease: float, *, now: datetime | None = None) -> None:
-    """Let this runner's claims on these tasks hold for another ``lease`` seconds."""
+def renew(claim: Claim, lease: float, *, now: datetime | None = None) -> None:
+    """Let the claim hold for another ``lease`` seconds. Raises ClaimLost if it is gone."""
     until = (now or db.now()) + timedelta(seconds=lease)
-    with acting_as_system(wait=WAIT_SECONDS) as session:
-        session.execute(
-            update(Task)
-            .where(Task.id.in_(task_ids), Task.status == TaskStatus.PROCESSING, Task.claimed_by == runner)
-            .values(lease_until=until)
+    with _writing() as session:
+        if not session.scalar(update(Task).where(*_held(claim)).values(lease_until=until).returning(Task.id)):
+            raise ClaimLost
+
+
+def look(claim: Claim) -> Wishes:
+    """What the owner wants of the task. Raises ClaimLost if the claim is gone."""
+    with _reading() as session:
+        row = session.execute(select(Task.cancel_requested_at, Task.extension).where(*_held(claim))).one_or_none()
+    if row is None:
+        raise ClaimLost
+    return Wishes(*row)
+
+
+def record(claim: Claim, entries: Sequence[Entry], progress: int = 0) -> int:
+    """Append entries and raise the progress (percent); the last entry's number.
+
+    Raises ClaimLost and writes nothing if the claim is gone.
+    """
+    with _writing() as session:
+        written = _write(session, claim, {"updated_at": db.now(), "progress": _raised(progress)}, entries)
+    if written is None:
+        raise ClaimLost
+    metrics.LOG_ENTRIES.inc(len(entries))
+    return written[0]
+
+
+def recorded(claim: Claim, entry: Entry, after: int) -> bool:
+    """Whether this entry stands in the log behind the number ``after``."""
+    same = (TaskLog.timestamp == entry.timestamp, TaskLog.type == entry.type, TaskLog.message == entry.message)
+    with _reading() as session:
+        found = session.scalar(
+            select(TaskLog.seq).where(TaskLog.task_id == claim.task_id, TaskLog.seq > after, *same).limit(1)
         )
-
-
-def holds(claim: Claim) -> bool:
-    """Whether the task is still there and still this runner's."""
-    with acting_as_system(reading=True) as session:
-        return session.scalar(select(Task.id).where(*_held(claim))) is not None
-
-
-def record(claim: Claim, entries: Sequence[Entry], progress: int | None = None) -> None:
-    """Append entries and raise the progress (percent). Raises ClaimLost and writes nothing if the claim is gone."""
-    values: dict[str, Any] = {"updated_at": db.now()}
-    if progress is not None:
-        values["progress"] = _raised(progress)
-    with acting_as_system(wait=WAIT_SECONDS) as session:
-        _write(session, claim, values, entries)
+        return found is not None
 
 
 def finish(
@@ -130,21 +153,37 @@ def finish(
     entries: Sequence[Entry] = (),
     artifacts: Sequence[Kept] = (),
     progress: int = 0,
+    *,
+    now: datetime | None = None,
 ) -> None:
     """End the task, with its last entries and its artifacts, in one transaction.
 
-    Raises ClaimLost and writes nothing if the claim is gone.
+    Raises ClaimLost and writes nothing if the claim is gone. The same call again, with the same ``now``, changes
+    nothing and raises nothing: the first one's answer may have been lost.
     """
-    now = db.now()
+    now = now or db.now()
     values = _ended(reason, error, now)
     values["progress"] = 100 if reason is EndReason.COMPLETED else _raised(progress)
     if artifacts:
         values["sandbox_url"] = f"/api/tasks/{claim.task_id}/artifacts/"
-    with acting_as_system(wait=WAIT_SECONDS) as session:
-        _write(session, claim, values, entries)
-        if artifacts:
+    with _writing() as session:
+        written = _write(session, claim, values, entries)
+        if written and artifacts:
             rows = [vars(kept) | {"task_id": claim.task_id, "user_id": claim.user_id} for kept in artifacts]
             session.execute(insert(Artifact), rows)
+    if written:
+        metrics.LOG_ENTRIES.inc(len(entries))
+        metrics.ENDED.labels(reason).inc()
+        metrics.DURATION.observe(max(0.0, (now - (written.started_at or now)).total_seconds()))
+    elif not _any(Task.id == claim.task_id, *_by(claim), Task.end_reason == reason, Task.finished_at == now):
+        raise ClaimLost
+
+
+def held_by(runner: str, *, but: Collection[int]) -> list[Claim]:
+    """What this runner holds, without these tasks."""
+    held = (Task.status == TaskStatus.PROCESSING, Task.claimed_by == runner, Task.id.not_in(but))
+    with _reading() as session:
+        return [_claim(task, runner) for task in session.scalars(select(Task).where(*held))]
 
 
 def release(claim: Claim) -> None:
@@ -157,40 +196,55 @@ def release(claim: Claim) -> None:
         "started_at": None,
         "updated_at": now,
     }
-    entry = Entry(LogType.INFO, "Taskdeck is stopping before the work began; the task waits again.", now)
-    with acting_as_system(wait=WAIT_SECONDS) as session:
-        _write(session, claim, values, [entry])
+    entry = Entry(LogType.INFO, "The work was not begun; the task waits again.", now)
+    with _writing() as session:
+        if _write(session, claim, values, [entry]) is None:
+            raise ClaimLost
 
 
-def running() -> set[int]:
-    """The tasks that some runner holds, here or elsewhere."""
-    with acting_as_system(reading=True) as session:
-        return set(session.scalars(select(Task.id).where(Task.status == TaskStatus.PROCESSING)))
+def expire(*, now: datetime | None = None, longest: float = LONGEST_LEASE) -> list[int]:
+    """End every task whose runner stopped renewing its lease; their ids. They are never run again by themselves.
 
-
-def expire(*, now: datetime | None = None) -> list[int]:
-    """End every task whose runner stopped renewing its lease; their ids. They are never run again by themselves."""
+    A lease of more than ``longest`` seconds was written by a clock that has been set back since, and has ended, too.
+    """
     now = now or db.now()
-    sentence = (
-        "The runner went away before the task ended; what it did until then is in the log. Run it again if needed."
+    late = (
+        Task.status == TaskStatus.PROCESSING,
+        or_(Task.lease_until < now, Task.lease_until > now + timedelta(seconds=longest)),
     )
-    late = (Task.status == TaskStatus.PROCESSING, Task.lease_until < now)
     if not _any(*late):
         return []
-    with acting_as_system(wait=WAIT_SECONDS) as session:
+    with _writing() as session:
         tasks = session.execute(
             update(Task)
             .where(*late)
-            .values(**_ended(EndReason.INTERRUPTED, sentence, now), log_count=Task.log_count + 1)
-            .returning(Task.id, Task.user_id, Task.log_count)
+            .values(**_ended(EndReason.INTERRUPTED, RUNNER_GONE, now), log_count=Task.log_count + 1)
+            .returning(Task.id, Task.user_id, Task.log_count, Task.started_at)
         ).all()
-        for task_id, user_id, last in tasks:
-            _insert(session, task_id, user_id, last, [Entry(LogType.ERROR, sentence, now)])
-        return [task.id for task in tasks]
+        for task in tasks:
+            insert_entries(session, task.id, task.user_id, task.log_count, [Entry(LogType.ERROR, RUNNER_GONE, now)])
+            dispatch.news.announce(session, task.id)
+    for task in tasks:
+        metrics.ENDED.labels(EndReason.INTERRUPTED).inc()
+        metrics.DURATION.observe(max(0.0, (now - task.started_at).total_seconds()))
+    return [task.id for task in tasks]
+
+
+def _claim(task: Task, runner: str) -> Claim:
+    return Claim(
+        task.id,
+        task.user_id,
+        runner,
+        task.attempt,
+        task.prompt,
+        task.repo_url,
+        task.selected_agent,
+        task.selected_model,
+    )
 
 
 def _any(*conditions: ColumnElement[bool]) -> bool:
-    with acting_as_system(reading=True) as session:
+    with _reading() as session:
         return session.scalar(select(Task.id).where(*conditions).limit(1)) is not None
 
 
@@ -209,36 +263,25 @@ def _raised(progress: int) -> ColumnElement[int]:
     return case((Task.progress < progress, progress), else_=Task.progress)
 
 
-def _held(claim: Claim) -> list[ColumnElement[bool]]:
-    return [
-        Task.id == claim.task_id,
-        Task.status == TaskStatus.PROCESSING,
-        Task.claimed_by == claim.runner,
-        Task.attempt == claim.attempt,
-    ]
+def _by(claim: Claim) -> tuple[ColumnElement[bool], ...]:
+    return Task.claimed_by == claim.runner, Task.attempt == claim.attempt
 
 
-def _write(session: Session, claim: Claim, values: dict[str, Any], entries: Sequence[Entry]) -> None:
-    """Update the held task and append its entries; the guard of every write above."""
+def _held(claim: Claim) -> tuple[ColumnElement[bool], ...]:
+    return Task.id == claim.task_id, Task.status == TaskStatus.PROCESSING, *_by(claim)
+
+
+def _write(
+    session: Session, claim: Claim, values: dict[str, Any], entries: Sequence[Entry]
+) -> Row[int, datetime | None] | None:
+    """Update the held task and append its entries; None, and nothing written, if the claim is gone.
+
+    The guard of every write above but ``claim`` and ``expire``, which have their own.
+    """
     reserved = values | {"log_count": Task.log_count + len(entries)}
-    last = session.scalar(update(Task).where(*_held(claim)).values(**reserved).returning(Task.log_count))
-    if last is None:
-        raise ClaimLost
-    _insert(session, claim.task_id, claim.user_id, last, entries)
-
-
-def _insert(session: Session, task_id: int, user_id: UUID, last: int, entries: Sequence[Entry]) -> None:
-    """Store entries under the numbers up to ``last``, which the UPDATE of log_count has just reserved."""
-    rows = [
-        {
-            "task_id": task_id,
-            "seq": seq,
-            "user_id": user_id,
-            "timestamp": entry.timestamp,
-            "type": entry.type,
-            "message": entry.message,
-        }
-        for seq, entry in enumerate(entries, last - len(entries) + 1)
-    ]
-    if rows:
-        session.execute(insert(TaskLog), rows)
+    changed = update(Task).where(*_held(claim)).values(**reserved).returning(Task.log_count, Task.started_at)
+    written = session.execute(changed).one_or_none()
+    if written:
+        insert_entries(session, claim.task_id, claim.user_id, written.log_count, entries)
+        dispatch.news.announce(session, claim.task_id)
+    return written

@@ -1,4 +1,4 @@
-"""A task's time: the minute marks, the warning and the hard limit, on a clock that no clock change moves."""
+"""A task's time: the minute marks, the warning and the hard limit, on a clock that no change of the time moves."""
 
 from collections.abc import Callable
 
@@ -6,15 +6,18 @@ from core.errors import TimedOut
 
 
 class Clock:
-    """Counts from its making. All times are seconds of ``monotonic``."""
+    """Counts from ``start``, or from its making. All times are seconds of ``monotonic``."""
 
-    def __init__(self, limit: float, warning: float, tick: float, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, limit: float, warning: float, tick: float, monotonic: Callable[[], float], start: float | None = None
+    ) -> None:
         self._monotonic = monotonic
-        self._start = monotonic()
+        self._start = monotonic() if start is None else start
         self._limit = limit
         self._warning = warning
         self._tick = tick
         self._next_tick = tick
+        self._extension = 0.0
         self._warned = False
 
     @property
@@ -22,17 +25,25 @@ class Clock:
         """Seconds since the claim."""
         return self._monotonic() - self._start
 
+    def extend(self, total: float) -> None:
+        """Let the limit, and a warning before it, come ``total`` seconds later than at first."""
+        if total != self._extension:
+            self._extension = total
+            self._warned = False
+
     def check(self) -> None:
         """Raise TimedOut once the limit is reached."""
-        if self.elapsed >= self._limit:
-            raise TimedOut(f"The task was stopped at its limit of {duration(self._limit)}.")
+        limit = self._limit + self._extension
+        if self.elapsed >= limit:
+            raise TimedOut(f"The task was stopped at its limit of {duration(limit)}.")
 
     def warning(self) -> str | None:
-        """The warning's sentence, once, when its time has come."""
-        if self._warned or self.elapsed < self._warning:
+        """The warning's sentence, once before each limit, when its time has come."""
+        if self._warned or self.elapsed < self._warning + self._extension:
             return None
         self._warned = True
-        return f"{duration(self._limit - self._warning)} left: the task will be stopped at {duration(self._limit)}."
+        limit = self._limit + self._extension
+        return f"{duration(self._limit - self._warning)} left: the task will be stopped at {duration(limit)}."
 
     def tick(self) -> str | None:
         """The time that has passed, whenever another ``tick`` is full."""

@@ -19,7 +19,7 @@ SECRET_BYTES = 32
 
 
 class Settings(BaseSettings):
-    """Everything an operator may set. Times are in seconds.
+    """Everything an operator may set. Times are in seconds, but ``retention`` is in days; 0 keeps tasks for ever.
 
     The variable's name is the field's, in capitals and after ``TASKDECK_``, unless an alias says otherwise.
     """
@@ -35,9 +35,11 @@ class Settings(BaseSettings):
     timeout: float = Field(300, gt=0, allow_inf_nan=False)
     warning: float = Field(240, gt=0, allow_inf_nan=False)
     tick: float = Field(60, gt=0, allow_inf_nan=False)
-    lease: float = Field(30, ge=1, allow_inf_nan=False)
+    lease: float = Field(30, ge=1, le=300, allow_inf_nan=False)
+    grace: float = Field(10, ge=0, allow_inf_nan=False)
+    retention: float = Field(0, ge=0, le=36_500, allow_inf_nan=False)
     concurrency: int = Field(2, ge=1, le=64)
-    log_lines: int = Field(10_000, ge=10)
+    log_lines: int = Field(10_000, ge=10, le=100_000)
 
     @field_validator("database_url")
     @classmethod

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -61,23 +62,36 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def engine() -> Engine:
-    """The engine of the configured database; one for each process and address."""
-    return _engine(settings().url)
+class Pool(StrEnum):
+    """Whose connections: pages and calls may use up theirs, and the runners' leases are renewed all the same."""
+
+    PEOPLE = "people"
+    RUNNERS = "runners"
 
 
-def reading() -> Engine:
+def engine(pool: Pool = Pool.PEOPLE) -> Engine:
+    """The engine of the configured database; one for each process, address and pool."""
+    return _engine(settings().url, pool)
+
+
+def reading(pool: Pool = Pool.PEOPLE) -> Engine:
     """The engine for transactions that only read: on SQLite they wait for no writer."""
-    return engine().execution_options(begin="BEGIN DEFERRED")
+    return engine(pool).execution_options(begin="BEGIN DEFERRED")
 
 
-def writing(wait: float | None = None) -> Engine:
+def writing(wait: float | None = None, pool: Pool = Pool.PEOPLE) -> Engine:
     """The engine for transactions that wait at most ``wait`` seconds for another writer, or LOCK_WAIT."""
-    return engine().execution_options(lock_wait=LOCK_WAIT if wait is None else wait)
+    return engine(pool).execution_options(lock_wait=LOCK_WAIT if wait is None else wait)
+
+
+def dispose() -> None:
+    """Close every connection that is not in use."""
+    for pool in Pool:
+        engine(pool).dispose()
 
 
 @cache
-def _engine(url: str) -> Engine:
+def _engine(url: str, _: Pool) -> Engine:
     made = create_engine(url, pool_size=10, max_overflow=30, hide_parameters=True)
     path = made.url.database
     if path:
@@ -91,7 +105,7 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # else the driver decides when a transaction begins
     for pragma in (
         "journal_mode = WAL",
-        "synchronous = NORMAL",
+        "synchronous = FULL",  # what was accepted survives a power cut
         "foreign_keys = ON",
         f"journal_size_limit = {64 * 2**20}",
     ):
@@ -106,9 +120,9 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(options.get("begin", "BEGIN IMMEDIATE"))
 
 
-def ping() -> None:
-    """Ask the database for nothing. Raises one of Unavailable when it does not answer."""
-    with reading().connect() as connection:
+def ping(wait: float) -> None:
+    """Begin to write, and write nothing. Raises one of Unavailable when that is not possible for ``wait`` seconds."""
+    with writing(wait, Pool.RUNNERS).begin() as connection:
         connection.execute(text("SELECT 1"))
 
 

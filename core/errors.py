@@ -6,6 +6,7 @@ TaskdeckError
 ├── NotSignedIn            nobody is known behind the request
 ├── Forbidden              somebody is known, but this way in does not allow it
 ├── NotFound               absent, or another person's: the two look the same
+├── Conflict               it is not in a state for this any more; says why
 ├── ClaimLost              the runner no longer holds the task, so it must write nothing more
 └── AgentFailed            the work ended without success; the sentence becomes the task's error
     └── TimedOut           the hard limit came first
@@ -42,6 +43,10 @@ class Forbidden(TaskdeckError):
 
 class NotFound(TaskdeckError):
     """There is no such task."""
+
+
+class Conflict(TaskdeckError):
+    """The task is not in a state for this."""
 
 
 class ClaimLost(TaskdeckError):

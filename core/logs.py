@@ -5,9 +5,9 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import select
 
 from core.errors import InvalidInput
-from core.models import LogType, TaskLog
+from core.models import MAX_ID, LogType, TaskLog
 from core.ownership import Actor, acting_as
-from core.tasks import MAX_ID, owned
+from core.tasks import owned
 
 PAGE_ENTRIES = 1_000
 

@@ -60,6 +60,9 @@ class LogType(StrEnum):
 
 ENDED = (TaskStatus.COMPLETED, TaskStatus.ERROR)
 
+#: The largest number of a row, and so the largest that is worth a question.
+MAX_ID = 2**63 - 1
+
 
 class TokenScope(StrEnum):
     """What an API token may do."""
@@ -183,6 +186,8 @@ class Task(Owned, Base):
     claimed_by: Mapped[str | None] = mapped_column(Text)
     lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     cancel_requested_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    #: By how many seconds the owner put the limit off.
+    extension: Mapped[float] = mapped_column(default=0, server_default=text("0"))
     #: How many log entries there are, and so the newest one's seq.
     log_count: Mapped[int] = mapped_column(default=0, server_default=text("0"))
 

@@ -53,12 +53,15 @@ def acting_as(actor: Actor, *, reading: bool = False) -> Iterator[Session]:
 
 
 @contextmanager
-def acting_as_system(*, reading: bool = False, wait: float | None = None) -> Iterator[Session]:
+def acting_as_system(
+    *, reading: bool = False, wait: float | None = None, pool: db.Pool = db.Pool.PEOPLE
+) -> Iterator[Session]:
     """One transaction for the parts that serve everybody: sign-in and the processor. Never a page or a route.
 
     ``wait`` is for how many seconds it waits for another writer, if not for the usual time.
     """
-    with Session(db.reading() if reading else db.writing(wait), expire_on_commit=False) as session, session.begin():
+    bind = db.reading(pool) if reading else db.writing(wait, pool)
+    with Session(bind, expire_on_commit=False) as session, session.begin():
         yield session
 
 

@@ -1,41 +1,42 @@
 """What people do with tasks. Each function says who asks, is one transaction, and sees that person's tasks alone."""
 
-import base64
-import binascii
-import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from core import db, dispatch, repositories
+from core import db, dispatch, metrics, repositories
 from core.agents import DEFAULT, agents
+from core.agents.catalog import Limits, catalog
+from core.clock import duration
 from core.config import settings
-from core.errors import InvalidInput, NotFound
-from core.models import LogType, Task, TaskLog, TaskStatus
+from core.errors import Conflict, InvalidInput, NotFound
+from core.log_text import storable
+from core.models import ENDED, MAX_ID, EndReason, LogType, Task, TaskLog, TaskStatus
 from core.ownership import Actor, acting_as
+from core.removal import remove
 
 PROMPT_CHARACTERS = 20_000
-PAGE_TASKS = 200
-QUERY_CHARACTERS = 200
-MAX_ID = 2**63 - 1
-COUNTED = 10_000
-BATCH_TASKS = 500  # deleted in one transaction: with their logs, a fraction of a second of the one write lock
 
-_FOREIGN_CURSOR = "cursor must be a nextCursor from an earlier answer."
+#: How long before its limit a task can no longer be extended, in seconds: its runner must still hear of it.
+TOO_LATE_SECONDS = 5.0
 
 #: The words of a bulk delete, as the API and the pages have them.
 BULK = {"completed": TaskStatus.COMPLETED, "failed": TaskStatus.ERROR}
 
+NEVER_BEGAN = "Stopped before it began."
 
-@dataclass(frozen=True)
-class Page:
-    """Some tasks, newest first, and where the next page begins (None at the end)."""
 
-    tasks: list[Task]
-    next_cursor: str | None
+class Changes(TypedDict, total=False):
+    """What a re-run does differently; what is left out stays."""
+
+    prompt: str
+    repo_url: str | None
+    agent: str | None
+    model: str | None
 
 
 def create(
@@ -45,35 +46,35 @@ def create(
 
     Raises InvalidInput for a prompt, address, agent or model that cannot be used; then nothing is written.
     """
-    prompt = _checked_prompt(prompt)
-    repo_url = (repo_url or "").strip() or None
-    if repo_url:
-        repositories.checked(repo_url)
-    agent = _checked_agent(agent or DEFAULT)
-    model = _checked_model(agent, model or None)
-    created = db.now()
-    task = Task(
-        user_id=actor.id,
-        prompt=prompt,
-        repo_url=repo_url,
-        selected_agent=agent,
-        selected_model=model,
-        status=TaskStatus.PENDING,
-        created_at=created,
-        updated_at=created,
-        log_count=1,
+    return _accept(actor, _checked(prompt, repo_url, agent, model))
+
+
+def rerun(actor: Actor, task_id: int, **changes: Unpack[Changes]) -> Task:
+    """Accept a new task like this one, with these changes; its log says what they are.
+
+    With another agent and no model given it gets that agent's own model. Raises NotFound and what ``create`` raises.
+    """
+    first = find(actor, task_id)
+    agent = changes.get("agent", first.selected_agent)
+    second = _checked(
+        changes.get("prompt", first.prompt),
+        changes.get("repo_url", first.repo_url),
+        agent,
+        changes.get("model", first.selected_model if agent == first.selected_agent else None),
     )
-    with acting_as(actor) as session:
-        session.add(task)
-        session.flush()
-        entry = f"Task accepted for {agent}; it waits for a free runner."
-        session.add(
-            TaskLog(task_id=task.id, seq=1, user_id=actor.id, timestamp=created, type=LogType.INFO, message=entry)
-        )
-        session.flush()
-        session.refresh(task)
-        dispatch.announce(session, task.id)
-    return task
+    second.rerun_of = first.id
+    changed = ", ".join(difference(first, second))
+    return _accept(actor, second, f"Runs task {first.id} again{f': {changed}' if changed else ', unchanged'}.")
+
+
+def difference(first: Task, second: Task) -> list[str]:
+    """What a re-run does differently, each in a few words: ``agent claude -> codex``."""
+    words = ["prompt changed"] if first.prompt != second.prompt else []
+    for name, field in (("repository", "repo_url"), ("agent", "selected_agent"), ("model", "selected_model")):
+        before, after = getattr(first, field), getattr(second, field)
+        if before != after:
+            words.append(f"{name} {before or 'none'} -> {after or 'none'}")
+    return words
 
 
 def find(actor: Actor, task_id: int) -> Task:
@@ -82,60 +83,91 @@ def find(actor: Actor, task_id: int) -> Task:
         return owned(session, task_id)
 
 
-def owned(session: Session, task_id: int) -> Task:
-    """The session's person's task. Raises NotFound when it is absent or another person's."""
-    task = session.scalar(select(Task).where(Task.id == task_id)) if 0 < task_id <= MAX_ID else None
+def owned(session: Session, task_id: int, *, lock: bool = False) -> Task:
+    """The session's person's task. Raises NotFound when it is absent or another person's.
+
+    With ``lock`` nobody else changes it before the transaction ends.
+    """
+    wanted = select(Task).where(Task.id == task_id)
+    task = session.scalar(wanted.with_for_update() if lock else wanted) if 0 < task_id <= MAX_ID else None
     if task is None:
         raise NotFound
     return task
 
 
-def page(
-    actor: Actor,
-    *,
-    status: TaskStatus | None = None,
-    query: str = "",
-    limit: int = 50,
-    cursor: str | None = None,
-) -> Page:
-    """Up to ``limit`` tasks, newest first, after ``cursor``; only those of a status, or with a text in the prompt.
+def cancel(actor: Actor, task_id: int) -> Task:
+    """Stop a task: a waiting one ends at once, a running one as soon as its runner hears of it, in about a second.
 
-    Raises InvalidInput for a limit outside 1 to 200, a cursor that is not one of ours, or too long a query.
+    To ask again changes nothing. Raises NotFound, and Conflict when the task has ended.
     """
-    if not 1 <= limit <= PAGE_TASKS:
-        raise InvalidInput(f"limit must be between 1 and {PAGE_TASKS}.")
-    if len(query) > QUERY_CHARACTERS:
-        raise InvalidInput(f"q is too long: at most {QUERY_CHARACTERS} characters.")
-    wanted = select(Task).order_by(Task.created_at.desc(), Task.id.desc()).limit(limit + 1)
-    if status:
-        wanted = wanted.where(Task.status == status)
-    if words := query.replace("\0", "").encode("utf-8", "replace").decode().strip():
-        wanted = wanted.where(Task.prompt.icontains(words, autoescape=True))
-    if cursor:
-        wanted = wanted.where(_older_than(cursor))
-    with acting_as(actor, reading=True) as session:
-        tasks = list(session.scalars(wanted))
-    more = len(tasks) > limit
-    return Page(tasks[:limit], _cursor(tasks[limit - 1]) if more else None)
+    asked = (LogType.INFO, f"Stop requested by {actor.name}.")
+    now = db.now()
+    with acting_as(actor) as session:
+        task = owned(session, task_id, lock=True)
+        if task.status in ENDED:
+            raise Conflict("The task has already ended: there is nothing to stop.")
+        if task.status is TaskStatus.PENDING:
+            end = {
+                "status": TaskStatus.ERROR,
+                "end_reason": EndReason.CANCELLED,
+                "error": NEVER_BEGAN,
+                "finished_at": now,
+                "cancel_requested_at": now,
+            }
+            _move(session, task, end, [asked, (LogType.INFO, NEVER_BEGAN)], now)
+        elif task.cancel_requested_at is None:
+            _move(session, task, {"cancel_requested_at": now}, [asked], now)
+    if task.status in ENDED:
+        metrics.ENDED.labels(EndReason.CANCELLED).inc()
+    return task
 
 
-def counts(actor: Actor) -> dict[TaskStatus, int]:
-    """How many tasks there are of each status; from COUNTED on, only that there are more than that."""
-    with acting_as(actor, reading=True) as session:
-        return {
-            status: session.scalar(
-                select(func.count()).select_from(
-                    select(Task.id).where(Task.status == status).limit(COUNTED + 1).subquery()
-                )
-            )
-            or 0
-            for status in TaskStatus
-        }
+def extend(actor: Actor, task_id: int) -> Task:
+    """Put the limit of a running task off, once, by what its agent's settings allow.
+
+    Raises NotFound, and Conflict with the reason when that is not possible.
+    """
+    now = db.now()
+    with acting_as(actor) as session:
+        task = owned(session, task_id, lock=True)
+        if reason := why_not_extend(task, now=now):
+            raise Conflict(reason)
+        limits = limits_of(task)
+        total = duration(limits.timeout + limits.extension)
+        said = f"{actor.name} gave it {duration(limits.extension)} more: the limit is {total} now."
+        _move(session, task, {"extension": limits.extension}, [(LogType.INFO, said)], now)
+    return task
+
+
+def why_not_extend(task: Task, *, now: datetime | None = None) -> str | None:
+    """Why the task's limit cannot be put off, in a sentence; None when it can."""
+    end = deadline(task)
+    if end is None:
+        return "Only a running task can be given more time."
+    if not limits_of(task).extension:
+        return f"The administrator's settings give tasks of {task.selected_agent} no more time."
+    if task.extension:
+        return "The task was given more time before; that is possible once."
+    if task.cancel_requested_at or end - (now or db.now()) < timedelta(seconds=TOO_LATE_SECONDS):
+        return "The task is about to be stopped."
+    return None
+
+
+def deadline(task: Task) -> datetime | None:
+    """When a running task will be stopped by its limit; None for all others."""
+    if task.status is not TaskStatus.PROCESSING or task.started_at is None:
+        return None
+    return task.started_at + timedelta(seconds=limits_of(task).timeout + task.extension)
+
+
+def limits_of(task: Task) -> Limits:
+    """The limits that the task's agent has."""
+    return catalog().limits(task.selected_agent, settings())
 
 
 def delete_one(actor: Actor, task_id: int) -> None:
     """Delete a task with its log and its files; a running one is stopped. Raises NotFound."""
-    if not 0 < task_id <= MAX_ID or not _delete(actor, [task_id]):
+    if not 0 < task_id <= MAX_ID or not sum(remove(partial(acting_as, actor), Task.id == task_id)):
         raise NotFound
 
 
@@ -144,23 +176,63 @@ def delete_ended(actor: Actor, words: Iterable[str]) -> int:
     words = set(words)
     if not words or not words <= BULK.keys():
         raise InvalidInput("action must be completed, failed, or both with a comma between them.")
-    ended = select(Task.id).where(Task.status.in_([BULK[word] for word in words])).limit(BATCH_TASKS)
-    number = 0
-    while True:
-        with acting_as(actor, reading=True) as session:
-            batch = session.scalars(ended).all()
-        if not batch:
-            return number
-        number += _delete(actor, batch)
+    return sum(remove(partial(acting_as, actor), Task.status.in_([BULK[word] for word in words])))
 
 
-def _delete(actor: Actor, task_ids: Sequence[int]) -> int:
-    """Rows first: a runner that finds its row gone stops its process and clears up after itself."""
+def _checked(prompt: str, repo_url: str | None, agent: str | None, model: str | None) -> Task:
+    """A task that may be accepted; not stored. Raises InvalidInput."""
+    repo_url = (repo_url or "").strip() or None
+    if repo_url:
+        repositories.checked(repo_url)
+    agent = _checked_agent(agent or DEFAULT)
+    return Task(
+        prompt=_checked_prompt(prompt),
+        repo_url=repo_url,
+        selected_agent=agent,
+        selected_model=_checked_model(agent, model or None),
+    )
+
+
+def _accept(actor: Actor, task: Task, *entries: str) -> Task:
+    """Store and announce a checked task, with its first log entries."""
+    now = db.now()
+    said = [*entries, f"Task accepted for {task.selected_agent}; it waits for a free runner."]
+    task.user_id, task.status = actor.id, TaskStatus.PENDING
+    task.created_at = task.updated_at = now
+    task.log_count = len(said)
     with acting_as(actor) as session:
-        gone = session.scalars(delete(Task).where(Task.id.in_(task_ids)).returning(Task.id)).all()
-    for task_id in gone:
-        shutil.rmtree(settings().artifacts / str(task_id), ignore_errors=True)
-    return len(gone)
+        session.add(task)
+        session.flush()
+        _say(session, task, [(LogType.INFO, sentence) for sentence in said], len(said), now)
+        session.flush()
+        session.refresh(task)
+        dispatch.waiting.announce(session, task.id)
+    return task
+
+
+def _move(
+    session: Session, task: Task, values: dict[str, Any], said: Sequence[tuple[LogType, str]], now: datetime
+) -> None:
+    """One guarded write of what the owner wants, with its log entries."""
+    last = session.scalar(
+        update(Task)
+        .where(Task.id == task.id, Task.status == task.status)
+        .values(**values, updated_at=now, log_count=Task.log_count + len(said))
+        .returning(Task.log_count)
+    )
+    if last is None:
+        raise Conflict("The task has just moved on; look again.")
+    _say(session, task, said, last, now)
+    session.flush()
+    session.refresh(task)
+    dispatch.news.announce(session, task.id)
+
+
+def _say(session: Session, task: Task, said: Sequence[tuple[LogType, str]], last: int, now: datetime) -> None:
+    """Add entries under the numbers up to ``last``."""
+    for seq, (type, sentence) in enumerate(said, last - len(said) + 1):
+        message = storable(sentence)
+        session.add(TaskLog(task_id=task.id, seq=seq, user_id=task.user_id, timestamp=now, type=type, message=message))
 
 
 def _checked_prompt(prompt: str) -> str:
@@ -188,20 +260,3 @@ def _checked_model(agent: str, model: str | None) -> str | None:
         choice = f"choose one of {', '.join(models)}" if models else "it has no models to choose from"
         raise InvalidInput(f"{agent} has no such model; {choice}.")
     return model
-
-
-def _cursor(task: Task) -> str:
-    return base64.urlsafe_b64encode(f"{task.created_at.isoformat()} {task.id}".encode()).decode()
-
-
-def _older_than(cursor: str) -> ColumnElement[bool]:
-    try:
-        moment, _, number = base64.b64decode(cursor, altchars=b"-_", validate=True).decode().partition(" ")
-        created_at, task_id = datetime.fromisoformat(moment), int(number)
-        created_at.astimezone(UTC)  # not every zone and time that can be written can be converted
-    except (binascii.Error, ValueError, OverflowError):
-        raise InvalidInput(_FOREIGN_CURSOR) from None
-    if created_at.tzinfo is None or not 0 < task_id <= MAX_ID:
-        raise InvalidInput(_FOREIGN_CURSOR)
-    # The first half alone is a range of the index; a bare OR of the two would read all that is newer, too.
-    return and_(Task.created_at <= created_at, or_(Task.created_at < created_at, Task.id < task_id))

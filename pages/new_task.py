@@ -1,10 +1,12 @@
-"""Hand a task to an agent."""
+"""Hand a task to an agent; with ``?again=ID`` a task once more, changed or not."""
 
 import streamlit as st
 
 from core import repositories, tasks
 from core.agents import DEFAULT, agents
-from core.errors import InvalidInput
+from core.errors import InvalidInput, NotFound
+from core.models import Task
+from pages import shared
 from pages.authenticator import require_actor
 
 actor = require_actor()
@@ -13,7 +15,48 @@ reasons = {name: agent.unavailable() for name, agent in known.items()}
 usable = [name for name, reason in reasons.items() if reason is None]
 missing = [name for name, reason in reasons.items() if reason is not None]
 
-st.title("New task", anchor=False)
+
+def repeated() -> Task | None:
+    """The task that is to run again."""
+    if not (asked := st.query_params.get("again")):
+        return None
+    try:
+        return tasks.find(actor, int(asked))
+    except (NotFound, ValueError):
+        st.warning("The task to run again is not there any more; this will be a new one.", icon=":material/info:")
+        return None
+
+
+def key(name: str) -> str:
+    """A widget's key: a task that runs again has a form of its own, beside the one for new tasks."""
+    return f"{name}-{first.id}" if first else name
+
+
+def use_example() -> None:
+    if st.session_state.get(key("example")):
+        st.session_state[key("prompt")] = st.session_state[key("example")]
+
+
+first = repeated()
+st.title("Run again" if first else "New task", anchor=False)
+if first:
+    st.page_link(
+        "task_detail.py",
+        label=f"Task {first.id}: {shared.plain(shared.first_line(first.prompt, 60))}",
+        query_params={"id": str(first.id)},
+        icon=":material/replay:",
+    )
+    st.caption("Change what should be different. That task stays as it is.")
+    if first.selected_agent in usable:
+        st.session_state.setdefault(key("agent"), first.selected_agent)
+        if first.selected_model in known[first.selected_agent].models:
+            st.session_state.setdefault(key(f"model-{first.selected_agent}"), first.selected_model)
+        elif first.selected_model:
+            st.warning(f"{first.selected_agent} has no model {first.selected_model} any more; choose another one.")
+    else:
+        st.warning(reasons.get(first.selected_agent) or f"There is no agent {first.selected_agent} any more.")
+    st.session_state.setdefault(key("prompt"), first.prompt)
+    st.session_state.setdefault(key("repository"), first.repo_url or "")
 
 name = st.radio(
     "Agent",
@@ -21,45 +64,42 @@ name = st.radio(
     index=usable.index(DEFAULT) if DEFAULT in usable else 0,
     format_func=lambda name: known[name].title,
     captions=[known[name].summary for name in usable],
-    key="agent",
+    key=key("agent"),
     persist_state="session",
 )
 agent = known[name]
-model = st.selectbox("Model", agent.models, key=f"model-{name}") if agent.models else None
-
-
-def use_example() -> None:
-    if st.session_state.get("example"):
-        st.session_state["prompt"] = st.session_state["example"]
-
+model = st.selectbox("Model", agent.models, key=key(f"model-{name}")) if agent.models else None
 
 prompt = st.text_area(
     "What should it do?",
-    key="prompt",
+    key=key("prompt"),
     height=140,
     max_chars=tasks.PROMPT_CHARACTERS,
     placeholder="Say what you want to know or to have done.",
     persist_state="session",
 )
 if agent.examples:
-    st.pills("Examples", agent.examples, key="example", on_change=use_example)
+    st.pills("Examples", agent.examples, key=key("example"), on_change=use_example)
 repository = st.text_input(
     "Repository (optional)",
-    key="repository",
+    key=key("repository"),
     max_chars=repositories.ADDRESS_CHARACTERS,
     placeholder="https://host/owner/name",
     persist_state="session",
 )
 st.caption("Cloned without user name or password, so it must be open to everybody.")
 
-if st.button("Create task", type="primary", icon=":material/play_arrow:"):
+if st.button("Run again" if first else "Create task", type="primary", icon=":material/play_arrow:"):
     try:
-        task = tasks.create(actor, prompt or "", repository, name, model)
-    except InvalidInput as error:
+        if first:
+            task = tasks.rerun(actor, first.id, prompt=prompt or "", repo_url=repository, agent=name, model=model)
+        else:
+            task = tasks.create(actor, prompt or "", repository, name, model)
+    except (InvalidInput, NotFound) as error:
         st.error(error.message)
     else:
-        for key in ("prompt", "repository", "example"):
-            st.session_state.pop(key, None)
+        for field in ("prompt", "repository", "example", *(("agent",) if first else ())):
+            st.session_state.pop(key(field), None)
         st.switch_page("task_detail.py", query_params={"id": str(task.id)})
 
 if missing:

@@ -11,9 +11,9 @@ import streamlit as st
 
 from core import db
 from core.clock import duration
-from core.config import settings
+from core.listing import COUNTED
 from core.models import ENDED, EndReason, Task, TaskStatus
-from core.tasks import COUNTED
+from core.tasks import deadline, limits_of
 
 POLL_SECONDS = 5.0
 
@@ -83,6 +83,8 @@ def repository_name(address: str) -> str:
 
 def status_name(task: Task) -> str:
     """The status in one or two words, saying why it failed if that is known."""
+    if task.status is TaskStatus.PROCESSING and task.cancel_requested_at:
+        return "Stopping"
     why = _END_NAMES.get(task.end_reason) if task.end_reason else None
     return why or STATUS_NAMES[task.status]
 
@@ -103,28 +105,38 @@ def took(task: Task) -> str:
 
 def left(task: Task) -> str:
     """The time that a running task has until its limit, as minutes and seconds; empty for all others."""
-    if task.status is not TaskStatus.PROCESSING or task.started_at is None:
+    end = deadline(task)
+    if end is None:
         return ""
-    seconds = max(0, round(settings().timeout - (db.now() - task.started_at).total_seconds()))
+    seconds = max(0, round((end - db.now()).total_seconds()))
     return f"{seconds // 60}:{seconds % 60:02}"
 
 
 def is_late(task: Task) -> bool:
     """Whether the warning's time has come for a running task."""
-    if task.status is not TaskStatus.PROCESSING or task.started_at is None:
-        return False
-    return (db.now() - task.started_at).total_seconds() >= settings().warning
+    end, limits = deadline(task), limits_of(task)
+    return end is not None and (end - db.now()).total_seconds() <= limits.timeout - limits.warning
+
+
+def days(number: float) -> str:
+    """A number of days: ``1 day``, ``30 days``, ``0.5 days``."""
+    return f"{number:g} day{'' if number == 1 else 's'}"
+
+
+def tone(task: Task) -> str:
+    """The class that gives the status its colour: what its owner stopped is no failure."""
+    return f"td-{'cancelled' if task.end_reason is EndReason.CANCELLED else task.status.value}"
 
 
 def status_pill(task: Task) -> str:
     """The status as HTML."""
-    return f'<span class="td-pill td-{task.status.value}">{escape(status_name(task))}</span>'
+    return f'<span class="td-pill {tone(task)}">{escape(status_name(task))}</span>'
 
 
 def progress_bar(task: Task) -> str:
     """The progress as HTML."""
     return (
-        f'<span class="td-bar td-{task.status.value}" role="progressbar" aria-label="Progress" aria-valuemin="0" '
+        f'<span class="td-bar {tone(task)}" role="progressbar" aria-label="Progress" aria-valuemin="0" '
         f'aria-valuemax="100" aria-valuenow="{task.progress}"><i style="width:{task.progress}%"></i></span>'
         f'<span class="td-percent">{task.progress} %</span>'
     )

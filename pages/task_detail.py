@@ -1,16 +1,18 @@
 """One task: how it stands, what it says, what it made."""
 
+from collections.abc import Callable
+from datetime import timedelta
 from html import escape
 from urllib.parse import quote
 
 import streamlit as st
 
-from core import artifacts, logs, tasks
+from core import artifacts, db, logs, metrics, tasks
 from core.clock import duration
 from core.config import settings
-from core.db import now
-from core.errors import NotFound
+from core.errors import Conflict, NotFound
 from core.models import ENDED, EndReason, LogType, Task, TaskStatus
+from core.ownership import Actor
 from pages import shared
 from pages.authenticator import require_actor
 from pages.log_view import log_html
@@ -31,27 +33,76 @@ def missing() -> None:
     st.stop()
 
 
+def origin(task: Task) -> None:
+    """What a re-run repeats, and what it does differently."""
+    if task.rerun_of is None:
+        return
+    try:
+        first = tasks.find(actor, task.rerun_of)
+    except NotFound:
+        first = None
+    said = logs.after(actor, task.id, limit=1)[0].message  # the difference, also when the first task is gone
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if first:
+            st.page_link(
+                "task_detail.py",
+                label=f"Task {first.id}",
+                query_params={"id": str(first.id)},
+                icon=":material/replay:",
+                width="content",
+            )
+        st.caption(shared.plain(said) + ("" if first else " That task was deleted since."))
+
+
 def outcome(task: Task) -> None:
+    sentence = shared.plain(task.error or "")
     if task.end_reason is EndReason.FAILED:
-        st.error(shared.plain(task.error or ""), icon=":material/error:")
+        st.error(sentence, icon=":material/error:")
+    elif task.end_reason is EndReason.CANCELLED:
+        st.info(sentence, icon=":material/stop_circle:")
     elif task.error:
-        st.warning(shared.plain(task.error), icon=":material/warning:")
+        st.warning(sentence, icon=":material/warning:")
+    elif task.cancel_requested_at:
+        st.info("Its stop was requested when the work was already done.", icon=":material/info:")
+
+
+def control(task: Task) -> None:
+    """What its owner can do to a task that has not ended."""
+    more = duration(tasks.limits_of(task).extension)
+    with st.container(horizontal=True):
+        if task.cancel_requested_at and task.status is TaskStatus.PROCESSING:
+            st.button("Stop requested", icon=":material/stop_circle:", disabled=True)
+        else:
+            st.button("Stop", icon=":material/stop_circle:", on_click=attempt, args=(tasks.cancel, task.id))
+        if tasks.why_not_extend(task) is None:
+            st.button(f"{more} more", icon=":material/more_time:", on_click=attempt, args=(tasks.extend, task.id))
+
+
+def attempt(act: Callable[[Actor, int], Task], task_id: int) -> None:
+    """Do what a button says; why it cannot be done is a notice, not a failure."""
+    try:
+        act(require_actor(), task_id)
+    except (Conflict, NotFound) as error:
+        st.toast(error.message, icon=":material/info:")
+    except db.Unavailable:
+        st.toast("The database is busy or away: nothing was changed. Try again.", icon=":material/cloud_off:")
 
 
 def facts(task: Task) -> None:
     late = ' class="td-late"' if shared.is_late(task) else ""
-    waited = duration(((task.started_at or task.finished_at or now()) - task.created_at).total_seconds())
+    waited = duration(((task.started_at or task.finished_at or db.now()) - task.created_at).total_seconds())
     rows = [
         ("Agent", task.selected_agent + (f" · {task.selected_model}" if task.selected_model else "")),
         ("Repository", shared.repository_name(task.repo_url) if task.repo_url else ""),
         ("Created", shared.moment(task.created_at)),
-        ("Waited" if task.started_at else "Waiting", waited),
+        ("Waited" if task.started_at or task.finished_at else "Waiting", waited),
         ("Took" if task.finished_at else "Running for", shared.ran(task)),
         ("Branch", task.branch_name or ""),
     ]
     cells = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in rows if value)
     if countdown := shared.left(task):
-        cells += f"<div><dt>Left of {duration(settings().timeout)}</dt><dd{late}>{countdown}</dd></div>"
+        whole = duration(tasks.limits_of(task).timeout + task.extension)
+        cells += f"<div><dt>Left of {whole}</dt><dd{late}>{countdown}</dd></div>"
     st.html(
         f'<div class="td-meta">{shared.status_pill(task)}'
         f'<span class="td-progress td-wide">{shared.progress_bar(task)}</span>'
@@ -105,7 +156,9 @@ def live(task_id: int) -> None:
         st.rerun()  # deleted meanwhile: the whole page says so
     if task.status in ENDED:
         st.rerun()  # a timed fragment never stops by itself: the whole page draws the end without one
+    metrics.POLLS.labels("task").inc()
     facts(task)
+    control(task)
     log(task)
 
 
@@ -197,13 +250,18 @@ except (NotFound, ValueError):
 st.set_page_config(page_title=f"{shared.status_name(task)} · {shared.first_line(task.prompt, 40)} · Taskdeck")
 with st.container(horizontal=True, horizontal_alignment="distribute"):
     st.page_link("task_list.py", label="All tasks", icon=":material/arrow_back:")
-    delete = st.button("Delete", icon=":material/delete:")
+    with st.container(horizontal=True, width="content"):
+        again = st.button("Run again", icon=":material/replay:")
+        delete = st.button("Delete", icon=":material/delete:")
+if again:
+    st.switch_page("new_task.py", query_params={"again": str(task.id)})
 if delete:
     confirm_delete(task)
 st.header(shared.plain(shared.first_line(task.prompt)), anchor=False)
 if shared.first_line(task.prompt) != task.prompt:
     with st.expander("The whole prompt"):
         st.code(task.prompt, language=None, wrap_lines=True)
+origin(task)
 
 if task.status in ENDED:
     settled(task.id)
@@ -216,3 +274,8 @@ st.download_button(
     on_click="ignore",
     icon=":material/download:",
 )
+if task.finished_at and (retention := settings().retention):
+    st.caption(
+        f"It is deleted after {shared.moment(task.finished_at + timedelta(days=retention))}, "
+        f"{shared.days(retention)} after its end."
+    )

@@ -4,7 +4,8 @@ from html import escape
 
 import streamlit as st
 
-from core import tasks
+from core import listing, metrics, tasks
+from core.config import settings
 from core.errors import InvalidInput
 from core.models import Task, TaskStatus
 from pages import shared
@@ -59,7 +60,8 @@ def choose_status() -> None:
 
 def tasks_list(query: str) -> None:
     actor = require_actor()
-    counts = tasks.counts(actor)
+    metrics.POLLS.labels("list").inc()
+    counts = listing.counts(actor)
     # Not bound to the query string: that would hold the label, and the label holds a count.
     # The address leads, also after the browser's Back.
     asked = st.query_params.get("status", ALL)
@@ -81,10 +83,10 @@ def tasks_list(query: str) -> None:
     status = None if asked == ALL else TaskStatus(asked)
     before = st.query_params.get("before")
     try:
-        page = tasks.page(actor, status=status, query=query, limit=ROWS, cursor=before)
+        page = listing.page(actor, status=status, query=query, limit=ROWS, cursor=before)
     except InvalidInput:  # somebody wrote the address by hand: begin with the newest
         turn_to(None)
-        before, page = None, tasks.page(actor, status=status, query=query, limit=ROWS)
+        before, page = None, listing.page(actor, status=status, query=query, limit=ROWS)
     for task in page.tasks:
         row(task)
     if not page.tasks:
@@ -129,7 +131,7 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
         st.switch_page("new_task.py")
 
 if clean_up:
-    count = tasks.counts(actor)[tasks.BULK[clean_up]]
+    count = listing.counts(actor)[tasks.BULK[clean_up]]
     if count:
         confirm_delete(clean_up, count)
     else:
@@ -141,9 +143,11 @@ search = st.text_input(
     bind="query-params",
     placeholder="Search in the prompts",
     label_visibility="collapsed",
-    max_chars=tasks.QUERY_CHARACTERS,
+    max_chars=listing.QUERY_CHARACTERS,
     on_change=turn_to,
     args=(None,),
 )
 # A search reads every prompt, so it is made when asked for and not at every poll.
 st.fragment(run_every=None if search else shared.poll_interval())(tasks_list)(search or "")
+if retention := settings().retention:
+    st.caption(f"Ended tasks, their logs and files are deleted {shared.days(retention)} after their end.")

@@ -9,14 +9,20 @@ from pathlib import Path
 import psutil
 import pytest
 
+import core.agents
 from core import config, db
 from core.agents import catalog
 from core.auth import people, tokens
 from core.ownership import Actor
+from tests.scripts import registry
 
 PASSWORD = "correct horse battery"
 
 os.environ.pop("DATABASE_URL", None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes more than about eight seconds; run by make faults")
 
 
 def _forget() -> None:
@@ -32,7 +38,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("TASKDECK_DATA", str(folder))
         _forget()
         db.upgrade()
-        db.engine().dispose()
+        db.dispose()
         _forget()
     return folder / "taskdeck.db"
 
@@ -48,7 +54,7 @@ def data(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setattr(people, "ROUNDS", 4)  # bcrypt at its cheapest
     _forget()
     yield folder
-    db.engine().dispose()
+    db.dispose()
     _forget()
 
 
@@ -80,6 +86,17 @@ def local_root(tmp_path: Path) -> Path:
     (tmp_path / "agents.toml").write_text(f'[repositories]\nlocal_roots = ["{root}"]\n')
     catalog.catalog.cache_clear()
     return root
+
+
+@pytest.fixture
+def script_agent(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], str]:
+    """Put an agent into the registry that runs Python code; its name."""
+
+    def register(name: str, code: str) -> str:
+        monkeypatch.setattr(core.agents, "_AGENTS", registry(**{name: code}))
+        return name
+
+    return register
 
 
 @pytest.fixture

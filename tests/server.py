@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import sample
 
@@ -28,13 +28,17 @@ def free_port() -> int:
 
 
 class Server:
-    """``streamlit run app.py``, or another command with {port} in it, on the data in ``folder``."""
+    """``streamlit run app.py``, or another command with {port} in it, on the data in ``folder``.
+
+    ``before`` are words that start it: a program that changes its surroundings and then becomes the server.
+    """
 
     def __init__(
         self,
         folder: Path,
         settings: Mapping[str, str] | None = None,
         command: str = "streamlit run app.py --server.port {port}",
+        before: Sequence[str] = (),
     ) -> None:
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
@@ -47,7 +51,7 @@ class Server:
             "TASKDECK_AGENTS": str(folder / "agents.toml"),
             "PORT": str(self.port),
         } | dict(settings or {})
-        self._command = [sys.executable, "-m", *command.format(port=self.port).split()]
+        self._command = [*before, sys.executable, "-m", *command.format(port=self.port).split()]
         self._output = folder / "server.log"
 
     def start(self) -> None:

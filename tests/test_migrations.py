@@ -3,17 +3,20 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from string import Template
+from uuid import UUID
 
 import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, text, update
+from sqlalchemy.exc import IntegrityError
 
-from core import config, db
-from core.models import Owned
-from core.ownership import Actor
+from core import config, db, listing, logs, tasks
+from core.models import Artifact, EndReason, Owned, Role, Task, TaskLog
+from core.ownership import Actor, acting_as_system
 
 ROOT = Path(db.__file__).parent.parent
 
@@ -30,6 +33,43 @@ def upgrade():
 """
 
 
+OLD = ("users", "auth_sessions", "api_tokens", "tasks", "task_logs", "artifacts")
+
+#: Two people and three tasks, as the first release wrote them.
+ROWS = Template("""
+INSERT INTO users VALUES
+    ('$ada', 'a', 'a@example.org', 'A', 'hash', 'admin', 1, 0, '$day', '$day'),
+    ('$bob', 'b', 'b@example.org', 'B', 'hash', 'member', 1, 3, '$day', '$day');
+INSERT INTO auth_sessions VALUES ('$id', '$ada', 0, '$day', '$day', NULL, NULL);
+INSERT INTO api_tokens VALUES (1, '$bob', 'laptop', 'tsk_', 'digest', 'write', '$day', '$day', NULL, NULL);
+INSERT INTO tasks (id, user_id, status, progress, prompt, end_reason, created_at, updated_at, log_count) VALUES
+    (1, '$ada', 'completed', 100, 'It''s done \u202e', 'completed', '$day', '2026-01-09 01:02:03.456789', 0),
+    (2, '$ada', 'pending', 0, 'waits', NULL, '$day', '$day', 0),
+    (9, '$bob', 'error', 30, 'too slow', 'timed_out', '$day', '$day', 2);
+INSERT INTO task_logs VALUES
+    (9, 1, '$bob', '$day', 'info', 'the beginning'),
+    (9, 2, '$bob', '$day', 'error', 'the end');
+INSERT INTO artifacts VALUES (1, 'report.md', '$ada', 5, '$digest', 'text/markdown');
+""").substitute(ada="a" * 32, bob="b" * 32, id="c" * 32, digest="0" * 64, day="2026-01-01 00:00:00.000000")
+
+
+def rows_of(names: tuple[str, ...]) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of these tables, in the columns of the first release."""
+    with db.engine().connect() as connection:
+        return {
+            name: [
+                tuple(value for key, value in row._mapping.items() if key != "extension")
+                for row in connection.execute(text(f"SELECT * FROM {name} ORDER BY rowid"))  # noqa: S608
+            ]
+            for name in names
+        }
+
+
+def columns(table: str) -> list[str]:
+    with db.engine().connect() as connection:
+        return [column["name"] for column in inspect(connection).get_columns(table)]
+
+
 @pytest.fixture
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder without a database, which the settings now point to."""
@@ -43,6 +83,15 @@ def alembic(scripts: Path = db.MIGRATIONS) -> Config:
     made = Config()
     made.set_main_option("script_location", str(scripts))
     return made
+
+
+@pytest.fixture
+def old(empty: Path) -> None:
+    """A database of the first release with rows in it."""
+    command.upgrade(alembic(), "0001")
+    with db.engine().begin() as connection:
+        for statement in ROWS.strip().split(";\n"):
+            connection.exec_driver_sql(statement)
 
 
 def tables() -> set[str]:
@@ -136,3 +185,41 @@ def test_six_processes_that_race_on_an_empty_database_all_succeed(empty: Path) -
     ends = [(racer.communicate()[1], racer.returncode) for racer in racers]
     assert ends == [("The database has the newest schema.\n", 0)] * 6
     command.check(alembic())
+
+
+def test_an_extension_is_added_to_a_database_with_rows_which_keeps_them_all(old: None) -> None:
+    before, guards = rows_of(OLD), triggers()
+    assert [len(rows) for rows in before.values()] == [2, 1, 1, 3, 2, 1]
+    assert len(guards) == 3
+    db.upgrade()
+    assert rows_of(OLD) == before
+    assert triggers() == guards
+    command.check(alembic())
+    with db.engine().connect() as connection:
+        assert connection.scalars(text("SELECT extension FROM tasks")).all() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("model", [Task, TaskLog, Artifact])
+def test_the_triggers_still_work_on_an_upgraded_database(model: type[Owned], old: None) -> None:
+    db.upgrade()
+    with pytest.raises(IntegrityError, match="the owner of a row never changes"), acting_as_system() as session:
+        session.execute(update(model).values(user_id=UUID("d" * 32)))
+
+
+def test_the_way_back_from_the_extension_keeps_every_row_and_trigger(old: None) -> None:
+    before, guards, first = rows_of(OLD), triggers(), columns("tasks")
+    db.upgrade()
+    assert columns("tasks") == [*first, "extension"]
+    command.downgrade(alembic(), "0001")
+    assert columns("tasks") == first
+    assert rows_of(OLD) == before
+    assert triggers() == guards
+
+
+def test_the_product_works_on_an_upgraded_database(old: None) -> None:
+    db.upgrade()
+    ada, bob = (Actor(UUID(letter * 32), letter, letter, letter, Role.MEMBER) for letter in "ab")
+    assert [(task.id, task.extension) for task in listing.page(ada).tasks] == [(2, 0), (1, 0)]
+    assert tasks.cancel(ada, 2).end_reason is EndReason.CANCELLED
+    assert [entry.message for entry in logs.after(bob, 9)] == ["the beginning", "the end"]
+    assert tasks.create(bob, "x").id == 10  # no number is used twice, also not after an upgrade

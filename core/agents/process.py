@@ -5,7 +5,7 @@ import selectors
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -18,8 +18,10 @@ SUPERVISOR = Path(__file__).with_name("supervisor.py")
 #: How long the supervisor may take to end everything, in seconds: its own limit and something for a busy machine.
 STOP_SECONDS = 10.0
 
-#: A longer line is cut, in bytes; 4 MiB holds the longest event line seen from a real agent many times over.
+#: Of a longer line only the beginning is kept, in bytes; 4 MiB holds the longest event line seen from a real agent many
+#: times over.
 LINE_BYTES = 4 * 2**20
+KEPT_BYTES = 4_000
 CHUNK_BYTES = 64 * 2**10
 
 #: What every process gets beside its command's own variables. Nothing of the server's environment but PATH.
@@ -29,28 +31,35 @@ _ENVIRONMENT = {"LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTE
 class Process:
     """A running command. Use it in a ``with``: leaving the block stops it and all that it started.
 
+    It also stops when ``alive`` was not called for ``silence`` seconds: whoever should watch it is dead or frozen.
     Raises AgentFailed when the machine can start no process.
     """
 
-    def __init__(self, command: Command) -> None:
-        try:
-            with tempfile.TemporaryFile() as stdin:  # a file, not a pipe: a child that reads nothing blocks nobody
+    def __init__(self, command: Command, silence: float) -> None:
+        with ExitStack() as started:
+            try:
+                self._selector = started.enter_context(selectors.DefaultSelector())
+                # A file, not a pipe: a child that reads nothing blocks nobody.
+                stdin = started.enter_context(tempfile.TemporaryFile())
                 stdin.write(command.stdin.encode())
                 stdin.seek(0)
-                self._start(command, stdin)
-        except (OSError, ValueError) as error:
-            raise AgentFailed("A process could not be started on this machine.") from error
-        self._selector = selectors.DefaultSelector()
-        for pipe in (self._supervisor.stdout, self._supervisor.stderr):
-            assert pipe is not None  # noqa: S101  both were asked for above
-            os.set_blocking(pipe.fileno(), False)
-            self._selector.register(pipe, selectors.EVENT_READ, _Lines())
+                self._start(command, stdin, silence)
+                started.callback(self.stop)
+                for pipe in (self._supervisor.stdout, self._supervisor.stderr):
+                    assert pipe is not None  # noqa: S101  both were asked for above
+                    os.set_blocking(pipe.fileno(), False)
+                    self._selector.register(pipe, selectors.EVENT_READ, _Lines())
+            except (OSError, ValueError) as error:
+                raise AgentFailed("A process could not be started on this machine.") from error
+            stdin.close()
+            started.pop_all()
 
-    def _start(self, command: Command, stdin: IO[bytes]) -> None:
+    def _start(self, command: Command, stdin: IO[bytes], silence: float) -> None:
         lifeline, self._lifeline = os.pipe()
+        os.set_blocking(self._lifeline, False)
         try:
             self._supervisor = subprocess.Popen(
-                [sys.executable, "-I", str(SUPERVISOR), str(lifeline), *command.argv],
+                [sys.executable, "-I", str(SUPERVISOR), str(lifeline), str(silence), *command.argv],
                 cwd=command.cwd,
                 env={"PATH": os.environ.get("PATH", os.defpath)} | _ENVIRONMENT | dict(command.env),
                 stdin=stdin,
@@ -72,6 +81,11 @@ class Process:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def alive(self) -> None:
+        """Say that somebody still watches."""
+        with suppress(BlockingIOError, BrokenPipeError):  # it hears enough already, or is over
+            os.write(self._lifeline, b".")
 
     @property
     def ended(self) -> bool:
@@ -121,32 +135,37 @@ class Process:
 
 
 class _Lines:
-    """Bytes in, whole lines out; a line over LINE_BYTES is cut and its rest skipped."""
+    """Bytes in, whole lines out. Of a line over LINE_BYTES comes its beginning, with its length, when it has ended."""
 
     def __init__(self) -> None:
         self._carry = bytearray()
-        self._skipping = False
+        self._skipped = 0
 
     def feed(self, chunk: bytes) -> list[str]:
         """The lines that ``chunk`` completes; an empty chunk ends the last one."""
         if not chunk:
-            last, self._carry = bytes(self._carry), bytearray()
-            return [_text(last)] if last else []
+            return [self._end()] if self._carry else []
         *complete, rest = chunk.split(b"\n")
         lines = []
         for piece in complete:
-            if not self._skipping:
-                lines.append(_text(bytes(self._carry) + piece))
-            self._carry.clear()
-            self._skipping = False
-        if not self._skipping:
-            self._carry += rest
-        if len(self._carry) > LINE_BYTES:
-            lines.append(_text(bytes(self._carry)))
-            self._carry.clear()
-            self._skipping = True
+            self._carry_on(piece)
+            lines.append(self._end())
+        self._carry_on(rest)
         return lines
 
+    def _carry_on(self, piece: bytes) -> None:
+        if self._skipped:
+            self._skipped += len(piece)
+            return
+        self._carry += piece
+        if len(self._carry) > LINE_BYTES:
+            self._skipped = len(self._carry) - KEPT_BYTES
+            del self._carry[KEPT_BYTES:]
 
-def _text(line: bytes) -> str:
-    return line.decode("utf-8", "replace").removesuffix("\r")
+    def _end(self) -> str:
+        line = self._carry.decode("utf-8", "replace").removesuffix("\r")
+        if self._skipped:
+            line += f" … ({len(self._carry) + self._skipped:,} bytes, cut)"
+        self._carry.clear()
+        self._skipped = 0
+        return line

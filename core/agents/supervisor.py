@@ -1,11 +1,11 @@
 """Runs one command and ends everything that it started. Its own process, started by ``process.Process``.
 
-    python supervisor.py LIFELINE COMMAND [ARGUMENT ...]
+    python supervisor.py LIFELINE SILENCE COMMAND [ARGUMENT ...]
 
 LIFELINE is the number of an inherited pipe's reading end. When the other end closes, because the server wants the
-command stopped or because the server is gone, the command and all its descendants are killed. They are also killed
-when the command ends by itself, so nothing that it left behind goes on. Exit status: the command's, 128 + N after
-signal N, 127 if it could not be started.
+command stopped or because the server is gone, or when nothing comes through it for SILENCE seconds, because the server
+is frozen, the command and all its descendants are killed. They are also killed when the command ends by itself, so
+nothing that it left behind goes on. Exit status: the command's, 128 + N after signal N, 127 if it could not be started.
 
 On Linux, processes that detach themselves (double fork, setsid) are handed to this process by the kernel
 (prctl(2), PR_SET_CHILD_SUBREAPER) and so are found; other systems have no such call, there they can escape.
@@ -26,8 +26,8 @@ PR_SET_CHILD_SUBREAPER = 36
 KILL_SECONDS = 5.0
 
 
-def main(lifeline: int, argv: list[str]) -> int:
-    """Run ``argv`` until it ends or the lifeline closes; its exit status."""
+def main(lifeline: int, silence: float, argv: list[str]) -> int:
+    """Run ``argv`` until it ends or the lifeline closes or falls silent; its exit status."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     child_ended, wake = os.pipe()
@@ -40,13 +40,16 @@ def main(lifeline: int, argv: list[str]) -> int:
         sys.stderr.write(f"{argv[0]} could not be started: {error.strerror}\n")
         return 127
     status = None
-    while status is None:
-        ready, _, _ = select.select([lifeline, child_ended], [], [])
+    heard = time.monotonic()
+    while status is None and (left := heard + silence - time.monotonic()) > 0:
+        ready, _, _ = select.select([lifeline, child_ended], [], [], left)
         if child_ended in ready:
             os.read(child_ended, 4096)
             status = reap(child.pid)
         if lifeline in ready:
-            break
+            if not os.read(lifeline, 65_536):
+                break
+            heard = time.monotonic()
     kill_descendants()
     return 128 + signal.SIGKILL if status is None else status
 
@@ -86,4 +89,4 @@ def kill_descendants() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))
+    sys.exit(main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]))

@@ -42,7 +42,7 @@ _GIT_ENVIRONMENT = {
 class Workspace:
     """The folder of one attempt at one task, private to the server's user.
 
-    Use it in a ``with``: the folder is empty at the start and gone at the end.
+    Use it in a ``with``: ``make`` makes it, empty, and at the end it is gone.
     """
 
     def __init__(self, root: Path) -> None:
@@ -52,10 +52,13 @@ class Workspace:
         self.home = root / "home"
 
     def __enter__(self) -> "Workspace":
+        return self
+
+    def make(self) -> None:
+        """Make the folders. Raises OSError, for one when the disk is full."""
         self._remove()
         for folder in (self.root, self.output, self.home):
             folder.mkdir(mode=0o700, parents=True)
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._remove()

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from starlette.types import ASGIApp
 
 from core.db import Base
-from core.models import Task
+from core.models import Task, TaskLog
 from core.ownership import acting_as_system
 
 ORIGIN = "http://taskdeck.example"
@@ -19,8 +19,14 @@ ORIGIN = "http://taskdeck.example"
 TASK_FIELDS = {
     *("id", "user_id", "status", "progress", "prompt", "repo_url", "selected_agent", "selected_model", "sandbox_url"),
     *("branch_name", "logs", "created_at", "updated_at", "end_reason", "error", "started_at", "finished_at"),
-    *("rerun_of", "log_count"),
+    *("rerun_of", "log_count", "cancel_requested_at", "deadline", "extendable"),
 }
+
+#: Every call on one task, as method and what follows /tasks/{task_id}.
+TASK_CALLS = [
+    *(("GET", ""), ("DELETE", ""), ("GET", "/logs"), ("GET", "/events"), ("GET", "/artifacts/")),
+    *(("GET", "/artifacts/report.md"), ("POST", "/cancel"), ("POST", "/extend"), ("POST", "/rerun")),
+]
 
 NEW = {"prompt": "Count"}
 
@@ -85,6 +91,12 @@ def rows(table: type[Base]) -> int:
     """How many rows a table has, whosever they are."""
     with acting_as_system(reading=True) as session:
         return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def stored() -> list[tuple[Any, ...]]:
+    """All that the tables hold of tasks and their logs, whosever they are."""
+    with acting_as_system(reading=True) as session:
+        return [tuple(row) for table in (Task, TaskLog) for row in session.execute(select(table.__table__))]
 
 
 def refused_as_unknown(caller: Caller) -> None:

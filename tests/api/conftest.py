@@ -1,19 +1,28 @@
 """The API as app.py composes it, its callers, and rows made straight through the models."""
 
+import socket
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import uvicorn
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from api.routes import create_api
-from core import db
+from core import claims, config, db, dispatch, tasks
+from core.agents import catalog
 from core.auth import sessions
 from core.models import EndReason, LogType, Task, TaskLog, TaskStatus
 from core.ownership import Actor, acting_as_system
 from tests.api.calls import Caller
+from tests.api.streams import PATIENCE, Event, Opened, events
 
 MakeTask = Callable[..., int]
 
@@ -25,8 +34,49 @@ def portal() -> Iterator[BlockingPortal]:
 
 
 @pytest.fixture(scope="session")
-def app() -> Starlette:
-    return Starlette(routes=[Mount("/api", create_api())])
+def api() -> FastAPI:
+    return create_api()
+
+
+@pytest.fixture(scope="session")
+def app(api: FastAPI) -> Starlette:
+    return Starlette(routes=[Mount("/api", api)])
+
+
+@pytest.fixture(scope="session")
+def url(portal: BlockingPortal, app: Starlette) -> Iterator[str]:
+    """Where the same API is served by uvicorn: what streams, streams here."""
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", ws="none", log_config=None))
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        served = portal.start_task_soon(server.serve, [listening])
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/api"
+        server.should_exit = True
+        served.result(10)
+
+
+@pytest.fixture
+def listeners() -> Callable[[], int]:
+    """How many more listen for news of tasks than when the test began."""
+    before = dispatch.news._listeners
+    return lambda: len([one for one in dispatch.news._listeners if one not in before])
+
+
+@pytest.fixture
+def opened(url: str, ada_token: str, listeners: Callable[[], int], eventually: Callable[..., None]) -> Iterator[Opened]:
+    """Open a task's stream as Ada, unless other headers are given; in the end nobody listens any more."""
+
+    @contextmanager
+    def stream(task_id: object, **given: Any) -> Iterator[Iterator[Event]]:
+        given = {"headers": {"Authorization": f"Bearer {ada_token}"}} | given
+        with (
+            httpx.Client(base_url=url, timeout=PATIENCE) as client,
+            client.stream("GET", f"/tasks/{task_id}/events", **given) as answer,
+        ):
+            yield events(answer)
+
+    yield stream
+    eventually(lambda: not listeners())
 
 
 @pytest.fixture
@@ -73,3 +123,40 @@ def make_task() -> MakeTask:
             return task.id
 
     return make
+
+
+@pytest.fixture
+def running(ada: Actor) -> claims.Claim:
+    """A task of Ada's that a runner has just taken; two entries stand in its log."""
+    tasks.create(ada, "Count", agent="data-processor")
+    claim = claims.claim("runner", 30)
+    assert claim is not None
+    return claim
+
+
+@pytest.fixture
+def extension(tmp_path: Path) -> float:
+    """By how many seconds agents.toml lets owners extend the tasks of data-processor."""
+    (tmp_path / "agents.toml").write_text("[agents.data-processor]\nextension = 120\n")
+    catalog.catalog.cache_clear()
+    return 120
+
+
+@pytest.fixture
+def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on the configured database is a folder, which nothing can open as one."""
+    db.dispose()
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}")
+    config.settings.cache_clear()
+
+
+@pytest.fixture
+def locked(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Another process holds the database's write lock, and nobody waits long for it."""
+    monkeypatch.setattr(db, "LOCK_WAIT", 0.05)
+    db.dispose()
+    with closing(sqlite3.connect(data / "taskdeck.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+    db.dispose()

@@ -11,7 +11,7 @@ from core.auth import sessions
 from core.config import signing_secret
 from core.models import AuthSession, Task, User
 from core.ownership import Actor, acting_as_system
-from tests.api.calls import NEW, ORIGIN, Caller, refused_as_unknown, rows, sentence
+from tests.api.calls import NEW, ORIGIN, Caller, refused_as_unknown, rows, sentence, stored
 from tests.api.conftest import MakeTask
 
 HOST = ORIGIN.removeprefix("http://")
@@ -106,11 +106,15 @@ def test_a_change_with_the_cookie_is_accepted_from_our_own_pages(by_cookie: Call
 def test_a_change_with_the_cookie_is_refused_from_elsewhere(
     by_cookie: Caller, ada: Actor, make_task: MakeTask, headers: dict[str, str]
 ) -> None:
-    number = make_task(ada, "completed")
-    for method, path in (("POST", "/tasks"), ("DELETE", f"/tasks/{number}"), ("DELETE", "/tasks?action=completed")):
+    number, waiting = make_task(ada, "completed"), make_task(ada, "pending")
+    before = stored()
+    for method, path in (
+        *(("POST", "/tasks"), ("DELETE", f"/tasks/{number}"), ("DELETE", "/tasks?action=completed")),
+        *(("POST", f"/tasks/{waiting}/{word}") for word in ("cancel", "extend", "rerun")),
+    ):
         answer = by_cookie.call(method, path, json=NEW, headers=headers)
         assert answer.status_code == 403 and sentence(answer)
-    assert rows(Task) == 1
+    assert stored() == before
 
 
 def test_an_origin_with_our_host_but_another_scheme_is_elsewhere(by_cookie: Caller) -> None:

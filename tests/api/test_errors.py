@@ -9,29 +9,27 @@ from typing import Any
 
 import pytest
 
-from core import artifacts, logs, tasks
+from core import artifacts, health, listing, logs, tasks
 from core.errors import ConfigurationError
 from core.models import Task
 from core.ownership import Actor, OwnershipViolation
-from tests.api.calls import Caller, rows, same, sentence
+from tests.api.calls import TASK_CALLS, Caller, rows, same, sentence, stored
 from tests.api.conftest import MakeTask
 
 
 @pytest.mark.parametrize(
     "task_id", ["0", "-1", "abc", str(2**63), str(10**30), "9" * 5_000, "1.5", "%00", "1%00", "1e3"]
 )
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [("GET", ""), ("DELETE", ""), ("GET", "/logs"), ("GET", "/artifacts/"), ("GET", "/artifacts/report.md")],
-)
+@pytest.mark.parametrize(("method", "path"), TASK_CALLS)
 def test_an_id_that_cannot_be_is_an_absent_task(
     by_ada: Caller, ada: Actor, make_task: MakeTask, method: str, path: str, task_id: str
 ) -> None:
     make_task(ada)
+    before = stored()
     answer = by_ada.call(method, f"/tasks/{task_id}{path}")
     assert same(answer, by_ada.call(method, f"/tasks/987654{path}"))
     assert (answer.status_code, sentence(answer)) == (404, "There is no such task.")
-    assert rows(Task) == 1
+    assert stored() == before
 
 
 def cursor(text: str | bytes) -> str:
@@ -116,6 +114,8 @@ def test_an_unknown_address_is_a_404_in_the_usual_form(by_ada: Caller, path: str
     [
         *(("PUT", "/tasks"), ("PATCH", "/tasks/1"), ("POST", "/tasks/1"), ("POST", "/health"), ("DELETE", "/agents")),
         *(("OPTIONS", "/tasks"), ("TRACE", "/tasks"), ("POST", "/tasks/1/logs")),
+        *(("GET", "/tasks/1/cancel"), ("DELETE", "/tasks/1/extend"), ("PUT", "/tasks/1/rerun")),
+        *(("POST", "/tasks/1/events"), ("POST", "/metrics")),
         *(("GET", "/session"), ("NONSENSE", "/tasks")),
     ],
 )
@@ -129,13 +129,18 @@ def test_a_wrong_method_is_a_405_in_the_usual_form(by_ada: Caller, method: str, 
 @pytest.mark.parametrize(
     ("method", "path", "place", "name", "fault"),
     [
-        ("GET", "/tasks", tasks, "page", RuntimeError("secret detail")),
+        ("GET", "/tasks", listing, "page", RuntimeError("secret detail")),
         ("POST", "/tasks", tasks, "create", RuntimeError("secret detail")),
         ("DELETE", "/tasks?action=failed", tasks, "delete_ended", RuntimeError("secret detail")),
         ("GET", "/tasks/1", tasks, "find", OwnershipViolation("secret detail")),
         ("GET", "/tasks/1/logs", logs, "after", AssertionError("secret detail")),
         ("GET", "/tasks/1/artifacts/", artifacts, "of", KeyError("secret detail")),
         ("POST", "/tasks", tasks, "create", ConfigurationError("secret detail")),
+        ("POST", "/tasks/1/cancel", tasks, "cancel", RuntimeError("secret detail")),
+        ("POST", "/tasks/1/extend", tasks, "extend", ConfigurationError("secret detail")),
+        ("POST", "/tasks/1/rerun", tasks, "rerun", RuntimeError("secret detail")),
+        ("GET", "/tasks/1/events", logs, "after", OwnershipViolation("secret detail")),
+        ("GET", "/metrics", health, "load", RuntimeError("secret detail")),
     ],
     ids=lambda value: "" if isinstance(value, ModuleType) else str(value).partition("?")[0],
 )
@@ -160,7 +165,7 @@ def test_a_fault_of_ours_is_a_500_whose_reference_leads_to_the_server_log(
     (record,) = [record for record in caplog.records if reference in record.getMessage()]
     assert record.levelno == logging.ERROR
     assert record.exc_info is not None and record.exc_info[1] is fault
-    assert by_ada.get("/health").status_code == 200
+    assert by_ada.get("/health?live=true").status_code == 200
 
 
 def parts(size: int) -> Iterator[bytes]:
@@ -177,4 +182,4 @@ def test_a_body_over_a_mebibyte_is_refused_unread(by_ada: Caller, ada: Actor, co
     given = content if isinstance(content, bytes) else sent()
     answer = by_ada.post("/tasks", content=given, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()) == (413, {"error": "The body is too large: at most 1 MiB."})
-    assert tasks.page(ada).tasks == []
+    assert listing.page(ada).tasks == []

@@ -13,7 +13,7 @@ from core import db
 from core.auth import sessions, tokens
 from core.models import ApiToken, Task, TokenScope, User
 from core.ownership import Actor, acting_as_system
-from tests.api.calls import NEW, Caller, refused_as_unknown, rows, sentence
+from tests.api.calls import NEW, Caller, refused_as_unknown, rows, sentence, stored
 from tests.api.conftest import MakeTask
 
 OPEN = {"/openapi.json", "/static-offline-docs", "/docs", "/docs/oauth2-redirect", "/health"}
@@ -31,6 +31,7 @@ def guarded_routes() -> list[tuple[str, str]]:
 
 def test_the_walk_over_the_routes_meets_the_whole_contract() -> None:
     assert {("GET", "/tasks"), ("POST", "/tasks"), ("DELETE", "/tasks"), ("GET", "/agents")} < set(guarded_routes())
+    assert {("POST", "/tasks/{task_id}/cancel"), ("GET", "/metrics")} < set(guarded_routes())
 
 
 @pytest.mark.parametrize(("method", "path"), guarded_routes())
@@ -103,15 +104,18 @@ def test_a_token_ends_when_it_is_revoked_or_expires_or_its_person_is_disabled(
 
 
 def test_a_token_to_read_may_change_nothing(anybody: Caller, ada: Actor, make_task: MakeTask) -> None:
-    number = make_task(ada, "completed")
+    number, waiting = make_task(ada, "completed"), make_task(ada, "pending")
+    before = stored()
     reader = anybody.having(Authorization=f"Bearer {tokens.create(ada, 'reader', TokenScope.READ)}")
-    for path in ("/tasks", f"/tasks/{number}", f"/tasks/{number}/logs", f"/tasks/{number}/artifacts/", "/agents"):
+    parts = ("", "/logs", "/events", "/artifacts/")
+    for path in ("/tasks", *(f"/tasks/{number}{part}" for part in parts), "/agents", "/metrics"):
         assert reader.get(path).status_code == 200
     for method, path in guarded_routes():
         if method not in ("GET", "HEAD"):
-            answer = reader.call(method, f"{path.replace('{task_id}', str(number))}?action=completed", json=NEW)
-            assert answer.status_code == 403 and sentence(answer)
-    assert rows(Task) == 1
+            for task_id in (number, waiting, 987654):
+                answer = reader.call(method, f"{path.replace('{task_id}', str(task_id))}?action=completed", json=NEW)
+                assert answer.status_code == 403 and sentence(answer)
+    assert stored() == before
 
 
 def test_a_tokens_text_is_in_no_file_of_the_data_folder(by_ada: Caller, ada_token: str, data: Path) -> None:

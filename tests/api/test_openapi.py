@@ -6,11 +6,13 @@ import pytest
 
 from tests.api.calls import Caller
 
-#: The contract's calls that this release has.
+#: The contract's calls.
 CALLS = {
     *(("get", "/tasks"), ("post", "/tasks"), ("delete", "/tasks"), ("get", "/tasks/{task_id}")),
     *(("delete", "/tasks/{task_id}"), ("get", "/tasks/{task_id}/logs"), ("get", "/tasks/{task_id}/artifacts/")),
     *(("get", "/tasks/{task_id}/artifacts/{name}"), ("get", "/agents"), ("get", "/health")),
+    *(("get", "/tasks/{task_id}/events"), ("post", "/tasks/{task_id}/cancel"), ("post", "/tasks/{task_id}/extend")),
+    *(("post", "/tasks/{task_id}/rerun"), ("get", "/metrics")),
 }
 
 
@@ -40,16 +42,38 @@ def test_the_examples_of_a_new_task_can_be_sent_as_they_are(by_ada: Caller, sche
 
 def test_each_call_has_a_sentence_and_says_which_answer_it_gives(schema: dict[str, Any]) -> None:
     for (method, path), call in calls(schema).items():
-        assert call["description"].endswith("."), path
-        assert ("201" if method == "post" else "200") in call["responses"], path
+        assert call["summary"] and call["description"].endswith("."), path
+        made = (method, path) in (("post", "/tasks"), ("post", "/tasks/{task_id}/rerun"))
+        successes = {status for status in call["responses"] if status < "3"} - {"204" if "/events" in path else ""}
+        assert successes == {"201" if made else "200"}, path
+        assert all(answer["description"] for answer in call["responses"].values()), path
+
+
+def test_the_examples_of_a_rerun_can_be_sent_as_they_are(by_ada: Caller, schema: dict[str, Any]) -> None:
+    number = by_ada.post("/tasks", json={"prompt": "Count"}).json()["task"]["id"]
+    examples = schema["components"]["schemas"]["Rerun"]["examples"]
+    assert {} in examples and len(examples) >= 2
+    for example in examples:
+        task = by_ada.post(f"/tasks/{number}/rerun", json=example).json()["task"]
+        assert task["selected_agent"] == example.get("selectedAgent", "claude")
+
+
+def test_the_stream_and_the_metrics_say_that_they_are_no_json(schema: dict[str, Any]) -> None:
+    for path, kind in (("/tasks/{task_id}/events", "text/event-stream"), ("/metrics", "text/plain")):
+        (described,) = schema["paths"][path]["get"]["responses"]["200"]["content"]
+        assert described.partition(";")[0] == kind, path
 
 
 def test_every_error_is_described_as_it_is_and_422_is_none_of_them(schema: dict[str, Any]) -> None:
     for (method, path), call in calls(schema).items():
         assert "422" not in call["responses"], (method, path)
         for status in [status for status in call["responses"] if status >= "400"]:
-            described = call["responses"][status]["content"]["application/json"]["schema"]
-            assert described == {"$ref": "#/components/schemas/Failure"}, (method, path, status)
+            content = call["responses"][status]["content"]
+            assert list(content) == ["application/json"], (method, path, status)
+            what = "Health" if (path, status) == ("/health", "503") else "Failure"
+            described = content["application/json"]["schema"]
+            assert described == {"$ref": f"#/components/schemas/{what}"}, (method, path, status)
+    assert "error" in schema["components"]["schemas"]["Health"]["properties"]
     assert set(schema["components"]["schemas"]["Failure"]["properties"]) == {"error"}
 
 

@@ -7,7 +7,7 @@ import pytest
 from core.config import settings
 from core.models import EndReason, Task, TaskLog
 from core.ownership import Actor
-from tests.api.calls import TASK_FIELDS, Caller, rows, same, sentence
+from tests.api.calls import TASK_CALLS, TASK_FIELDS, Caller, rows, same, sentence, stored
 from tests.api.conftest import MakeTask
 
 ISO_Z = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -29,6 +29,7 @@ def test_a_new_task_is_pending_at_0_percent_and_has_every_field_of_the_contract(
         assert before <= datetime.fromisoformat(task[name]) <= datetime.now(UTC)
     for name in ("sandbox_url", "branch_name", "end_reason", "error", "started_at", "finished_at", "rerun_of"):
         assert task[name] is None
+    assert (task["cancel_requested_at"], task["deadline"], task["extendable"]) == (None, None, False)
     (entry,) = task["logs"]
     assert set(entry) == {"id", "timestamp", "type", "message"}
     assert (entry["id"], entry["type"], task["log_count"]) == ("1", "info", 1)
@@ -129,16 +130,14 @@ def test_deleting_a_task_takes_its_log_and_files_whatever_its_state(
 
 
 @pytest.mark.parametrize("status", STATES)
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [("GET", ""), ("DELETE", ""), ("GET", "/logs"), ("GET", "/artifacts/"), ("GET", "/artifacts/report.md")],
-)
+@pytest.mark.parametrize(("method", "path"), TASK_CALLS)
 def test_another_persons_task_answers_byte_for_byte_like_an_absent_one(
     by_ada: Caller, by_bob: Caller, bob: Actor, make_task: MakeTask, method: str, path: str, status: str
 ) -> None:
     theirs = make_task(bob, status, entries=2)
+    before = stored()
     answer, absent = by_ada.call(method, f"/tasks/{theirs}{path}"), by_ada.call(method, f"/tasks/987654{path}")
     assert answer.status_code == 404 and sentence(answer)
     assert same(answer, absent)
+    assert stored() == before
     assert by_bob.get(f"/tasks/{theirs}").json()["task"]["status"] == status
-    assert rows(TaskLog) == 2

@@ -1,19 +1,23 @@
-"""What several tests of core share: waiting with a bound, agents with a special behaviour, real git repositories."""
+"""What several tests of core share: lives of tasks, schedulers, a locked database, real git repositories."""
 
 import os
+import sqlite3
 import subprocess
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-import core.agents
-from core.agents.base import Assignment, Command
-from core.agents.builtin import BuiltIn
+from core import db, logs
+from core.claims import Claim
+from core.config import Settings
+from core.models import LogType, TaskLog
 from core.ownership import Actor
-from tests.core.living import Life
+from core.scheduler import Scheduler
+from core.task_logger import TaskLogger
+from tests.core.living import Hand, Life, Wall, claimed
 
 
 @pytest.fixture
@@ -21,26 +25,66 @@ def live(ada: Actor, data: Path) -> Life:
     return Life(ada, data)
 
 
-@dataclass(frozen=True)
-class Script(BuiltIn):
-    """An agent that is a few lines of Python; its own process, with the output folder as its one argument."""
-
-    code: str = ""
-
-    def command(self, assignment: Assignment) -> Command:
-        return replace(super().command(assignment), argv=(sys.executable, "-c", self.code, str(assignment.output)))
+@pytest.fixture
+def hand() -> Hand:
+    return Hand()
 
 
 @pytest.fixture
-def script_agent(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], str]:
-    """Put an agent into the registry that runs Python code; its name."""
+def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
+    """The time of day, for all of core, as this test moves it."""
+    moved = Wall(db.now)
+    monkeypatch.setattr(db, "now", moved)
+    return moved
 
-    def register(name: str, code: str) -> str:
-        agent = Script(name=name, title=name, summary=name, module="", code=code)
-        monkeypatch.setattr(core.agents, "_AGENTS", (*core.agents._AGENTS, agent))
-        return name
 
-    return register
+@pytest.fixture
+def start(data: Path) -> Iterator[Callable[..., Scheduler]]:
+    """Start a scheduler with some settings; what still runs at the end is interrupted."""
+    started: list[Scheduler] = []
+
+    def begin(**values: Any) -> Scheduler:
+        clocks = {name: values.pop(name) for name in ("monotonic", "now") if name in values}
+        scheduler = Scheduler(Settings(data=data, **values), **clocks)
+        scheduler.start()
+        started.append(scheduler)
+        return scheduler
+
+    yield begin
+    for scheduler in started:
+        if scheduler._clock.running:
+            scheduler.hurry()
+            scheduler.stop()
+
+
+@pytest.fixture
+def lock(data: Path) -> Iterator[Callable[[float], Callable[[], None]]]:
+    """Let another program hold the database's write lock, for some seconds or until the returned call."""
+    threads: list[threading.Thread] = []
+    releases: list[threading.Event] = []
+
+    def hold(seconds: float = 60) -> Callable[[], None]:
+        held, released = threading.Event(), threading.Event()
+
+        def keep() -> None:
+            connection = sqlite3.connect(data / "taskdeck.db", isolation_level=None)
+            connection.execute("BEGIN IMMEDIATE")
+            held.set()
+            released.wait(seconds)
+            connection.execute("ROLLBACK")
+            connection.close()
+
+        threads.append(threading.Thread(target=keep))
+        releases.append(released)
+        threads[-1].start()
+        assert held.wait(5)
+        return released.set
+
+    yield hold
+    for released in releases:
+        released.set()
+    for thread in threads:
+        thread.join()
 
 
 @pytest.fixture
@@ -67,3 +111,19 @@ def make_repository(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def claim(ada: Actor) -> Claim:
+    return claimed(ada)
+
+
+@pytest.fixture
+def stored(ada: Actor, claim: Claim) -> Callable[[], list[TaskLog]]:
+    """The entries in the database, without the two of acceptance and start."""
+    return lambda: logs.since(ada, claim.task_id, 2, LogType)
+
+
+@pytest.fixture
+def log(claim: Claim, hand: Hand) -> TaskLogger:
+    return TaskLogger(claim, lines=10, secrets=["swordfish"], monotonic=hand)

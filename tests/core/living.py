@@ -1,17 +1,65 @@
-"""A task's life, lived in the test's own thread."""
+"""A task's life, lived in the test's own thread, and what tests of such lives share."""
 
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
 from core import claims, logs, processor, tasks
+from core.claims import Claim
 from core.config import Settings
-from core.models import LogType, Task
-from core.ownership import Actor
+from core.models import EndReason, LogType, Task, TaskLog
+from core.ownership import Actor, acting_as_system
+from core.scheduler import Scheduler
 
 #: The beginning of an agent's code that speaks in events.
 SAY = "import json, sys\ndef say(**event): print(json.dumps(event), flush=True)\n"
+
+QUICK = "print('done')"
+
+#: Adds its number to the file ``path`` and sleeps.
+SLEEPER = "import os, time; open({path!r}, 'a').write(f'{{os.getpid()}}\\n'); time.sleep(600)"
+
+#: Detaches a grandchild completely, which writes its number to the file ``path``; both sleep.
+DETACH = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    with open({path!r} + ".draft", "w") as file:
+        file.write(str(os.getpid()))
+    os.rename({path!r} + ".draft", {path!r})
+    time.sleep(600)
+time.sleep(600)
+"""
+
+
+class Hand:
+    """A monotonic clock that only the test moves."""
+
+    def __init__(self) -> None:
+        self.time = 1_000.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+class Wall:
+    """The time of day as the test sets it: it runs, but can jump by ``offset``."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.offset = timedelta(0)
+        self._now = now
+
+    def __call__(self) -> datetime:
+        return self._now() + self.offset
 
 
 class Life:
@@ -29,9 +77,16 @@ class Life:
         return tasks.find(self.actor, task.id)
 
     def live(self) -> None:
-        claim = claims.claim("runner", 30)
+        claim = claims.claim("runner", self.settings.lease)
         assert claim
         processor.live(claim, self.settings, self.stopping, self.monotonic)
+
+    def begin(self, agent: str) -> tuple[Task, threading.Thread]:
+        """Live a new task in a thread of its own."""
+        task = tasks.create(self.actor, "the prompt", None, agent)
+        thread = threading.Thread(target=self.live)
+        thread.start()
+        return task, thread
 
     def log(self, task: Task) -> list[str]:
         return [entry.message for entry in logs.after(self.actor, task.id)]
@@ -40,6 +95,70 @@ class Life:
         return [entry.type for entry in logs.after(self.actor, task.id)]
 
 
+def claimed(actor: Actor, agent: str = "claude", lease: float = 30, now: datetime | None = None) -> Claim:
+    """The claim of a new task."""
+    tasks.create(actor, "the prompt", None, agent)
+    claim = claims.claim("runner", lease, now=now)
+    assert claim
+    return claim
+
+
+def ended(actor: Actor, reason: EndReason, prompt: str = "x", now: datetime | None = None) -> Task:
+    """A task that has ended."""
+    task = tasks.create(actor, prompt)
+    while claim := claims.claim("runner", 30):
+        claims.finish(claim, reason, None if reason is EndReason.COMPLETED else "It failed.", now=now)
+    return task
+
+
+def row_counts() -> tuple[int | None, int | None]:
+    """How many tasks and log entries there are, of everybody."""
+    with acting_as_system(reading=True) as session:
+        return session.scalar(select(func.count(Task.id))), session.scalar(select(func.count(TaskLog.seq)))
+
+
+def lose_answer(patch: pytest.MonkeyPatch, name: str, times: int = 1) -> list[str]:
+    """Let the first calls of claims.NAME do their work and then fail as if only the answer got lost; those lost."""
+    real, lost = getattr(claims, name), []
+
+    def call(*arguments: object, **more: object) -> object:
+        answer = real(*arguments, **more)
+        if len(lost) < times:
+            lost.append(name)
+            raise OperationalError("COMMIT", {}, Exception("the connection broke"))
+        return answer
+
+    patch.setattr(claims, name, call)
+    return lost
+
+
+def away(*_: object) -> NoReturn:
+    """A database that does not answer."""
+    raise OperationalError("BEGIN", {}, Exception("away"))
+
+
+def messages(entries: list[TaskLog]) -> list[str]:
+    return [entry.message for entry in entries]
+
+
+def no_gap(entries: list[TaskLog]) -> bool:
+    return [entry.seq for entry in entries] == list(range(3, 3 + len(entries)))
+
+
+def next_sweep(scheduler: Scheduler, eventually: Callable[..., None]) -> None:
+    """Wait for a sweep that gets through after now."""
+    begun = time.monotonic()
+    eventually(lambda: (since := scheduler.since_sweep) is not None and since < time.monotonic() - begun)
+
+
 def left_behind(data: Path) -> list[str]:
     """What lies in the folders of tasks."""
     return [path.name for name in ("workspaces", "artifacts") for path in sorted((data / name).rglob("*"))]
+
+
+def read_pid(path: Path) -> int:
+    return int(path.read_text() or 0) if path.exists() else 0
+
+
+def pids(path: Path) -> list[int]:
+    return [int(line) for line in path.read_text().split()] if path.exists() else []

@@ -1,4 +1,7 @@
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -17,7 +20,7 @@ def test_every_connection_waits_for_writers_and_checks_references() -> None:
             connection.execute(text(f"PRAGMA {name}")).scalar()
             for name in ("busy_timeout", "journal_mode", "foreign_keys", "synchronous")
         ]
-    assert pragmas == [5_000, "wal", 1, 1]
+    assert pragmas == [5_000, "wal", 1, 2]
 
 
 def test_a_time_comes_back_aware_and_in_utc_whatever_zone_it_had(ada: Actor) -> None:
@@ -55,19 +58,46 @@ def test_writers_that_read_first_follow_one_another_and_lose_nothing(ada: Actor)
 
 
 def test_ping_says_when_the_database_is_away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    db.ping()
+    db.ping(1)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}")  # a folder is no database
     db.settings.cache_clear()
     with pytest.raises(db.Unavailable):
-        db.ping()
+        db.ping(1)
 
 
-def test_a_database_that_is_locked_for_too_long_counts_as_away(ada: Actor) -> None:
-    with acting_as_system() as session, db.engine().connect() as other:
+def test_ping_wants_to_write_and_waits_no_longer_than_it_may(lock: Callable[[float], Callable[[], None]]) -> None:
+    release = lock(60)
+    begun = time.monotonic()
+    with pytest.raises(db.Unavailable):
+        db.ping(0.2)
+    assert 0.2 <= time.monotonic() - begun < 3
+    release()
+    db.ping(5)
+
+
+def test_people_who_use_up_their_connections_leave_the_runners_theirs(ada: Actor) -> None:
+    with ExitStack() as stack:
+        for _ in range(40):
+            stack.enter_context(db.engine().connect())
+        with acting_as_system(reading=True, pool=db.Pool.RUNNERS) as session:
+            assert session.get_one(User, ada.id).name == "Ada"
+
+
+def test_every_pool_is_closed() -> None:
+    for pool in db.Pool:
+        with db.engine(pool).connect() as connection:
+            connection.execute(text("SELECT 1"))
+    assert [db.engine(pool).pool.checkedin() for pool in db.Pool] == [1, 1]
+    db.dispose()
+    assert [db.engine(pool).pool.checkedin() for pool in db.Pool] == [0, 0]
+
+
+def test_a_database_that_is_locked_for_too_long_counts_as_away(ada: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db, "LOCK_WAIT", 0.1)
+    with acting_as_system() as session:
         session.get_one(User, ada.id)  # now it holds the write lock
-        other.connection.driver_connection.execute("PRAGMA busy_timeout = 10")  # type: ignore[union-attr]
-        with pytest.raises(OperationalError, match="locked") as caught:
-            other.begin()
+        with pytest.raises(OperationalError, match="locked") as caught, acting_as_system() as other:
+            other.get_one(User, ada.id)
     assert isinstance(caught.value, db.Unavailable)
 
 

@@ -1,24 +1,29 @@
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from core import dispatch, tasks
-from core.errors import InvalidInput
+from core import claims, db, dispatch, tasks
+from core.claims import Entry
+from core.errors import ClaimLost, InvalidInput, NotFound
+from core.models import EndReason, LogType
 from core.ownership import Actor, acting_as_system
+from tests.core.living import claimed
 
 
 @pytest.fixture
 def heard() -> Iterator[list[int]]:
     """The ids that the bell rang for."""
     ids: list[int] = []
-    deafen = dispatch.listen(ids.append)
+    deafen = dispatch.waiting.listen(ids.append)
     yield ids
     deafen()
 
 
 def test_the_bell_rings_once_for_each_task_after_its_row_can_be_read(ada: Actor) -> None:
     seen = []
-    deafen = dispatch.listen(lambda task_id: seen.append(tasks.find(ada, task_id).id))
+    deafen = dispatch.waiting.listen(lambda task_id: seen.append(tasks.find(ada, task_id).id))
     created = [tasks.create(ada, "x").id for _ in range(3)]
     deafen()
     tasks.create(ada, "nobody listens any more")
@@ -27,7 +32,7 @@ def test_the_bell_rings_once_for_each_task_after_its_row_can_be_read(ada: Actor)
 
 def test_it_does_not_ring_for_what_is_rolled_back(heard: list[int], ada: Actor) -> None:
     with pytest.raises(ZeroDivisionError), acting_as_system() as session:
-        dispatch.announce(session, 1)
+        dispatch.waiting.announce(session, 1)
         raise ZeroDivisionError
     with pytest.raises(InvalidInput):
         tasks.create(ada, "")
@@ -37,6 +42,77 @@ def test_it_does_not_ring_for_what_is_rolled_back(heard: list[int], ada: Actor) 
 def test_it_rings_within_one_transaction_for_each_announced_task(heard: list[int]) -> None:
     with acting_as_system() as session:
         session.connection()
-        dispatch.announce(session, 7), dispatch.announce(session, 8)
+        dispatch.waiting.announce(session, 7), dispatch.waiting.announce(session, 8)
         assert heard == []
     assert heard == [7, 8]
+
+
+def test_a_listener_that_fails_harms_neither_the_others_nor_what_was_committed(
+    ada: Actor, heard: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: int) -> None:
+        raise ZeroDivisionError
+
+    deafen_first = dispatch.waiting.listen(fail)
+    later: list[int] = []
+    deafen_last = dispatch.waiting.listen(later.append)
+    task = tasks.create(ada, "x")
+    deafen_first(), deafen_last()
+    assert heard == later == [task.id]
+    assert tasks.find(ada, task.id).id == task.id
+    assert f"a listener failed for task {task.id}" in caplog.text
+
+
+def test_the_way_out_is_for_one_listener_alone_and_may_be_taken_twice(heard: list[int], ada: Actor) -> None:
+    leave = dispatch.waiting.listen(lambda _: None)
+    leave(), leave()
+    task = tasks.create(ada, "x")
+    assert heard == [task.id]
+
+
+def test_a_listener_may_leave_while_it_listens(ada: Actor, heard: list[int]) -> None:
+    once: list[int] = []
+    leave = dispatch.waiting.listen(lambda task_id: (once.append(task_id), leave()))
+    first, second = tasks.create(ada, "x"), tasks.create(ada, "x")
+    assert (once, heard) == ([first.id], [first.id, second.id])
+
+
+def test_every_write_to_a_task_is_news_once_it_can_be_read(ada: Actor) -> None:
+    claims_of = [claimed(ada) for _ in range(4)]
+    waits = tasks.create(ada, "x")
+    seen: list[tuple[int, int]] = []
+    deafen = dispatch.news.listen(lambda task_id: seen.append((task_id, tasks.find(ada, task_id).log_count)))
+    first, second, third, fourth = claims_of
+    entry = Entry(LogType.INFO, "said", db.now())
+    claims.record(first, [entry])
+    claims.finish(first, EndReason.COMPLETED, None, [entry, entry])
+    tasks.cancel(ada, second.task_id)
+    claims.release(third)
+    tasks.cancel(ada, waits.id)
+    claims.expire(now=db.now() + timedelta(days=1))
+    deafen()
+    claims.claim("nobody listens any more", 30)
+    assert seen == [
+        (first.task_id, 3),
+        (first.task_id, 5),
+        (second.task_id, 3),
+        (third.task_id, 3),
+        (waits.id, 3),
+        (second.task_id, 4),
+        (fourth.task_id, 3),
+    ]
+
+
+def test_a_claim_is_news_and_what_changes_nothing_is_none(ada: Actor, bob: Actor) -> None:
+    heard: list[int] = []
+    deafen = dispatch.news.listen(heard.append)
+    claim = claimed(ada)
+    assert heard == [claim.task_id]
+    claims.renew(claim, 30), claims.look(claim), claims.expire()
+    tasks.cancel(ada, claim.task_id), tasks.cancel(ada, claim.task_id)
+    with pytest.raises(NotFound):
+        tasks.cancel(bob, claim.task_id)
+    with pytest.raises(ClaimLost):
+        claims.record(replace(claim, attempt=7), [])
+    deafen()
+    assert heard == [claim.task_id] * 2

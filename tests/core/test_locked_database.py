@@ -1,46 +1,19 @@
 """Another program holds the database's write lock: work, clock and log go on, and nothing is lost."""
 
-import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from core import claims, logs, processor, tasks
+from core import claims, logs, processor, task_logger, tasks
 from core.config import Settings
-from core.models import EndReason, TaskStatus
+from core.models import EndReason, LogType, TaskStatus
 from core.ownership import Actor
 from core.scheduler import Scheduler
-
-
-@pytest.fixture
-def lock(data: Path) -> Iterator[Callable[[float], None]]:
-    """Hold the lock for some seconds, in the background."""
-    threads = []
-
-    def hold(seconds: float) -> None:
-        held = threading.Event()
-
-        def keep() -> None:
-            connection = sqlite3.connect(data / "taskdeck.db", isolation_level=None)
-            connection.execute("BEGIN IMMEDIATE")
-            held.set()
-            released.wait(seconds)
-            connection.execute("ROLLBACK")
-            connection.close()
-
-        threads.append(threading.Thread(target=keep))
-        threads[-1].start()
-        assert held.wait(5)
-
-    released = threading.Event()
-    yield hold
-    released.set()
-    for thread in threads:
-        thread.join()
+from tests.core.living import claimed, read_pid
 
 
 @pytest.fixture(autouse=True)
@@ -48,15 +21,13 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "WAIT_SECONDS", 0.1)
 
 
-def claimed(actor: Actor, agent: str) -> claims.Claim:
-    tasks.create(actor, "the prompt", None, agent)
-    claim = claims.claim("runner", 30)
-    assert claim
-    return claim
+def lines(actor: Actor, task_id: int) -> list[str]:
+    """What the task's process printed."""
+    return [entry.message for entry in logs.since(actor, task_id, 0, LogType) if entry.message.startswith("line ")]
 
 
 def test_a_lock_in_the_middle_and_over_the_end_loses_no_line(
-    ada: Actor, data: Path, lock: Callable[[float], None], script_agent: Callable[[str, str], str]
+    ada: Actor, data: Path, lock: Callable[[float], object], script_agent: Callable[[str, str], str]
 ) -> None:
     name = script_agent("talker", "for n in range(500): print('line', n)")
     claim = claimed(ada, name)
@@ -64,14 +35,13 @@ def test_a_lock_in_the_middle_and_over_the_end_loses_no_line(
     processor.live(claim, Settings(data=data), threading.Event())
     task = tasks.find(ada, claim.task_id)
     assert (task.status, task.progress) == (TaskStatus.COMPLETED, 100)
-    said = [entry.message for entry in logs.after(ada, task.id)]
-    assert [line for line in said if line.startswith("line")] == [f"line {n}" for n in range(500)]
+    assert lines(ada, task.id) == [f"line {n}" for n in range(500)]
 
 
 def test_the_limit_is_kept_while_nothing_can_be_written(
     ada: Actor,
     data: Path,
-    lock: Callable[[float], None],
+    lock: Callable[[float], object],
     script_agent: Callable[[str, str], str],
     eventually: Callable[..., None],
     tmp_path: Path,
@@ -95,26 +65,115 @@ def test_the_limit_is_kept_while_nothing_can_be_written(
     assert any("left: the task will be stopped" in entry.message for entry in logs.after(ada, task.id))
 
 
-def test_a_lease_that_ran_out_under_a_lock_is_renewed_before_it_is_judged(
+def test_a_lock_that_is_shorter_than_the_lease_harms_no_task(
     ada: Actor,
-    data: Path,
-    lock: Callable[[float], None],
+    bob: Actor,
+    start: Callable[..., Scheduler],
+    lock: Callable[[float], object],
     script_agent: Callable[[str, str], str],
     eventually: Callable[..., None],
 ) -> None:
-    name = script_agent("patient", "import time; time.sleep(3)")
-    scheduler = Scheduler(Settings(data=data, lease=1))
-    scheduler.start()
-    task = tasks.create(ada, "x", None, name)
-    eventually(lambda: tasks.find(ada, task.id).status is TaskStatus.PROCESSING)
+    name = script_agent("patient", "import time\nfor n in range(25): print('line', n, flush=True); time.sleep(0.1)")
+    start(lease=6, concurrency=2)
+    made = [(actor, tasks.create(actor, "x", None, name).id) for actor in (ada, bob)]
+    eventually(lambda: all(tasks.find(*each).progress == 30 for each in made))
     lock(2.0)
-    eventually(lambda: tasks.find(ada, task.id).end_reason is not None)
-    scheduler.stop()
-    assert tasks.find(ada, task.id).end_reason is EndReason.COMPLETED
+    eventually(lambda: all(tasks.find(*each).end_reason for each in made), 20)
+    for actor, task_id in made:
+        assert tasks.find(actor, task_id).end_reason is EndReason.COMPLETED
+        assert lines(actor, task_id) == [f"line {n}" for n in range(25)]
+
+
+def test_a_lock_that_is_longer_than_the_lease_ends_the_work_at_the_end_of_the_lease(
+    ada: Actor,
+    data: Path,
+    lock: Callable[..., Callable[[], None]],
+    script_agent: Callable[[str, str], str],
+    eventually: Callable[..., None],
+    is_alive: Callable[[int], bool],
+    tmp_path: Path,
+) -> None:
+    code = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
+    code += "n = 0\nwhile True: print('line', n, flush=True); n += 1; time.sleep(0.02)"
+    claim = claimed(ada, script_agent("talker", code), 3)
+    life = threading.Thread(target=processor.live, args=(claim, Settings(data=data, lease=3), threading.Event()))
+    life.start()
+    eventually(lambda: len(lines(ada, claim.task_id)) > 20)
+    release, locked = lock(), time.monotonic()
+    eventually(lambda: not is_alive(read_pid(tmp_path / "pid")), 15)
+    assert 1.5 < time.monotonic() - locked < 6, "renewed a second before the lock at most"
+    assert tasks.find(ada, claim.task_id).end_reason is None
+    release()
+    life.join(10)
+    task = tasks.find(ada, claim.task_id)
+    assert (task.status, task.end_reason, task.error) == ("error", "interrupted", processor.OUT_OF_CONTACT)
+    kept = lines(ada, task.id)
+    assert kept == [f"line {n}" for n in range(len(kept))]
+    assert len(kept) > 70, "also what was said while nothing could be written"
+    seqs = [entry.seq for entry in logs.after(ada, task.id)]
+    assert seqs == list(range(1, task.log_count + 1))
+
+
+def test_a_process_that_prints_more_than_can_wait_is_blocked_and_loses_nothing(
+    ada: Actor,
+    data: Path,
+    lock: Callable[..., Callable[[], None]],
+    script_agent: Callable[[str, str], str],
+    eventually: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(task_logger, "FULL", 300_000)
+    counter = tmp_path / "count"
+    code = (
+        f"import os, time\nfile = open({str(counter)!r}, 'w')\n"
+        "for n in range(1_200):\n"
+        "    print(f'line {n:04}', 'x' * 990, flush=True)\n"
+        "    file.seek(0); file.write(str(n)); file.flush()\n"
+    )
+    claim = claimed(ada, script_agent("talker", code))
+    release = lock()
+    life = threading.Thread(target=processor.live, args=(claim, Settings(data=data), threading.Event()))
+    life.start()
+    eventually(lambda: read_pid(counter) > 250)
+    time.sleep(0.5)
+    blocked_at = read_pid(counter)
+    time.sleep(0.5)
+    assert read_pid(counter) == blocked_at < 700, "300 kB, and what the pipe and one chunk hold"
+    assert life.is_alive()
+    release()
+    life.join(30)
+    task = tasks.find(ada, claim.task_id)
+    assert task.end_reason is EndReason.COMPLETED
+    assert [line[:9] for line in lines(ada, task.id)] == [f"line {n:04}" for n in range(1_200)]
+
+
+def test_a_blocked_process_is_stopped_at_its_limit(
+    ada: Actor,
+    data: Path,
+    lock: Callable[..., Callable[[], None]],
+    script_agent: Callable[[str, str], str],
+    eventually: Callable[..., None],
+    is_alive: Callable[[int], bool],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(task_logger, "FULL", 50_000)
+    code = f"import os; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\nwhile True: print('x' * 990)"
+    claim = claimed(ada, script_agent("flooder", code))
+    release = lock()
+    settings = Settings(data=data, timeout=2, warning=1)
+    life = threading.Thread(target=processor.live, args=(claim, settings, threading.Event()))
+    life.start()
+    eventually(lambda: read_pid(tmp_path / "pid"))
+    eventually(lambda: not is_alive(read_pid(tmp_path / "pid")), 6)
+    release()
+    life.join(10)
+    assert tasks.find(ada, claim.task_id).end_reason is EndReason.TIMED_OUT
 
 
 def test_a_stop_while_nothing_can_be_written_loses_no_finished_work(
-    ada: Actor, data: Path, lock: Callable[[float], None], script_agent: Callable[[str, str], str]
+    ada: Actor, data: Path, lock: Callable[[float], object], script_agent: Callable[[str, str], str]
 ) -> None:
     name = script_agent("quick", "import sys; open(sys.argv[1] + '/report.md', 'w').write('# Done')")
     claim = claimed(ada, name)
@@ -135,7 +194,7 @@ def test_a_stop_while_nothing_can_be_written_loses_no_finished_work(
 
 
 def test_a_task_that_was_not_begun_waits_again_also_after_a_lock(
-    ada: Actor, data: Path, lock: Callable[[float], None]
+    ada: Actor, data: Path, lock: Callable[[float], object]
 ) -> None:
     claim = claimed(ada, "claude")
     stopping = threading.Event()
@@ -147,14 +206,12 @@ def test_a_task_that_was_not_begun_waits_again_also_after_a_lock(
 
 def test_a_task_that_could_not_be_claimed_under_a_lock_starts_soon_after_it(
     ada: Actor,
-    data: Path,
-    lock: Callable[[float], None],
+    start: Callable[..., Scheduler],
+    lock: Callable[[float], object],
     script_agent: Callable[[str, str], str],
     eventually: Callable[..., None],
 ) -> None:
     task = tasks.create(ada, "x", None, script_agent("quick", "print('done')"))
     lock(1.0)
-    scheduler = Scheduler(Settings(data=data, lease=30))
-    scheduler.start()
+    start()
     eventually(lambda: tasks.find(ada, task.id).status is TaskStatus.COMPLETED, 8)
-    scheduler.stop()

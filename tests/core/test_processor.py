@@ -1,3 +1,4 @@
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import pytest
 
 import core.agents
 from core import artifacts, processor, tasks
-from core.agents import catalog
+from core.agents import catalog, workspace
 from core.config import Settings
 from core.models import EndReason, LogType, TaskStatus
 from core.ownership import Actor
@@ -161,3 +162,28 @@ def test_a_file_that_is_not_kept_is_named(live: Life, script_agent: Callable[[st
     task = live(script_agent("linker", "import os, sys; os.symlink('/etc/passwd', sys.argv[1] + '/passwd')"))
     assert any(line.startswith("Not kept: passwd.") for line in live.log(task))
     assert artifacts.of(live.actor, task.id) == []
+
+
+@pytest.mark.parametrize(("number", "sentence"), [("ENOSPC", "DISK_FULL"), ("EDQUOT", "DISK_FULL"), ("EIO", "BROKEN")])
+def test_a_full_disk_is_named_and_leaves_no_file(
+    number: str,
+    sentence: str,
+    live: Life,
+    data: Path,
+    script_agent: Callable[[str, str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    copy, copied = workspace._copy, []
+
+    def fill(source: Path, target: Path) -> object:
+        if copied:
+            raise OSError(getattr(errno, number), "from the system")
+        copied.append(target)
+        return copy(source, target)
+
+    monkeypatch.setattr(workspace, "_copy", fill)
+    code = "import sys; [open(f'{sys.argv[1]}/{n}.md', 'w').write('x') for n in range(2)]"
+    task = live(script_agent("worker", code))
+    assert (task.end_reason, task.error) == (EndReason.FAILED, getattr(processor, sentence))
+    assert copied
+    assert left_behind(data) == []

@@ -5,28 +5,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from core import artifacts, claims, processor, tasks
+from core import artifacts, claims, listing, processor, tasks
 from core.config import Settings
 from core.models import EndReason, TaskStatus
 from core.ownership import Actor
-from tests.core.living import SAY, Life, left_behind
-
-DETACH = """
-import os, sys, time
-if os.fork() == 0:
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    with open({path!r} + ".draft", "w") as file:
-        file.write(str(os.getpid()))
-    os.rename({path!r} + ".draft", {path!r})
-    time.sleep(600)
-time.sleep(600)
-"""
-
-
-def read_pid(path: Path) -> int:
-    return int(path.read_text()) if path.exists() else 0
+from tests.core.living import DETACH, SAY, Life, left_behind, read_pid
 
 
 def test_at_the_limit_the_task_ends_and_even_a_detached_process_is_dead(
@@ -79,7 +62,7 @@ def test_a_deleted_tasks_process_dies_within_two_seconds_and_nothing_is_left(
     runner.join(5)
     assert not runner.is_alive()
     assert left_behind(data) == []
-    assert tasks.page(ada).tasks == []
+    assert listing.page(ada).tasks == []
 
 
 def test_a_task_that_is_deleted_while_its_files_are_kept_leaves_no_file(
@@ -105,7 +88,8 @@ def test_a_limit_that_comes_while_files_are_kept_leaves_no_file(
     live: Life, ada: Actor, data: Path, script_agent: Callable[[str, str], str]
 ) -> None:
     code = "import sys; [open(f'{sys.argv[1]}/{n}.md', 'w').write('x') for n in range(3)]"
-    live.monotonic = lambda: time.monotonic() + 100 * any((data / "artifacts").glob("*/*"))
+    live.settings = Settings(timeout=10, warning=8, tick=10, lease=60, data=data)
+    live.monotonic = lambda: time.monotonic() + 20 * any((data / "artifacts").glob("*/*"))
     task = live(script_agent("worker", code))
     assert task.end_reason is EndReason.TIMED_OUT
     assert (artifacts.of(ada, task.id), task.sandbox_url) == ([], None)

@@ -117,6 +117,7 @@ def test_what_git_decodes_once_more_does_not_lead_out_of_a_root_either(
         return subprocess.run(command.argv, cwd=command.cwd, env=command.env, capture_output=True).returncode
 
     with Workspace(tmp_path / "workspace") as workspace, pytest.raises((InvalidInput, AgentFailed)):
+        workspace.make()
         workspace.clone(repositories.checked(address.format(root=local_root)), run)
 
 
@@ -129,5 +130,6 @@ def test_a_name_with_a_percent_sign_is_cloned_as_it_is_called(
         return subprocess.run(command.argv, cwd=command.cwd, env=command.env, capture_output=True).returncode
 
     with Workspace(tmp_path / "workspace") as workspace:
+        workspace.make()
         address = repositories.checked(f"file://{local_root}/50%2525%20off")
         assert (workspace.clone(address, run) / "a.txt").read_text() == "a"

@@ -1,49 +1,25 @@
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
-from core import claims, db, logs, processor, tasks
-from core.config import Settings
+from core import claims, db, listing, logs, tasks
 from core.models import EndReason, Task, TaskStatus
 from core.ownership import Actor, acting_as_system
 from core.scheduler import Scheduler
+from tests.core.living import QUICK, SLEEPER, ended, pids
 
-QUICK = "print('done')"
 ORDER = "import sys, time; open({path!r}, 'a').write(sys.stdin.read() + '\\n')"
-SLEEPER = "import os, time; open({path!r}, 'a').write(f'{{os.getpid()}}\\n'); time.sleep(600)"
-
-
-@pytest.fixture
-def start(data: Path) -> Iterator[Callable[..., Scheduler]]:
-    """Start a scheduler with some settings; it is stopped at the end."""
-    started: list[Scheduler] = []
-
-    def begin(**values: float) -> Scheduler:
-        scheduler = Scheduler(Settings(data=data, **values))
-        scheduler.start()
-        started.append(scheduler)
-        return scheduler
-
-    yield begin
-    for scheduler in started:
-        if not scheduler._stopping.is_set():
-            scheduler.stop()
 
 
 def all_ended(actor: Actor) -> bool:
-    counts = tasks.counts(actor)
+    counts = listing.counts(actor)
     return counts[TaskStatus.PENDING] == counts[TaskStatus.PROCESSING] == 0
-
-
-def pids(path: Path) -> list[int]:
-    return [int(line) for line in path.read_text().split()] if path.exists() else []
 
 
 def test_the_bell_starts_a_task_before_the_sweep_would(
@@ -75,7 +51,7 @@ def test_one_slot_runs_twenty_tasks_in_order_and_loses_none(
         tasks.create(ada, str(number), None, name)
     eventually(lambda: all_ended(ada), 30)
     assert (tmp_path / "order").read_text().split() == [str(number) for number in range(20)]
-    assert tasks.counts(ada)[TaskStatus.COMPLETED] == 20
+    assert listing.counts(ada)[TaskStatus.COMPLETED] == 20
 
 
 def test_fifty_tasks_made_by_five_threads_all_run_once(
@@ -101,8 +77,8 @@ def test_fifty_tasks_made_by_five_threads_all_run_once(
     eventually(lambda: all_ended(ada) and all_ended(bob), 40)
     expected = sorted(f"{thread}-{number}" for thread in range(5) for number in range(10))
     assert sorted((tmp_path / "order").read_text().split()) == expected
-    assert (tasks.counts(ada)[TaskStatus.COMPLETED], tasks.counts(bob)[TaskStatus.COMPLETED]) == (30, 20)
-    assert {task.attempt for task in tasks.page(ada, limit=200).tasks} == {1}
+    assert (listing.counts(ada)[TaskStatus.COMPLETED], listing.counts(bob)[TaskStatus.COMPLETED]) == (30, 20)
+    assert {task.attempt for task in listing.page(ada, limit=200).tasks} == {1}
 
 
 def test_no_more_tasks_run_at_once_than_there_are_slots(
@@ -117,11 +93,11 @@ def test_no_more_tasks_run_at_once_than_there_are_slots(
     for _ in range(5):
         tasks.create(ada, "x", None, name)
     eventually(lambda: len(pids(tmp_path / "pids")) == 2)
-    assert tasks.counts(ada) == {"pending": 3, "processing": 2, "completed": 0, "error": 0}
-    oldest = tasks.page(ada, limit=5).tasks[-1]
+    assert listing.counts(ada) == {"pending": 3, "processing": 2, "completed": 0, "error": 0}
+    oldest = listing.page(ada, limit=5).tasks[-1]
     tasks.delete_one(ada, oldest.id)  # its slot goes to the next one
     eventually(lambda: len(pids(tmp_path / "pids")) == 3)
-    assert tasks.counts(ada)[TaskStatus.PENDING] == 2
+    assert listing.counts(ada)[TaskStatus.PENDING] == 2
 
 
 def test_a_task_of_another_process_is_found_by_the_sweep(
@@ -178,37 +154,12 @@ def test_a_running_task_keeps_its_lease_longer_than_one_lease(
     eventually: Callable[..., None],
 ) -> None:
     task = tasks.create(ada, "x", None, script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids"))))
-    start(lease=1)
+    start(lease=3)
     eventually(lambda: pids(tmp_path / "pids"))
     first = tasks.find(ada, task.id).lease_until
     assert first
-    eventually(lambda: db.now() > first + timedelta(seconds=1.5))
+    eventually(lambda: db.now() > first + timedelta(seconds=0.5))
     assert tasks.find(ada, task.id).status is TaskStatus.PROCESSING
-
-
-def test_stop_ends_what_runs_leaves_what_waits_and_returns_quickly(
-    start: Callable[..., Scheduler],
-    ada: Actor,
-    tmp_path: Path,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
-    is_alive: Callable[[int], bool],
-) -> None:
-    name = script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
-    scheduler = start(concurrency=2)
-    made = [tasks.create(ada, "x", None, name) for _ in range(3)]
-    eventually(lambda: len(pids(tmp_path / "pids")) == 2)
-    began = time.monotonic()
-    scheduler.stop()
-    assert time.monotonic() - began < 4
-    first, second, waiting = (tasks.find(ada, task.id) for task in made)
-    for task in (first, second):
-        assert (task.end_reason, task.error) == (EndReason.INTERRUPTED, processor.INTERRUPTED)
-        assert logs.after(ada, task.id)[-1].message == processor.INTERRUPTED
-    assert waiting.status is TaskStatus.PENDING
-    assert not any(is_alive(pid) for pid in pids(tmp_path / "pids"))
-    tasks.create(ada, "x", None, name)  # nobody hears the bell any more, and nothing fails
-    assert tasks.counts(ada)[TaskStatus.PENDING] == 2
 
 
 def test_an_end_that_cannot_be_written_frees_the_slot(
@@ -235,40 +186,22 @@ def test_an_end_that_cannot_be_written_frees_the_slot(
     eventually(lambda: tasks.find(ada, cursed.id).end_reason is EndReason.INTERRUPTED, 6)
 
 
-def test_starting_and_stopping_many_times_is_quiet_and_leaves_no_thread(
-    start: Callable[..., Scheduler], ada: Actor, script_agent: Callable[[str, str], str]
-) -> None:
-    name = script_agent("quick", QUICK)
-    before = threading.active_count()
-    for _ in range(20):
-        scheduler = start(lease=1)
-        tasks.create(ada, "x", None, name)
-        scheduler.stop()  # an exception in one of its threads is a warning, and so fails this test
-    assert threading.active_count() == before
-
-
-def test_a_task_of_which_nothing_was_begun_waits_again_when_the_server_stops(
-    ada: Actor, data: Path, script_agent: Callable[[str, str], str]
-) -> None:
-    task = tasks.create(ada, "x", None, script_agent("quick", QUICK))
-    claim = claims.claim("runner", 30)
-    assert claim
-    stopping = threading.Event()
-    stopping.set()
-    processor.live(claim, Settings(data=data), stopping)
-    waiting = tasks.find(ada, task.id)
-    assert (waiting.status, waiting.started_at, waiting.claimed_by) == (TaskStatus.PENDING, None, None)
-    assert "waits again" in logs.after(ada, task.id)[-1].message
-    with pytest.raises(claims.ClaimLost):
-        claims.record(claim, [])
-
-
 def test_workspaces_that_nobody_works_in_are_removed_at_the_start(
-    start: Callable[..., Scheduler], ada: Actor, data: Path
+    start: Callable[..., Scheduler], ada: Actor, data: Path, eventually: Callable[..., None]
 ) -> None:
     held = tasks.create(ada, "x", None, "claude")
     assert claims.claim("another server", 30)
     for name in (str(held.id), "4711", "what is this"):
         (data / "workspaces" / name).mkdir(parents=True)
     start()
-    assert [folder.name for folder in (data / "workspaces").iterdir()] == [str(held.id)]
+    eventually(lambda: [folder.name for folder in (data / "workspaces").iterdir()] == [str(held.id)])
+
+
+def test_files_of_tasks_that_are_gone_are_removed_and_all_others_kept(
+    start: Callable[..., Scheduler], ada: Actor, bob: Actor, data: Path, eventually: Callable[..., None]
+) -> None:
+    kept = [ended(actor, EndReason.COMPLETED).id for actor in (ada, bob)]
+    for name in (*map(str, kept), "4711", f"0{kept[0]}", "9" * 30, "what is this"):
+        (data / "artifacts" / name).mkdir(parents=True)
+    start()
+    eventually(lambda: sorted(folder.name for folder in (data / "artifacts").iterdir()) == sorted(map(str, kept)))

@@ -1,56 +1,15 @@
+import threading
 from collections.abc import Callable
 
 import pytest
 
-from core import claims, logs, tasks
+from core import claims, db, task_logger, tasks
 from core.claims import Claim
 from core.errors import ClaimLost
 from core.models import EndReason, LogType, TaskLog
 from core.ownership import Actor
 from core.task_logger import TaskLogger
-
-
-class Hand:
-    """A monotonic clock that only the test moves."""
-
-    def __init__(self) -> None:
-        self.time = 50.0
-
-    def __call__(self) -> float:
-        return self.time
-
-
-@pytest.fixture
-def hand() -> Hand:
-    return Hand()
-
-
-@pytest.fixture
-def claim(ada: Actor) -> Claim:
-    tasks.create(ada, "x")
-    made = claims.claim("runner", 30)
-    assert made
-    return made
-
-
-@pytest.fixture
-def stored(ada: Actor, claim: Claim) -> Callable[[], list[TaskLog]]:
-    """The entries in the database, without the two of acceptance and start."""
-    return lambda: [
-        entry
-        for start in range(2, 60_000, 1_000)
-        for entry in logs.after(ada, claim.task_id, start)
-        if entry.seq <= start + 1_000
-    ]
-
-
-@pytest.fixture
-def log(claim: Claim, hand: Hand) -> TaskLogger:
-    return TaskLogger(claim, lines=10, secrets=["swordfish"], monotonic=hand)
-
-
-def messages(entries: list[TaskLog]) -> list[str]:
-    return [entry.message for entry in entries]
+from tests.core.living import Hand, away, messages, no_gap
 
 
 def test_a_batch_is_written_after_two_hundred_milliseconds(
@@ -88,6 +47,9 @@ def test_a_beat_with_nothing_to_say_does_not_touch_the_task(
     hand.time += 5
     log.beat()
     assert tasks.find(ada, claim.task_id).updated_at == before
+    log.flush()
+    assert tasks.find(ada, claim.task_id).updated_at == before
+    log.progress(10)
     log.flush()
     assert tasks.find(ada, claim.task_id).updated_at > before
 
@@ -139,18 +101,22 @@ def test_taskdecks_own_entries_survive_a_flood(log: TaskLogger, stored: Callable
 def test_what_is_not_written_yet_goes_with_the_finish_and_only_once(
     log: TaskLogger, claim: Claim, stored: Callable[[], list[TaskLog]]
 ) -> None:
+    log.info("written before")
+    log.flush()
     for number in range(12):
         log.output(LogType.INFO, f"line {number}")
     log.success("Completed.")
+    log.rest()  # an attempt that failed
     claims.finish(claim, EndReason.COMPLETED, None, log.rest())
-    assert messages(stored())[7:] == [
+    assert messages(stored()) == [
+        "written before",
+        *(f"line {number}" for number in range(7)),
         "line 7",
         "Completed.",
         "2 lines of output were left out here; the last 2 follow, with their times.",
         "line 10",
         "line 11",
     ]
-    assert log.rest() == []
 
 
 def test_secrets_and_escapes_never_reach_the_database(log: TaskLogger, stored: Callable[[], list[TaskLog]]) -> None:
@@ -168,3 +134,84 @@ def test_a_task_that_is_gone_stops_its_logger(log: TaskLogger, hand: Hand, ada: 
         log.beat()
     with pytest.raises(ClaimLost):
         log.flush()
+
+
+def test_it_is_full_until_what_waits_is_written(
+    log: TaskLogger, stored: Callable[[], list[TaskLog]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_logger, "FULL", 1_000)
+    log.info("x" * 500)
+    assert not log.full
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "record", away)
+        log.output(LogType.INFO, "y" * 500)
+        assert log.full
+        with pytest.raises(db.Unavailable):
+            log.flush()
+        assert log.full
+    log.flush()
+    assert not log.full
+    assert len(stored()) == 2
+
+
+def test_the_tail_of_a_flood_takes_no_room_from_what_waits(log: TaskLogger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task_logger, "FULL", 10_000)
+    for _ in range(5_000):
+        log.output(LogType.INFO, "a line")
+    assert not log.full
+
+
+def test_the_tail_of_a_flood_is_masked_cleaned_and_cut_too(
+    log: TaskLogger, stored: Callable[[], list[TaskLog]]
+) -> None:
+    for _ in range(20):
+        log.output(LogType.INFO, "a line")
+    log.output(LogType.INFO, "the password is sword\x1b[0Kfish")
+    log.output(LogType.INFO, "x" * 9_000)
+    log.end_of_output()
+    log.flush()
+    *_, hidden, cut = messages(stored())
+    assert hidden == "the password is [hidden]"
+    assert cut.endswith("x … (9,000 characters, cut)")
+    assert len(cut) == 8_000
+
+
+def test_one_thread_may_say_while_another_writes(claim: Claim, stored: Callable[[], list[TaskLog]]) -> None:
+    log = TaskLogger(claim, lines=100_000)
+    said = threading.Event()
+
+    def write() -> None:
+        while not said.is_set():
+            log.flush()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    for number in range(5_000):
+        log.output(LogType.INFO, f"line {number}")
+    said.set()
+    writer.join()
+    while log._size:
+        log.flush()
+    assert messages(stored()) == [f"line {number}" for number in range(5_000)]
+    assert no_gap(stored())
+
+
+def test_a_whole_batch_is_ripe_at_once(log: TaskLogger) -> None:
+    for number in range(199):
+        log.info(str(number))
+    assert not log.ripe.is_set()
+    log.info("the 200th")
+    assert log.ripe.is_set()
+
+
+def test_a_beat_writes_one_batch_and_asks_for_the_next_one(
+    log: TaskLogger, hand: Hand, stored: Callable[[], list[TaskLog]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_logger, "LARGEST_BATCH", 300)
+    for number in range(700):
+        log.info(str(number))
+    for written, ripe in ((300, True), (600, False), (700, False)):
+        log.ripe.clear()
+        hand.time += 1
+        log.beat()
+        assert (len(stored()), log.ripe.is_set()) == (written, ripe)

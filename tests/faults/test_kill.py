@@ -1,105 +1,115 @@
-"""The real server, killed in the middle of its work and started again: what it promised stays true."""
+"""The real server, killed without warning and started again: what it promised stays true."""
 
+import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
-from tests.conftest import PASSWORD
+from core import tasks
+from core.agents import catalog
+from core.models import EndReason, TaskStatus
+from core.ownership import Actor
+from tests.faults.checks import PATIENT, QUICK, ended, ended_once, left_lying, left_running, pids, ran, whole_log
 from tests.server import Server
 
-LEASE_SECONDS = 2
+LEASE = 2
+INTERRUPTED = "interrupted within the lease + 5 s, never run again, no process, no file; what waits runs"
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    settings = {"TASKDECK_LEASE": str(LEASE_SECONDS), "TASKDECK_CONCURRENCY": "1"}
-    made = Server(tmp_path / "server", settings, "uvicorn app:app --host 127.0.0.1 --port {port}")
-    made.start()
-    yield made
-    made.stop()
+def after_the_restart(
+    server: Server, actor: Actor, data: Path, killed: int, waiting: list[int], eventually: Callable[..., None]
+) -> str:
+    """What is expected after a server that died with task ``killed``; how long its end took."""
+    died = time.monotonic()
+    del server.environment["FAULT_DEATH"]
+    server.start()
+    eventually(lambda: tasks.find(actor, killed).status is not TaskStatus.PROCESSING, LEASE + 5)
+    seconds = time.monotonic() - died
+    task = ended_once(actor, killed)
+    assert (task.status, task.end_reason, task.attempt) == (TaskStatus.ERROR, EndReason.INTERRUPTED, 1)
+    assert "The runner went away" in str(task.error)
+    eventually(lambda: ended(actor, waiting), 30)
+    assert {ended_once(actor, task_id).end_reason for task_id in waiting} == {EndReason.COMPLETED}
+    assert ended_once(actor, killed).updated_at == task.updated_at, "it was touched again"
+    assert server.stop() == 0
+    assert (left_running(data), left_lying(data, *waiting)) == ([], [])
+    return f"interrupted {seconds:.1f} s after the kill"
 
 
-@pytest.fixture
-def api(server: Server) -> Iterator[httpx.Client]:
-    with server.client(server.add("ada", PASSWORD)) as client:
-        yield client
+@pytest.mark.fault("kill -9 of the server right after a claim, before anything is begun", INTERRUPTED)
+def test_a_server_that_dies_right_after_a_claim_leaves_a_task_that_is_never_begun(
+    serve: Callable[..., Server],
+    script_agent: Callable[[str, str], str],
+    ada: Actor,
+    data: Path,
+    tmp_path: Path,
+    eventually: Callable[..., None],
+    measured: Callable[[str], None],
+) -> None:
+    script_agent("quick", QUICK.format(path=str(tmp_path / "ran")))
+    server = serve(death="claimed", lease=LEASE, concurrency=1)
+    killed, *waiting = (tasks.create(ada, f"t{number}", None, "quick").id for number in range(3))
+    assert server.process.wait(10) == -signal.SIGKILL
+    assert tasks.find(ada, killed).status is TaskStatus.PROCESSING
+    measured(after_the_restart(server, ada, data, killed, waiting, eventually))
+    assert ran(tmp_path / "ran") == ["t1", "t2"]
 
 
-@pytest.fixture
-def large_repository(server: Server) -> str:
-    """A repository whose data takes many seconds to read."""
-    lines = "".join(
-        f"{number},region {number % 97},{number * 31 % 10_007}.5,2026-01-{number % 28 + 1:02}\n"
-        for number in range(100_000)
-    )
-    files = {f"sales-{part:02}.csv": "id,region,amount,day\n" + lines for part in range(12)}
-    return str(server.repository("large", files))
-
-
-def create(api: httpx.Client, prompt: str, **fields: str) -> str:
-    answer = api.post("/tasks", json={"prompt": prompt, "selectedAgent": "data-processor", **fields})
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["task"]["id"])
-
-
-def task(api: httpx.Client, task_id: str) -> dict[str, Any]:
-    answer: dict[str, Any] = api.get(f"/tasks/{task_id}").raise_for_status().json()["task"]
-    return answer
-
-
+@pytest.mark.fault("kill -9 of the server in mid-run", f"the agent is dead within 5 s; {INTERRUPTED}")
 def test_a_killed_server_leaves_no_process_no_running_task_and_loses_no_waiting_one(
-    server: Server,
-    api: httpx.Client,
-    large_repository: str,
+    serve: Callable[..., Server],
+    script_agent: Callable[[str, str], str],
+    ada: Actor,
+    data: Path,
+    tmp_path: Path,
     eventually: Callable[..., None],
     is_alive: Callable[[int], bool],
+    measured: Callable[[str], None],
 ) -> None:
-    running = create(api, "Profile all of it.", repoUrl=large_repository)
-    waiting = [create(api, f"Profile the sample, number {number}.") for number in range(3)]
-    eventually(lambda: task(api, running)["progress"] >= 30, 30)
-    eventually(lambda: any("data_processor" in " ".join(each.cmdline()) for each in server.started()), 5)
-    before = task(api, running)
-    assert before["status"] == "processing"
-    assert [task(api, task_id)["status"] for task_id in waiting] == ["pending"] * 3
+    path = tmp_path / "ran"
+    script_agent("patient", PATIENT.format(path=str(path)))
+    server = serve(lease=LEASE, concurrency=1)
+    catalog.catalog.cache_clear()  # the server's folder may be cloned from now on
+    repository = server.repository("small", {"data.csv": "id,amount\n1,2\n"})
+    running = tasks.create(ada, "t0", str(repository), "patient").id
+    waiting = [tasks.create(ada, f"t{number}", None, "patient").id for number in (1, 2, 3)]
+    eventually(lambda: whole_log(ada, running)[-1].message == "two")
+    before, log = tasks.find(ada, running), whole_log(ada, running)
+    assert (before.status, before.progress) == (TaskStatus.PROCESSING, 30)
+    assert [tasks.find(ada, task_id).status for task_id in waiting] == [TaskStatus.PENDING] * 3
 
     orphans = server.kill()
-    assert len(orphans) >= 2  # a supervisor and the agent
+    assert {each.pid for each in orphans} >= set(pids(path))
+    assert len(orphans) == 2  # a supervisor and the agent
     eventually(lambda: not any(is_alive(each.pid) for each in orphans), 5)
 
-    server.start()
-    eventually(lambda: task(api, running)["status"] != "processing", LEASE_SECONDS + 5)
-    after = task(api, running)
-    assert (after["status"], after["end_reason"]) == ("error", "interrupted")
-    assert after["progress"] >= before["progress"]
-    assert after["logs"][: len(before["logs"])] == before["logs"]
-    assert [entry["id"] for entry in after["logs"]] == [str(number) for number in range(1, after["log_count"] + 1)]
-    assert after["logs"][-1]["type"] == "error"
-
-    eventually(lambda: all(task(api, task_id)["status"] == "completed" for task_id in waiting), 60)
-    assert task(api, running) == after  # it was not run again
-    left = list((Path(server.environment["TASKDECK_DATA"]) / "workspaces").glob("*"))
-    assert left == [], "the killed task left its clone behind"
+    Path(f"{path}.go").touch()
+    measured(after_the_restart(server, ada, data, running, waiting, eventually))
+    after = whole_log(ada, running)
+    assert [(each.seq, each.message) for each in after[:-1]] == [(each.seq, each.message) for each in log]
+    assert tasks.find(ada, running).progress == before.progress
+    assert ran(path) == ["t0", "t1", "t2", "t3"]
 
 
-def test_a_server_that_is_told_to_stop_ends_its_task_first_and_quickly(
-    server: Server,
-    api: httpx.Client,
-    large_repository: str,
+@pytest.mark.fault("kill -9 of the server after the agent's process ended, before the end is written", INTERRUPTED)
+def test_a_server_that_dies_before_it_writes_the_end_runs_nothing_twice(
+    serve: Callable[..., Server],
+    script_agent: Callable[[str, str], str],
+    ada: Actor,
+    data: Path,
+    tmp_path: Path,
     eventually: Callable[..., None],
-    is_alive: Callable[[int], bool],
+    measured: Callable[[str], None],
 ) -> None:
-    running = create(api, "Profile all of it.", repoUrl=large_repository)
-    eventually(lambda: task(api, running)["progress"] >= 30, 30)
-    began = time.monotonic()
-    children = server.started()
-    server.stop()
-    assert time.monotonic() - began < 10
-    assert not any(is_alive(each.pid) for each in children)
-    server.start()
-    ended = task(api, running)
-    assert (ended["status"], ended["end_reason"]) == ("error", "interrupted")
-    assert "Taskdeck was stopped while the task ran" in ended["error"]
+    made = "open(sys.argv[1] + '/report.md', 'w').write('# Done')"
+    script_agent("quick", QUICK.format(path=str(tmp_path / "ran")) + made)
+    server = serve(death="exited", lease=LEASE, concurrency=1)
+    killed, *waiting = (tasks.create(ada, f"t{number}", None, "quick").id for number in range(3))
+    assert server.process.wait(10) == -signal.SIGKILL
+    assert ran(tmp_path / "ran") == ["t0"]
+    assert (data / "artifacts" / str(killed) / "report.md").exists()
+    measured(after_the_restart(server, ada, data, killed, waiting, eventually))
+    assert ran(tmp_path / "ran") == ["t0", "t1", "t2"]
+    assert tasks.find(ada, killed).sandbox_url is None

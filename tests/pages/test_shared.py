@@ -10,7 +10,7 @@ from pages import shared
 
 
 def task(**values: object) -> Task:
-    return Task(**{"status": TaskStatus.PENDING, "progress": 0, "created_at": now()} | values)
+    return Task(**{"status": TaskStatus.PENDING, "progress": 0, "created_at": now(), "extension": 0.0} | values)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ import psutil
 import pytest
 
 from core.agents.base import Command
-from core.agents.process import LINE_BYTES, Process
+from core.agents.process import KEPT_BYTES, Process
 from core.errors import AgentFailed
 
 ROOT = Path(__file__).parents[3]
@@ -40,7 +41,7 @@ def python(code: str, folder: Path, *arguments: str, stdin: str = "", env: dict[
 def finish(command: Command, seconds: float = 30) -> tuple[list[tuple[str, bool]], int]:
     """All lines and the exit status of a command that ends by itself."""
     lines, deadline = [], time.monotonic() + seconds
-    with Process(command) as process:
+    with Process(command, 30) as process:
         while not process.ended:
             assert time.monotonic() < deadline
             lines += process.read(0.1)
@@ -82,8 +83,8 @@ def test_a_line_without_an_end_is_cut_and_what_follows_it_is_whole(tmp_path: Pat
     lines, status = finish(python(code, tmp_path))
     assert status == 0
     (long, _), (following, _) = lines
-    assert LINE_BYTES <= len(long) <= LINE_BYTES + 2**17
-    assert (set(long), following) == ({"x"}, "next")
+    assert long == "x" * KEPT_BYTES + f" … ({20 * 2**20 + 4:,} bytes, cut)"
+    assert following == "next"
     assert psutil.Process().memory_info().rss - before < 15 * 2**20
 
 
@@ -109,7 +110,7 @@ def test_the_exit_status_is_the_commands_or_128_and_the_signal(code: str, status
 
 
 def test_a_program_that_is_not_there_is_127_and_one_line(tmp_path: Path) -> None:
-    lines, status = finish(Command(("no-such-program", "x"), tmp_path, "test"))
+    lines, status = finish(Command(("no-such-program", "x"), tmp_path, "test"), 30)
     assert (lines, status) == ([("no-such-program could not be started: No such file or directory", True)], 127)
 
 
@@ -120,7 +121,7 @@ def test_what_the_machine_cannot_start_is_an_agents_failure_and_leaks_nothing(
     before = psutil.Process().num_fds()
     for _ in range(5):
         with pytest.raises(AgentFailed, match="could not be started"):
-            Process(Command(command, tmp_path if len(command) > 1 else tmp_path / "absent", "test"))
+            Process(Command(command, tmp_path if len(command) > 1 else tmp_path / "absent", "test"), 30)
     assert psutil.Process().num_fds() == before
 
 
@@ -170,7 +171,7 @@ def test_the_child_gets_no_open_file_of_the_server(tmp_path: Path) -> None:
     ids=["sleeps", "ignores every signal", "stopped itself", "computes", "floods"],
 )
 def test_stop_kills_a_child_whatever_it_does(code: str, tmp_path: Path) -> None:
-    with Process(python(code, tmp_path)) as process:
+    with Process(python(code, tmp_path), 30) as process:
         while not process.read(0.1):
             pass
         family = psutil.Process(process._supervisor.pid).children()
@@ -187,7 +188,7 @@ def test_stop_kills_a_grandchild_that_detached_itself(
     tmp_path: Path, eventually: Callable[..., None], is_alive: Callable[[int], bool]
 ) -> None:
     code = DETACH.format(then="pass") + "detach(sys.argv[1]); time.sleep(600)"
-    with Process(python(code, tmp_path, str(tmp_path / "pid"))):
+    with Process(python(code, tmp_path, str(tmp_path / "pid")), 30):
         eventually(lambda: read_pid(tmp_path / "pid"))
         pid = read_pid(tmp_path / "pid")
         assert is_alive(pid)
@@ -204,7 +205,7 @@ def test_stop_kills_a_process_that_never_stays_the_same(tmp_path: Path) -> None:
         "    if os.fork(): os._exit(0)\n"
     )
     hops: list[str] = []
-    with Process(python(code, tmp_path)) as process:
+    with Process(python(code, tmp_path), 30) as process:
         while len(hops) < 20:
             hops += [line for line, _ in process.read(0.1)]
     assert [each for each in psutil.process_iter() if folder_of(each) == str(tmp_path)] == []
@@ -239,7 +240,7 @@ def test_everything_dies_when_the_server_itself_is_killed(
     server = (
         "import sys, time; from pathlib import Path\n"
         "from core.agents.base import Command; from core.agents.process import Process\n"
-        f"Process(Command((sys.executable, '-c', {child!r}, *sys.argv[1:]), Path('.'), 'test'))\n"
+        f"Process(Command((sys.executable, '-c', {child!r}, *sys.argv[1:]), Path('.'), 'test'), 30)\n"
         "time.sleep(600)\n"
     )
     grandchild, own = tmp_path / "grandchild", tmp_path / "own"
@@ -256,7 +257,7 @@ def test_everything_dies_when_the_server_itself_is_killed(
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tie a child's life to its parent's")
 def test_a_child_that_kills_its_supervisor_dies_with_it(tmp_path: Path) -> None:
     code = "import os, time; print(os.getpid(), flush=True); os.kill(os.getppid(), 9); time.sleep(600)"
-    with Process(python(code, tmp_path)) as process:
+    with Process(python(code, tmp_path), 30) as process:
         lines = []
         while not process.ended:
             lines += process.read(0.1)
@@ -265,3 +266,33 @@ def test_a_child_that_kills_its_supervisor_dies_with_it(tmp_path: Path) -> None:
     while psutil.pid_exists(int(lines[0][0])):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_command_that_nobody_watches_any_more_is_killed_by_its_supervisor(
+    tmp_path: Path, eventually: Callable[..., None], is_alive: Callable[[int], bool]
+) -> None:
+    """As when the server is frozen: its end of the lifeline is open, and silent."""
+    with Process(python("import time; time.sleep(600)", tmp_path), 1.0) as process:
+        supervisor = psutil.Process(process._supervisor.pid)
+        eventually(supervisor.children)
+        (child,) = supervisor.children()
+        for _ in range(15):
+            process.alive()
+            time.sleep(0.1)
+        assert is_alive(child.pid)
+        eventually(lambda: not is_alive(child.pid), 4)
+        eventually(lambda: process.read(0.01) or process.ended, 5)
+        process.alive()  # too late, and harmless
+
+
+def test_a_machine_without_another_descriptor_leaves_no_process_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    before = psutil.Process().children(recursive=True)
+    monkeypatch.setattr(os, "set_blocking", no_more)
+    with pytest.raises(AgentFailed, match="could not be started"):
+        Process(python("import time; time.sleep(600)", tmp_path), 30)
+    assert psutil.Process().children(recursive=True) == before

@@ -16,6 +16,7 @@ from core.errors import AgentFailed
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
     with Workspace(tmp_path / "work" / "7") as made:
+        made.make()
         yield made
 
 
@@ -40,6 +41,7 @@ def test_the_folder_is_private_empty_at_the_start_and_gone_at_the_end(tmp_path: 
     root.mkdir(parents=True)
     (root / "left over").write_text("from before")
     with Workspace(root) as workspace:
+        workspace.make()
         assert sorted(path.name for path in root.iterdir()) == ["home", "output"]
         modes = {stat.S_IMODE(folder.stat().st_mode) for folder in (root, workspace.output, workspace.home)}
         assert modes == {0o700}
@@ -49,7 +51,8 @@ def test_the_folder_is_private_empty_at_the_start_and_gone_at_the_end(tmp_path: 
 
 
 def test_the_folder_is_gone_after_an_error_too(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), Workspace(tmp_path / "7"):
+    with pytest.raises(ZeroDivisionError), Workspace(tmp_path / "7") as workspace:
+        workspace.make()
         raise ZeroDivisionError
     assert not (tmp_path / "7").exists()
 

@@ -1,0 +1,65 @@
+"""How the service itself stands: health for a load balancer and a person, metrics for Prometheus."""
+
+from typing import Annotated, Any
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.exc import SQLAlchemyError
+
+from api import schemas
+from api.errors import AWAY, RETRY_SECONDS
+from api.identity import CurrentActor
+from core import __version__, health, metrics
+from core.clock import duration
+from core.scheduler import STALLED_SECONDS, Scheduler
+
+#: Threads of its own: while writers wait for a lock, they may hold all of the common ones.
+_THREADS = CapacityLimiter(2)
+
+router = APIRouter(tags=["service"])
+
+
+@router.head("/health", include_in_schema=False)
+@router.get("/health", response_model=schemas.Health, responses={503: {"model": schemas.Health}})
+async def get_health(
+    request: Request, live: Annotated[bool, Query(description="Only whether the server itself answers.")] = False
+) -> Response:
+    """Whether the server can do its work, what waits and who works; needs no identity. 503 while it cannot."""
+    scheduler: Scheduler | None = getattr(request.app.state, "scheduler", None)
+    if live:
+        return _health(200, {"status": "ok"}, None)
+    try:
+        load = vars(await to_thread.run_sync(health.load, limiter=_THREADS))
+    except SQLAlchemyError:  # away, locked, damaged
+        load = {}
+    if not load or (scheduler and scheduler.away):
+        return _health(503, {"status": "degraded", "error": AWAY} | load, scheduler)
+    silent = (scheduler and scheduler.since_sweep) or 0.0
+    if silent > STALLED_SECONDS:
+        stalled = f"No look for waiting tasks got through for {duration(silent)}; restart the server."
+        return _health(503, {"status": "degraded", "error": stalled} | load, scheduler)
+    return _health(200, {"status": "ok"} | load, scheduler)
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+async def get_metrics(_: CurrentActor) -> Response:
+    """The figures of this process in Prometheus' text format, and the queue's."""
+    load = await to_thread.run_sync(health.load, limiter=_THREADS)
+    metrics.PENDING.set(load.pending)
+    metrics.OLDEST.set(load.oldest_pending_seconds)
+    metrics.RUNNING.set(sum(runner.tasks for runner in load.runners))
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _health(status: int, known: dict[str, Any], scheduler: Scheduler | None) -> Response:
+    if scheduler:
+        known |= {
+            "slots": scheduler.slots,
+            "busy": scheduler.running,
+            "last_sweep_seconds": scheduler.since_sweep,
+        }
+    found = schemas.Health(version=__version__, **known)
+    headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else None
+    return JSONResponse(found.model_dump(mode="json", exclude_none=True), status, headers)

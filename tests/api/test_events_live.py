@@ -1,0 +1,288 @@
+"""GET /api/tasks/{id}/events: when things come, and what ends a stream before its task."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import update
+
+from api import events as product
+from core import claims, config, db, tasks
+from core.auth import sessions
+from core.claims import Entry
+from core.models import ApiToken, AuthSession, EndReason, LogType, User
+from core.ownership import Actor, acting_as_system
+from tests.api.streams import PATIENCE, Opened, events, until
+from tests.server import ROOT
+
+#: As another server on the same database: takes the task, says a line for each that it reads, and ends.
+RUNNER = """
+import sys, time
+from core import claims, db
+from core.models import EndReason, LogType
+claim = claims.claim("elsewhere", 30)
+print(claim.task_id, flush=True)
+for line in sys.stdin:
+    claims.record(claim, [claims.Entry(LogType.INFO, line.strip(), db.now())], 30)
+    print(time.time(), flush=True)
+claims.finish(claim, EndReason.COMPLETED)
+print(time.time(), flush=True)
+"""
+
+
+@pytest.fixture
+def only_the_bell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream looks for itself so rarely that whatever comes in time came by the bell."""
+    monkeypatch.setattr(product, "LOOK_SECONDS", 60.0)
+
+
+def say(claim: claims.Claim, *lines: str) -> None:
+    claims.record(claim, [Entry(LogType.INFO, line, db.now()) for line in lines])
+
+
+@contextmanager
+def elsewhere() -> Iterator[Callable[[str | None], float]]:
+    """A runner in another process; what is called with a line, or None to end, returns when it was committed."""
+    command = [sys.executable, "-c", RUNNER]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": "."}, text=True, **pipes) as process:
+        assert process.stdin and process.stdout and process.stdout.readline().strip().isdigit()
+
+        def write(line: str | None) -> float:
+            assert process.stdin and process.stdout
+            if line is None:
+                process.stdin.close()
+            else:
+                process.stdin.write(f"{line}\n")
+                process.stdin.flush()
+            return float(process.stdout.readline())
+
+        try:
+            yield write
+        finally:
+            process.kill()
+
+
+def test_what_another_process_writes_comes_within_about_a_second(opened: Opened, ada: Actor) -> None:
+    number = tasks.create(ada, "Count", agent="data-processor").id
+    with opened(number) as stream:
+        until(stream, "task", status="pending")
+        with elsewhere() as write:
+            until(stream, "task", status="processing")
+            for line in ("one", "two"):
+                committed = write(line)
+                until(stream, "entry", message=line)
+                assert time.time() - committed < 2 * product.LOOK_SECONDS
+                assert until(stream, "task").data["progress"] == 30
+            committed = write(None)
+            assert until(stream, "end").data == {"reason": "completed"}
+            assert time.time() - committed < 2 * product.LOOK_SECONDS
+
+
+def test_a_whole_life_in_this_process_comes_by_the_bell(only_the_bell: None, opened: Opened, ada: Actor) -> None:
+    number = tasks.create(ada, "Count", agent="data-processor").id
+    with opened(number) as stream:
+        assert [next(stream).name, next(stream).data["status"]] == ["entry", "pending"]
+        claim = claims.claim("runner", 30)
+        assert claim is not None
+        assert "Started" in until(stream, "entry").data["message"]
+        begun = until(stream, "task").data
+        assert begun["status"] == "processing" and begun["deadline"] is not None
+        for line in ("one", "two", "three"):
+            said_at = time.monotonic()
+            say(claim, line)
+            assert until(stream, "entry").data["message"] == line
+            assert time.monotonic() - said_at < 1
+        claims.record(claim, [], 40)
+        assert until(stream, "task", progress=40).data["status"] == "processing"
+        claims.finish(claim, EndReason.COMPLETED, entries=[Entry(LogType.SUCCESS, "Done.", db.now())])
+        rest = [(event.name, event.data.get("message")) for event in stream]
+        assert rest == [("entry", "Done."), ("task", None), ("end", None)]
+
+
+def test_what_the_owner_asks_for_comes_by_the_bell(
+    only_the_bell: None, opened: Opened, ada: Actor, running: claims.Claim, extension: float
+) -> None:
+    with opened(running.task_id, params={"after": 2}) as stream:
+        assert until(stream, "task").data["extendable"] is True
+        tasks.extend(ada, running.task_id)
+        assert "more" in until(stream, "entry").data["message"]
+        assert until(stream, "task").data["extendable"] is False
+        tasks.cancel(ada, running.task_id)
+        assert "Stop" in until(stream, "entry").data["message"]
+        assert until(stream, "task").data["cancel_requested_at"] is not None
+
+
+def test_a_waiting_task_that_is_cancelled_ends_its_stream(only_the_bell: None, opened: Opened, ada: Actor) -> None:
+    number = tasks.create(ada, "Count").id
+    with opened(number) as stream:
+        until(stream, "task", status="pending")
+        tasks.cancel(ada, number)
+        assert [event.data["reason"] for event in stream if event.name == "end"] == ["cancelled"]
+
+
+def test_every_one_of_many_streams_gets_every_entry_once(opened: Opened, running: claims.Claim) -> None:
+    with ExitStack() as stack:
+        streams = [stack.enter_context(opened(running.task_id)) for _ in range(12)]
+        for stream in streams:
+            until(stream, "task", status="processing")
+        for number in range(5):
+            say(running, f"line {number}")
+        claims.finish(running, EndReason.COMPLETED)
+        for stream in streams:
+            assert [event.id for event in stream if event.name == "entry"] == ["3", "4", "5", "6", "7"]
+
+
+def test_entries_written_while_a_long_log_is_read_come_in_order_without_a_gap(
+    opened: Opened, running: claims.Claim
+) -> None:
+    say(running, *(f"line {number}" for number in range(1_500)))
+    with opened(running.task_id) as stream:
+        seen = [next(stream).id]
+        for number in range(20):
+            say(running, f"later {number}")
+        claims.finish(running, EndReason.COMPLETED)
+        seen += [event.id for event in stream if event.name == "entry"]
+    assert seen == [str(seq) for seq in range(1, 1_523)]
+
+
+def test_a_comment_keeps_a_silent_stream_open(
+    url: str, ada_token: str, running: claims.Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(product, "PING_SECONDS", 0.1)
+    monkeypatch.setattr(product, "LOOK_SECONDS", 0.05)
+    headers = {"Authorization": f"Bearer {ada_token}"}
+    address = f"{url}/tasks/{running.task_id}/events"
+    with httpx.stream("GET", address, headers=headers, timeout=PATIENCE) as answer:
+        comments = (line for line in answer.iter_lines() if line.startswith(":"))
+        assert next(comments) and next(comments)
+
+
+@pytest.mark.parametrize("change", ["revoked", "expired", "disabled"])
+def test_a_stream_ends_when_its_token_is_nobodys_any_more(
+    opened: Opened, running: claims.Claim, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(product, "KNOWN_SECONDS", 0.1)
+    with opened(running.task_id) as stream:
+        until(stream, "task")
+        with acting_as_system() as session:
+            match change:
+                case "revoked":
+                    session.execute(update(ApiToken).values(revoked_at=db.now()))
+                case "expired":
+                    session.execute(update(ApiToken).values(expires_at=db.now()))
+                case "disabled":
+                    session.execute(update(User).values(is_active=False))
+        assert [(event.name, event.data) for event in stream] == [("end", {"reason": "signed out"})]
+
+
+def test_a_stream_ends_when_its_person_signs_out(
+    opened: Opened, cookie: str, running: claims.Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(product, "KNOWN_SECONDS", 0.1)
+    with opened(running.task_id, headers={"Cookie": f"{sessions.COOKIE}={cookie}"}) as stream:
+        until(stream, "task")
+        with acting_as_system() as session:
+            session.execute(update(AuthSession).values(revoked_at=db.now()))
+        assert [(event.name, event.data) for event in stream] == [("end", {"reason": "signed out"})]
+
+
+def test_a_stream_ends_when_its_task_is_deleted(opened: Opened, ada: Actor, running: claims.Claim) -> None:
+    with opened(running.task_id) as stream:
+        until(stream, "task")
+        tasks.delete_one(ada, running.task_id)
+        deleted_at = time.monotonic()
+        assert [(event.name, event.data) for event in stream] == [("end", {"reason": "deleted"})]
+        assert time.monotonic() - deleted_at < 2 * product.LOOK_SECONDS
+
+
+def test_a_server_that_closes_ends_its_streams_without_an_end_of_the_task(
+    opened: Opened, api: FastAPI, running: claims.Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(running.task_id) as stream:
+        until(stream, "task")
+        monkeypatch.setitem(api.state._state, "closing", True)
+        closed_at = time.monotonic()
+        assert list(stream) == []
+        assert time.monotonic() - closed_at < 2 * product.LOOK_SECONDS
+    with opened(running.task_id) as stream:
+        assert list(stream) == []
+
+
+def test_a_stream_outlives_a_database_that_is_away_for_a_while(
+    opened: Opened, running: claims.Claim, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(product, "LOOK_SECONDS", 0.05)
+    with opened(running.task_id) as stream:
+        until(stream, "task")
+        with monkeypatch.context() as patch:
+            patch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}")
+            config.settings.cache_clear()
+            time.sleep(0.5)
+        config.settings.cache_clear()
+        say(running, "back again")
+        assert until(stream, "entry").data["message"] == "back again"
+
+
+def test_a_client_that_goes_away_leaves_no_listener(
+    only_the_bell: None,
+    opened: Opened,
+    running: claims.Claim,
+    listeners: Callable[[], int],
+    eventually: Callable[..., None],
+) -> None:
+    with ExitStack() as stack:
+        streams = [stack.enter_context(opened(running.task_id)) for _ in range(3)]
+        for stream in streams:
+            until(stream, "task")
+        assert listeners() == 3
+    eventually(lambda: not listeners())
+
+
+def test_a_client_that_reads_nothing_and_goes_away_leaves_no_listener_and_is_no_fault_of_ours(
+    url: str,
+    ada_token: str,
+    running: claims.Claim,
+    listeners: Callable[[], int],
+    eventually: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for _ in range(10):
+        say(running, *("x" * 8_000 for _ in range(200)))  # more than the sockets take
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname, address.port), timeout=PATIENCE) as client:
+        path = f"{address.path}/tasks/{running.task_id}/events"
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ada_token}\r\n\r\n".encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+        eventually(listeners)
+        time.sleep(0.5)  # until the sockets are full
+    eventually(lambda: not listeners())
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_a_stream_that_has_ended_leaves_no_listener_though_its_client_stays(
+    only_the_bell: None,
+    url: str,
+    ada_token: str,
+    running: claims.Claim,
+    listeners: Callable[[], int],
+    eventually: Callable[..., None],
+) -> None:
+    with (
+        httpx.Client(headers={"Authorization": f"Bearer {ada_token}"}, timeout=PATIENCE) as client,
+        client.stream("GET", f"{url}/tasks/{running.task_id}/events") as answer,
+    ):
+        stream = events(answer)
+        until(stream, "task")
+        assert listeners() == 1
+        claims.finish(running, EndReason.COMPLETED)
+        until(stream, "end")
+        eventually(lambda: not listeners())

@@ -1,0 +1,188 @@
+"""GET /api/health: whether the server can do its work, for whoever asks."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+from anyio import to_thread
+from anyio.from_thread import BlockingPortal
+from fastapi import FastAPI
+
+from core import __version__, claims, db
+from core.config import settings
+from core.ownership import Actor
+from core.scheduler import STALLED_SECONDS, Scheduler
+from tests.api.calls import NEW, Caller, sentence
+from tests.api.conftest import MakeTask
+
+
+@pytest.fixture
+def scheduler(api: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scheduler]:
+    """The scheduler as app.py hands it to the API; not started."""
+    made = Scheduler(settings())
+    monkeypatch.setitem(api.state._state, "scheduler", made)
+    yield made
+    if made.since_sweep is not None:
+        made.stop()
+
+
+def degraded(answer: httpx.Response) -> dict[str, object]:
+    """What a 503 of health says beside its error."""
+    assert answer.status_code == 503, answer.text
+    assert 0 < int(answer.headers["retry-after"]) <= 60
+    known: dict[str, object] = answer.json()
+    said = known.pop("error")
+    assert sentence(httpx.Response(503, json={"error": said}))
+    assert (known.pop("status"), known.pop("version")) == ("degraded", __version__)
+    return known
+
+
+def test_an_idle_server_is_ok_and_needs_no_identity(anybody: Caller) -> None:
+    answer = anybody.get("/health")
+    idle = {"pending": 0, "oldest_pending_seconds": 0.0, "runners": []}
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "version": __version__} | idle)
+
+
+def test_an_identity_that_is_not_valid_is_not_looked_at(anybody: Caller) -> None:
+    assert anybody.having(Authorization="Bearer tsk_nobody").get("/health").status_code == 200
+
+
+def test_what_waits_and_who_works_is_said_of_everybodys_tasks(
+    anybody: Caller, ada: Actor, bob: Actor, running: claims.Claim, make_task: MakeTask
+) -> None:
+    make_task(ada, created_at=db.now() - timedelta(seconds=90)), make_task(bob)
+    make_task(bob, "completed"), make_task(ada, "error")
+    make_task(bob, "processing", claimed_by="other", lease_until=db.now() - timedelta(seconds=5))
+    answer = anybody.get("/health")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+    assert answer.json()["pending"] == 2
+    assert 90 <= answer.json()["oldest_pending_seconds"] < 120
+    other, runner = answer.json()["runners"]
+    assert (other["name"], other["tasks"]) == ("other", 1) and -35 < other["lease_seconds"] <= -5
+    assert (runner["name"], runner["tasks"]) == ("runner", 1) and 0 < runner["lease_seconds"] <= 30
+
+
+def test_counting_what_waits_stops_at_10001(
+    anybody: Caller, ada: Actor, make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.health.COUNTED", 3)
+    for _ in range(6):
+        make_task(ada)
+    assert anybody.get("/health").json()["pending"] == 4
+
+
+def test_nothing_of_a_task_or_a_person_is_said(
+    anybody: Caller, ada: Actor, make_task: MakeTask, running: claims.Claim
+) -> None:
+    make_task(ada, prompt="our secret plan")
+    text = anybody.get("/health").text.lower()
+    assert not [word for word in ("secret", "ada", "count", "example.org", str(ada.id)) if word in text]
+
+
+def test_a_server_with_a_scheduler_says_how_busy_it_is_and_when_it_last_looked(
+    anybody: Caller, scheduler: Scheduler, eventually: Callable[..., None]
+) -> None:
+    before = anybody.get("/health").json()
+    assert (before["status"], before["slots"], before["busy"]) == ("ok", settings().concurrency, 0)
+    assert "last_sweep_seconds" not in before
+    scheduler.start()
+    eventually(lambda: scheduler.since_sweep is not None)
+    assert 0 <= anybody.get("/health").json()["last_sweep_seconds"] < 10
+
+
+def test_a_database_that_is_away_is_degraded(anybody: Caller, away: None, tmp_path: Path) -> None:
+    answer = anybody.get("/health")
+    assert degraded(answer) == {}
+    assert str(tmp_path) not in answer.text
+
+
+def test_a_scheduler_that_cannot_reach_the_database_is_degraded_though_it_can_be_read(
+    anybody: Caller, scheduler: Scheduler, ada: Actor, make_task: MakeTask
+) -> None:
+    make_task(ada)
+    scheduler.away = True
+    known = degraded(anybody.get("/health"))
+    assert (known["pending"], known["slots"]) == (1, settings().concurrency)
+    scheduler.away = False
+    assert anybody.get("/health").json()["status"] == "ok"
+
+
+def test_an_idle_server_is_degraded_while_nothing_can_be_written(
+    anybody: Caller, scheduler: Scheduler, eventually: Callable[..., None], request: pytest.FixtureRequest
+) -> None:
+    scheduler.start()
+    eventually(lambda: scheduler.since_sweep is not None)
+    request.getfixturevalue("locked")
+    eventually(lambda: anybody.get("/health").status_code == 503)
+    for _ in range(3):  # and stays so, it is no flicker between two looks
+        degraded(anybody.get("/health"))
+        time.sleep(0.4)
+
+
+def test_the_live_check_asks_neither_the_database_nor_the_scheduler(
+    anybody: Caller, scheduler: Scheduler, away: None
+) -> None:
+    scheduler.away = True
+    answer = anybody.get("/health?live=true")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "version": __version__})
+    degraded(anybody.get("/health?live=false"))
+
+
+def test_a_live_that_is_neither_true_nor_false_is_refused_by_its_name(anybody: Caller) -> None:
+    answer = anybody.get("/health?live=perhaps")
+    assert answer.status_code == 400 and sentence(answer).startswith("live: ")
+
+
+def test_head_answers_with_the_status_and_no_body(url: str, request: pytest.FixtureRequest) -> None:
+    for path in ("/health", "/health?live=true"):
+        answer = httpx.head(url + path)
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["content-type"] == "application/json"
+    request.getfixturevalue("away")
+    answer = httpx.head(f"{url}/health")
+    assert (answer.status_code, answer.content) == (503, b"")
+    assert int(answer.headers["retry-after"]) > 0
+    assert httpx.head(f"{url}/health?live=true").status_code == 200
+
+
+def test_health_answers_while_every_thread_waits_for_another_writer(
+    by_ada: Caller,
+    anybody: Caller,
+    portal: BlockingPortal,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert by_ada.get("/tasks").status_code == 200  # the token's use of this minute is written down
+    request.getfixturevalue("locked")
+    monkeypatch.setattr(db, "LOCK_WAIT", 2.0)
+    threads = portal.call(to_thread.current_default_thread_limiter)
+    monkeypatch.setattr(threads, "total_tokens", 2)
+    writers = [portal.start_task_soon(partial(by_ada._call, "POST", "/tasks", by_ada.headers, json=NEW))]
+    writers += [portal.start_task_soon(partial(by_ada._call, "POST", "/tasks", by_ada.headers, json=NEW))]
+    while threads.borrowed_tokens < 2:
+        time.sleep(0.01)
+    time.sleep(0.2)  # past the reading of the token: both wait for the lock
+    begun = time.monotonic()
+    assert anybody.get("/health").status_code == 200
+    assert anybody.get("/health?live=true").status_code == 200
+    assert time.monotonic() - begun < 1
+    assert not [writer for writer in writers if writer.done()]
+    assert [writer.result(10).status_code for writer in writers] == [503, 503]
+
+
+def test_a_scheduler_that_looks_no_more_is_degraded(
+    anybody: Caller, api: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time = [1_000.0]
+    scheduler = Scheduler(settings(), monotonic=lambda: time[0])
+    scheduler._swept_at = 1_000.0
+    monkeypatch.setitem(api.state._state, "scheduler", scheduler)
+    assert anybody.get("/health").status_code == 200
+    time[0] += STALLED_SECONDS + 1
+    answer = anybody.get("/health")
+    assert (answer.status_code, answer.json()["status"]) == (503, "degraded")
+    assert answer.json()["error"] == "No look for waiting tasks got through for 16 s; restart the server."

@@ -1,0 +1,145 @@
+"""GET /api/metrics: figures for Prometheus."""
+
+from datetime import timedelta
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from core import claims, db
+from core.auth import tokens
+from core.claims import Entry
+from core.models import EndReason, LogType, TokenScope
+from core.ownership import Actor
+from tests.api.calls import NEW, Caller, sentence
+from tests.api.conftest import MakeTask
+
+Figures = dict[tuple[str, ...], float]
+
+
+def figures(by: Caller) -> Figures:
+    """Every figure under its name and the values of its labels."""
+    answer = by.get("/metrics")
+    assert answer.status_code == 200, answer.text
+    samples = [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]
+    found = {(sample.name, *sorted(sample.labels.values())): sample.value for sample in samples}
+    assert len(found) == len(samples)
+    return found
+
+
+def moved(before: Figures, after: Figures, *name: str) -> float:
+    """By how much a figure moved; one that is not there yet is 0."""
+    return after[name] - before.get(name, 0)
+
+
+def test_metrics_need_an_identity(anybody: Caller) -> None:
+    for caller in (anybody, anybody.having(Authorization="Bearer tsk_nobody")):
+        answer = caller.get("/metrics")
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert sentence(answer)
+
+
+def test_a_token_to_read_and_a_cookie_are_identity_enough(anybody: Caller, ada: Actor, by_cookie: Caller) -> None:
+    reader = anybody.having(Authorization=f"Bearer {tokens.create(ada, 'prometheus', TokenScope.READ)}")
+    assert figures(reader) and figures(by_cookie)
+
+
+def test_the_answer_is_prometheus_text_with_a_word_on_each_figure_of_ours(by_ada: Caller) -> None:
+    answer = by_ada.get("/metrics")
+    kind, _, more = answer.headers["content-type"].partition(";")
+    assert kind == "text/plain" and "version=" in more and "charset=utf-8" in more
+    ours = {
+        family.name: family.documentation
+        for family in text_string_to_metric_families(answer.text)
+        if family.name.startswith("taskdeck_") and not family.name.endswith("_created")
+    }
+    names = "tasks_ended task_duration_seconds task_wait_seconds log_entries polls tasks_pending"
+    assert {f"taskdeck_{name}" for name in (*names.split(), "oldest_pending_seconds", "tasks_running")} <= ours.keys()
+    assert all(sentence.endswith(".") for sentence in ours.values()), ours
+
+
+def test_what_waits_and_runs_is_counted_for_everybody_as_it_is_now(
+    by_ada: Caller, ada: Actor, bob: Actor, make_task: MakeTask, running: claims.Claim
+) -> None:
+    make_task(bob, created_at=db.now() - timedelta(seconds=90)), make_task(ada), make_task(bob, "completed")
+    now = figures(by_ada)
+    assert (now["taskdeck_tasks_pending",], now["taskdeck_tasks_running",]) == (2, 1)
+    assert 90 <= now["taskdeck_oldest_pending_seconds",] < 120
+    claims.finish(running, EndReason.COMPLETED)
+    while claims.claim("runner", 30):
+        pass
+    later = figures(by_ada)
+    assert (later["taskdeck_tasks_pending",], later["taskdeck_tasks_running",]) == (0, 2)
+    assert later["taskdeck_oldest_pending_seconds",] == 0
+
+
+@pytest.mark.parametrize("reason", list(EndReason))
+def test_the_figures_move_with_a_tasks_life(by_ada: Caller, reason: EndReason) -> None:
+    before = figures(by_ada)
+    assert by_ada.post("/tasks", json=NEW).status_code == 201
+    claim = claims.claim("runner", 30)
+    assert claim is not None
+    begun = figures(by_ada)
+    assert moved(before, begun, "taskdeck_task_wait_seconds_count") == 1
+    assert 0 <= moved(before, begun, "taskdeck_task_wait_seconds_sum") < 60
+    claims.record(claim, [Entry(LogType.INFO, "a", db.now()), Entry(LogType.COMMAND, "b", db.now())])
+    claims.finish(claim, reason, entries=[Entry(LogType.INFO, "c", db.now())])
+    after = figures(by_ada)
+    assert moved(before, after, "taskdeck_log_entries_total") == 3
+    assert moved(before, after, "taskdeck_tasks_ended_total", reason) == 1
+    assert moved(before, after, "taskdeck_task_duration_seconds_count") == 1
+    assert 0 <= moved(before, after, "taskdeck_task_duration_seconds_sum") < 60
+    for other in set(EndReason) - {reason}:
+        assert after.get(("taskdeck_tasks_ended_total", other)) == before.get(("taskdeck_tasks_ended_total", other))
+
+
+def test_an_end_that_is_written_twice_is_counted_once(by_ada: Caller, running: claims.Claim) -> None:
+    before, now = figures(by_ada), db.now()
+    claims.finish(running, EndReason.FAILED, "Broken.", now=now)
+    claims.finish(running, EndReason.FAILED, "Broken.", now=now)
+    assert moved(before, figures(by_ada), "taskdeck_tasks_ended_total", "failed") == 1
+
+
+def test_a_task_that_is_cancelled_before_it_began_ends_but_neither_waited_for_a_runner_nor_lasted(
+    by_ada: Caller, ada: Actor, make_task: MakeTask
+) -> None:
+    number, before = make_task(ada), figures(by_ada)
+    assert by_ada.post(f"/tasks/{number}/cancel").status_code == 200
+    assert by_ada.post(f"/tasks/{number}/cancel").status_code == 409
+    after = figures(by_ada)
+    assert moved(before, after, "taskdeck_tasks_ended_total", "cancelled") == 1
+    assert moved(before, after, "taskdeck_task_wait_seconds_count") == 0
+    assert moved(before, after, "taskdeck_task_duration_seconds_count") == 0
+
+
+def test_a_task_whose_runner_is_gone_is_counted_as_interrupted(by_ada: Caller, running: claims.Claim) -> None:
+    before = figures(by_ada)
+    assert claims.expire(now=db.now() + timedelta(seconds=31)) == [running.task_id]
+    after = figures(by_ada)
+    assert moved(before, after, "taskdeck_tasks_ended_total", "interrupted") == 1
+    assert moved(before, after, "taskdeck_task_duration_seconds_count") == 1
+
+
+def test_a_refused_write_moves_nothing(by_ada: Caller, running: claims.Claim) -> None:
+    claims.finish(running, EndReason.COMPLETED)
+    before = figures(by_ada)
+    with pytest.raises(claims.ClaimLost):
+        claims.record(running, [Entry(LogType.INFO, "late", db.now())])
+    with pytest.raises(claims.ClaimLost):
+        claims.finish(running, EndReason.FAILED, "Late.")
+    assert by_ada.post(f"/tasks/{running.task_id}/cancel").status_code == 409
+    after = figures(by_ada)
+    assert {name: figure for name, figure in after.items() if name[0].startswith("taskdeck_")} == {
+        name: figure for name, figure in before.items() if name[0].startswith("taskdeck_")
+    }
+
+
+def test_each_look_for_a_stream_is_counted(by_ada: Caller, ada: Actor, make_task: MakeTask) -> None:
+    number, before = make_task(ada, "completed", entries=2), figures(by_ada)
+    assert by_ada.get(f"/tasks/{number}/events").status_code == 200
+    assert 1 <= moved(before, figures(by_ada), "taskdeck_polls_total", "events") <= 2
+
+
+def test_no_figure_names_a_person_or_shows_what_they_wrote(by_ada: Caller, ada: Actor, running: claims.Claim) -> None:
+    claims.record(running, [Entry(LogType.INFO, "our secret plan", db.now())])
+    text = by_ada.get("/metrics").text
+    assert not [word for word in ("secret", "ada", "example.org", str(ada.id), "Count") if f'"{word}' in text]

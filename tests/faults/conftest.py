@@ -1,0 +1,101 @@
+"""Faults: the server, or its scheduler, with real processes on a real database, and something that goes wrong."""
+
+import json
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from core import db
+from core.agents import agents
+from core.config import Settings
+from core.scheduler import Scheduler
+from tests.faults import table
+from tests.scripts import Script
+from tests.server import Server
+
+UVICORN = "uvicorn app:app --host 127.0.0.1 --port {port}"
+STREAMLIT = "streamlit run app.py --server.port {port}"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fault-table", type=Path, metavar="PATH", help="write the table of faults, if all of them ran")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "fault(name, expected): what goes wrong, and what must happen then")
+    path = config.getoption("--fault-table", None)
+    if path and not hasattr(config, "workerinput"):  # of several processes only the first one writes
+        config.pluginmanager.register(table.Writer(path), "fault-table")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if (marker := item.get_closest_marker("fault")) and ("fault", marker.args[0]) not in item.user_properties:
+            item.user_properties.append(("fault", marker.args[0]))
+
+
+@pytest.fixture
+def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Note a figure for the table. (pytest's own record_property cannot be used with every form of JUnit's XML.)"""
+    return lambda figure: request.node.user_properties.append(("measured", figure))
+
+
+@pytest.fixture
+def serve(tmp_path: Path, data: Path) -> Iterator[Callable[..., Server]]:
+    """Start a real server on this test's own data, with the scripts that this process has registered as agents.
+
+    Further names are settings: lease=2 is TASKDECK_LEASE=2.
+    """
+    started: list[Server] = []
+
+    def start(command: str = UVICORN, death: str = "", before: Sequence[str] = (), **more: object) -> Server:
+        settings = {f"TASKDECK_{name.upper()}": str(value) for name, value in more.items()}
+        scripts = {agent.name: agent.code for agent in agents().values() if isinstance(agent, Script)}
+        settings |= {"FAULT_AGENTS": json.dumps(scripts), "FAULT_DEATH": death}
+        server = Server(tmp_path, settings, f"tests.faults.program {command}", before)
+        assert server.environment["TASKDECK_DATA"] == str(data)
+        started.append(server)  # first: one that does not answer in time must not stay either
+        server.start()
+        return server
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.process.send_signal(signal.SIGCONT)
+            server.kill()
+
+
+@pytest.fixture
+def schedule(data: Path) -> Iterator[Callable[..., Scheduler]]:
+    """Start a scheduler in this process, with these settings; it is stopped at the end."""
+    started: list[Scheduler] = []
+
+    def start(now: Callable[[], datetime] = db.now, **values: object) -> Scheduler:
+        scheduler = Scheduler(Settings(data=data, **({"grace": 0} | values)), now=now)  # type: ignore[arg-type]
+        scheduler.start()
+        started.append(scheduler)
+        return scheduler
+
+    yield start
+    for scheduler in started:
+        scheduler.stop()
+
+
+@pytest.fixture
+def locked(data: Path) -> Callable[[], AbstractContextManager[float]]:
+    """Hold the database's write lock, as another program would, for the length of a ``with``; since when."""
+
+    @contextmanager
+    def hold() -> Iterator[float]:
+        with closing(sqlite3.connect(data / "taskdeck.db", isolation_level=None, timeout=5)) as outsider:
+            outsider.execute("BEGIN IMMEDIATE")
+            yield time.monotonic()
+            outsider.execute("ROLLBACK")
+
+    return hold

@@ -1,0 +1,68 @@
+"""Many processes take tasks from one database: each task is taken once, and none is forgotten."""
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import func, select
+
+from core import tasks
+from core.models import Task, TaskLog, TaskStatus
+from core.ownership import Actor, acting_as_system
+from tests.faults.claimant import ENTRIES
+from tests.server import ROOT
+
+TASKS = 2_000
+PROCESSES = 8
+
+
+@pytest.mark.slow
+@pytest.mark.fault(
+    f"{TASKS:,} tasks, {PROCESSES} processes that claim and end them at once",
+    "no task twice, none lost, each with exactly its own log",
+)
+def test_two_thousand_tasks_are_each_taken_by_one_of_eight_processes(
+    ada: Actor, bob: Actor, measured: Callable[[str], None]
+) -> None:
+    made = [tasks.create((ada, bob)[number % 2], f"t{number}").id for number in range(TASKS)]
+    begun = time.monotonic()
+    runners = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.claimant", f"runner-{number}"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(PROCESSES)
+    ]
+    outputs = [runner.communicate(timeout=100) for runner in runners]
+    seconds = time.monotonic() - begun
+    assert [runner.returncode for runner in runners] == [0] * PROCESSES, outputs
+    shares = [[int(line) for line in output.split()] for output, _ in outputs]
+    taken = Counter(task_id for share in shares for task_id in share)
+    assert [task_id for task_id, times in taken.items() if times > 1] == []
+    assert sorted(taken) == made
+    assert sum(map(bool, shares)) >= 2, "one process did it all: nothing was tested"
+
+    by = {task_id: f"runner-{number}" for number, share in enumerate(shares) for task_id in share}
+    with acting_as_system(reading=True) as session:
+        rows = session.execute(select(Task.id, Task.status, Task.attempt, Task.claimed_by, Task.log_count)).all()
+        said = session.execute(
+            select(TaskLog.task_id, TaskLog.seq, TaskLog.message).order_by(TaskLog.task_id, TaskLog.seq)
+        )
+        logs: dict[int, list[tuple[int, str]]] = {}
+        for task_id, seq, message in said:
+            logs.setdefault(task_id, []).append((seq, message))
+        assert session.scalar(select(func.count()).select_from(TaskLog)) == TASKS * (ENTRIES + 2)
+    assert {tuple(row) for row in rows} == {(each, TaskStatus.COMPLETED, 1, by[each], ENTRIES + 2) for each in made}
+    for task_id, log in logs.items():
+        assert [seq for seq, _ in log] == list(range(1, ENTRIES + 3))
+        assert [message for _, message in log[2:]] == [f"{by[task_id]} says {number}" for number in range(ENTRIES)]
+    busy, sizes = sum(int(error) for _, error in outputs), [len(share) for share in shares]
+    measured(
+        f"{TASKS / seconds:.0f} tasks/s, shares {min(sizes)} to {max(sizes)}, {busy} waits over 1 s",
+    )
