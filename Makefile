@@ -1,4 +1,4 @@
-# run     set up, migrate, serve        test     everything quick, with a real browser
+# run     set up, migrate, serve        test     everything quick, with a real browser and a real PostgreSQL
 # check   ruff, mypy, import rules      faults   the slow faults: floods, locks, hundreds of cancels
 # bench   the benchmarks
 PYTHON ?= python3
@@ -20,9 +20,11 @@ test: $(VENV)/.dev
 		|| { echo 'The tests need git: install it and try again.'; exit 1; }
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m pytest --numprocesses 2 -m 'not slow'
+	$(BIN)/python -m pytest --numprocesses 2 -m 'not slow' --postgresql
 
 faults: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses 2 -m slow
+	$(BIN)/python -m pytest --numprocesses 2 -m slow --postgresql
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -33,6 +35,7 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench.start_latency
 	$(BIN)/python -m bench.throughput
+	$(BIN)/python -m bench.queries
 
 $(VENV)/.run: requirements.txt | $(BIN)/python
 	$(PIP) --requirement requirements.txt

@@ -15,7 +15,7 @@ from uvicorn import Server
 from api import shutdown
 from api.routes import create_api
 from api.websocket import SameOriginWebSocket
-from core import db
+from core import db, schema
 from core.agents.catalog import catalog
 from core.auth import setup
 from core.config import settings, signing_secret
@@ -26,8 +26,7 @@ from pages.shared import show_failure
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
-    """Migrate, serve, then take tasks; on the way down let the scheduler end what runs."""
-    await asyncio.to_thread(db.upgrade)
+    """Serve, then take tasks; on the way down let the scheduler end what runs."""
     if link := setup.link():
         print(f"\n  Nobody has an account yet. Create the first admin here:\n\n    {link}\n", flush=True)  # noqa: T201
     scheduler = api.state.scheduler = Scheduler(settings())
@@ -61,8 +60,12 @@ try:
     settings()
     catalog()
     signing_secret()
+    schema.prepare()
 except (ConfigurationError, OSError) as error:
     sys.stderr.write(f"Taskdeck cannot start. {error}\n")
+    sys.exit(2)
+except db.Unavailable:
+    sys.stderr.write("Taskdeck cannot start. The database does not answer, or refuses the login: check DATABASE_URL.\n")
     sys.exit(2)
 
 api = create_api()

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import core.agents
-from core import claims, db, listing, tasks
+from core import claims, db, listing, schema, tasks
 from core.auth import people
 from core.config import settings
 from core.entries import Entry
@@ -45,7 +45,7 @@ def main() -> int:
     """Measure and print; 1 when a task was not ended."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TASKDECK_DATA"] = folder
-        db.upgrade()
+        schema.upgrade()
         actor = people.add("bench", "bench@example.org", "Bench", "bench password")
         core.agents._AGENTS = registry(lines=f"for n in range({ENTRIES}): print('line', n)")  # type: ignore[assignment]
         rounds = [_round(actor, Path(folder)) for _ in range(ROUNDS)]

@@ -5,11 +5,12 @@ import getpass
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from core import db
+from core import db, schema, transfer
 from core.auth import people, tokens
 from core.config import settings
-from core.errors import InvalidInput, TaskdeckError
+from core.errors import ConfigurationError, InvalidInput, TaskdeckError
 from core.models import Role, TokenScope
 
 
@@ -19,12 +20,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.umask(0o077)  # what is written is nobody else's on this machine to read
     try:
         settings()
-    except TaskdeckError as error:
+        arguments.prepare()
+        arguments.act(arguments)
+    except ConfigurationError as error:
         print(error.message, file=sys.stderr)
         return 2
-    try:
-        db.upgrade()
-        arguments.act(arguments)
     except TaskdeckError as error:
         print(error.message, file=sys.stderr)
         return 1
@@ -57,11 +57,28 @@ def _create_token(arguments: argparse.Namespace) -> None:
 
 
 def _upgrade(_: argparse.Namespace) -> None:
+    schema.upgrade()
     print("The database has the newest schema.", file=sys.stderr)
+
+
+def _check(_: argparse.Namespace) -> None:
+    schema.check()
+    print("The database can be served.", file=sys.stderr)
+
+
+def _print_roles(_: argparse.Namespace) -> None:
+    print(schema.ROLES, end="")
+
+
+def _copy(arguments: argparse.Namespace) -> None:
+    for table, rows in transfer.copy(arguments.source, arguments.target).items():
+        print(table, rows, sep="\t")
+    print("Everything is copied. The files stay where they are: keep TASKDECK_DATA.", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m core", description="Operate Taskdeck.")
+    parser.set_defaults(prepare=schema.prepare)
     groups = parser.add_subparsers(required=True, metavar="users|tokens|db")
 
     users = groups.add_parser("users", help="people's accounts").add_subparsers(required=True, metavar="add|list")
@@ -83,8 +100,18 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--scope", type=TokenScope, choices=list(TokenScope), default=TokenScope.WRITE)
     create.set_defaults(act=_create_token)
 
-    database = groups.add_parser("db", help="the database").add_subparsers(required=True, metavar="upgrade")
-    database.add_parser("upgrade", help="bring it to the newest schema").set_defaults(act=_upgrade)
+    database = groups.add_parser("db", help="the database").add_subparsers(
+        required=True, metavar="upgrade|check|roles|copy"
+    )
+    nothing: dict[str, Any] = {"prepare": lambda: None}
+    database.add_parser("upgrade", help="bring it to the newest schema").set_defaults(act=_upgrade, **nothing)
+    database.add_parser("check", help="say whether it can be served as it is").set_defaults(act=_check, **nothing)
+    roles = database.add_parser("roles", help="print the SQL that makes the roles and logins on PostgreSQL")
+    roles.set_defaults(act=_print_roles, **nothing)
+    copy = database.add_parser("copy", help="copy everything from SQLite to an empty PostgreSQL database")
+    copy.add_argument("--from", dest="source", required=True, metavar="URL", help="sqlite:///path/to/file.db")
+    copy.add_argument("--to", dest="target", required=True, metavar="URL", help="as the owner: postgresql+psycopg2://…")
+    copy.set_defaults(act=_copy, **nothing)
     return parser
 
 

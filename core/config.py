@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, populate_by_name=True, env_ignore_empty=True)
 
     database_url: str = Field("", validation_alias="DATABASE_URL")
+    worker_database_url: str = Field("", validation_alias="WORKER_DATABASE_URL")
+    migration_database_url: str = Field("", validation_alias="MIGRATION_DATABASE_URL")
     port: int = Field(8501, validation_alias="PORT", ge=1, le=65535)
     data: Path = Path("data")
     secret: SecretStr = SecretStr("")
@@ -41,12 +43,10 @@ class Settings(BaseSettings):
     concurrency: int = Field(2, ge=1, le=64)
     log_lines: int = Field(10_000, ge=10, le=100_000)
 
-    @field_validator("database_url")
+    @field_validator("database_url", "worker_database_url", "migration_database_url")
     @classmethod
-    def _only_sqlite(cls, url: str) -> str:
-        if url and not re.fullmatch(r"sqlite:///[^:?].*", url):
-            raise ValueError("must be sqlite:///path/to/file.db; no other database is served yet")
-        return url
+    def _known_database(cls, url: str) -> str:
+        return url and database_address(url)
 
     @field_validator("secret")
     @classmethod
@@ -67,6 +67,16 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.data.absolute() / 'taskdeck.db'}"
 
     @property
+    def worker_url(self) -> str:
+        """Where runners log in."""
+        return self.worker_database_url or self.url
+
+    @property
+    def migration_url(self) -> str:
+        """Where the tables' owner logs in."""
+        return self.migration_database_url or self.url
+
+    @property
     def home(self) -> str:
         """The address that people open, without a slash at the end."""
         return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
@@ -80,6 +90,15 @@ class Settings(BaseSettings):
     def artifacts(self) -> Path:
         """Where the files that tasks made are kept."""
         return self.data.absolute() / "artifacts"
+
+
+def database_address(url: str) -> str:
+    """An address with the driver that Taskdeck uses. Raises ValueError for another kind of database."""
+    if re.fullmatch(r"sqlite:///[^:?].*", url):
+        return url
+    if not re.fullmatch(r"postgres(ql)?(\+psycopg2)?://.+", url):
+        raise ValueError("must be postgresql+psycopg2://user:password@host/name or sqlite:///path/to/file.db")
+    return "postgresql+psycopg2://" + url.partition("://")[2]
 
 
 @cache

@@ -4,21 +4,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Engine, Integer, MetaData, create_engine, event, text
-from sqlalchemy.exc import OperationalError, TimeoutError
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeDecorator
 
 from core.config import settings
 
 #: What a database raises when it is away, locked for too long or out of connections.
-Unavailable = (OperationalError, TimeoutError)
+Unavailable = (OperationalError, InterfaceError, TimeoutError)
 
 #: Row ids: bigint, but SQLite numbers only INTEGER keys by itself.
 RowId = BigInteger().with_variant(Integer, "sqlite")
@@ -27,7 +38,33 @@ RowId = BigInteger().with_variant(Integer, "sqlite")
 LOCK_WAIT = 5.0
 MIGRATION_WAIT = 60.0
 
-MIGRATIONS = Path(__file__).parent.parent / "migrations"
+#: PostgreSQL: how long a statement may take beside waiting for locks, in milliseconds.
+STATEMENT_MS = 15_000
+
+#: PostgreSQL: the advisory lock of whoever migrates; any number that nobody else uses ("task" in ASCII).
+MIGRATION_LOCK = 0x7461736B
+ALONE_LOCK = MIGRATION_LOCK + 1
+
+#: PostgreSQL: a server that is gone is noticed within seconds, also behind a network that only swallows
+#: (libpq, "Parameter Key Words").
+_POSTGRESQL = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "sqlite": {"pool_size": 10, "max_overflow": 30},
+    # Two such pools are 40 connections, of the 100 that a PostgreSQL allows by default.
+    "postgresql": {
+        "pool_size": 5,
+        "max_overflow": 15,
+        "pool_timeout": 5,
+        "pool_pre_ping": True,
+        "connect_args": _POSTGRESQL,
+    },
+}
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -63,25 +100,32 @@ def now() -> datetime:
 
 
 class Pool(StrEnum):
-    """Whose connections: pages and calls may use up theirs, and the runners' leases are renewed all the same."""
+    """Whose connections, and on PostgreSQL by which role: pages may use up theirs, and runners go on."""
 
-    PEOPLE = "people"
-    RUNNERS = "runners"
+    PEOPLE = "tasks_app"
+    RUNNERS = "tasks_worker"
 
 
 def engine(pool: Pool = Pool.PEOPLE) -> Engine:
     """The engine of the configured database; one for each process, address and pool."""
-    return _engine(settings().url, pool)
+    return _engine(settings().worker_url if pool is Pool.RUNNERS else settings().url, pool)
 
 
-def reading(pool: Pool = Pool.PEOPLE) -> Engine:
-    """The engine for transactions that only read: on SQLite they wait for no writer."""
-    return engine(pool).execution_options(begin="BEGIN DEFERRED")
+def reading(pool: Pool = Pool.PEOPLE, **session: str) -> Engine:
+    """The engine for transactions that only read: on SQLite they wait for no writer.
+
+    ``session`` is what the transaction's policies ask for, as ``app.NAME`` on PostgreSQL.
+    """
+    return engine(pool).execution_options(reading=True, **_session(session))
 
 
-def writing(wait: float | None = None, pool: Pool = Pool.PEOPLE) -> Engine:
-    """The engine for transactions that wait at most ``wait`` seconds for another writer, or LOCK_WAIT."""
-    return engine(pool).execution_options(lock_wait=LOCK_WAIT if wait is None else wait)
+def writing(wait: float | None = None, pool: Pool = Pool.PEOPLE, *, alone: bool = False, **session: str) -> Engine:
+    """The engine for transactions that wait at most ``wait`` seconds for another writer, or LOCK_WAIT.
+
+    With ``alone`` one such transaction follows the other, also on PostgreSQL.
+    """
+    wait = LOCK_WAIT if wait is None else wait
+    return engine(pool).execution_options(lock_wait=wait, alone=alone, **_session(session))
 
 
 def dispose() -> None:
@@ -90,14 +134,24 @@ def dispose() -> None:
         engine(pool).dispose()
 
 
+def is_postgresql() -> bool:
+    """Whether the configured database is PostgreSQL."""
+    return settings().url.startswith("postgresql")
+
+
+def _session(values: dict[str, str]) -> dict[str, Any]:
+    return {"policy": tuple(values.items())}
+
+
 @cache
-def _engine(url: str, _: Pool) -> Engine:
-    made = create_engine(url, pool_size=10, max_overflow=30, hide_parameters=True)
-    path = made.url.database
-    if path:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-    event.listen(made, "connect", _prepare_sqlite)
-    event.listen(made, "begin", _begin_sqlite)
+def _engine(url: str, pool: Pool) -> Engine:
+    made = create_engine(url, hide_parameters=True, **_ARGUMENTS[make_url(url).get_backend_name()])
+    if made.dialect.name == "sqlite":
+        Path(made.url.database or "").parent.mkdir(parents=True, exist_ok=True)
+        event.listen(made, "connect", _prepare_sqlite)
+        event.listen(made, "begin", _begin_sqlite)
+    else:
+        event.listen(made, "begin", partial(_begin_postgresql, pool))
     return made
 
 
@@ -117,7 +171,24 @@ def _begin_sqlite(connection: Connection) -> None:
     # fail with "database is locked" without any waiting.
     options = connection.get_execution_options()
     connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(options.get('lock_wait', LOCK_WAIT) * 1000)}")
-    connection.exec_driver_sql(options.get("begin", "BEGIN IMMEDIATE"))
+    connection.exec_driver_sql("BEGIN DEFERRED" if options.get("reading") else "BEGIN IMMEDIATE")
+
+
+def _begin_postgresql(pool: Pool, connection: Connection) -> None:
+    """Say who asks, for this transaction alone: nothing of it is left on the connection, a pooler's included."""
+    options = connection.get_execution_options()
+    milliseconds = int(options.get("lock_wait", LOCK_WAIT) * 1000)
+    values = {
+        "role": pool.value,
+        "lock_timeout": str(milliseconds),
+        "statement_timeout": str(milliseconds + STATEMENT_MS),
+        "transaction_read_only": "on" if options.get("reading") else "off",
+        **{f"app.{name}": value for name, value in options.get("policy", ())},
+    }
+    calls = ", ".join(f"set_config('{name}', %s, true)" for name in values)
+    connection.exec_driver_sql(f"SELECT {calls}", tuple(values.values()))
+    if options.get("alone"):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ALONE_LOCK})")
 
 
 def ping(wait: float) -> None:
@@ -126,27 +197,42 @@ def ping(wait: float) -> None:
         connection.execute(text("SELECT 1"))
 
 
-def upgrade() -> None:
-    """Bring the database to the newest schema. Several processes may do so at once."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    command.upgrade(config, "head")
+def owners_engine() -> Engine:
+    """The engine of the tables' owner, who migrates; it keeps no connection."""
+    if is_postgresql():
+        return create_engine(
+            settings().migration_url, poolclass=NullPool, hide_parameters=True, connect_args=_POSTGRESQL
+        )
+    return writing(MIGRATION_WAIT)
 
 
 @contextmanager
 def migrating() -> Iterator[Connection]:
-    """The one connection that migrations run on, in one transaction.
+    """The one connection that migrations run on, in one transaction; one process at a time."""
+    guard = _on_postgresql if is_postgresql() else _on_sqlite
+    with owners_engine().connect() as connection, guard(connection):
+        yield connection
 
-    Foreign keys are off, because SQLite changes a table by re-creating it and a cascade would then empty its
+
+@contextmanager
+def _on_postgresql(connection: Connection) -> Iterator[None]:
+    with connection.begin():
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        yield
+
+
+@contextmanager
+def _on_sqlite(connection: Connection) -> Iterator[None]:
+    """Foreign keys are off, because SQLite changes a table by re-creating it and a cascade would then empty its
     children; they are checked before the commit instead.
     """
-    with writing(MIGRATION_WAIT).connect() as connection:
-        connection.connection.driver_connection.execute("PRAGMA foreign_keys = OFF")  # type: ignore[union-attr]
-        try:
-            with connection.begin():
-                yield connection
-                broken = connection.execute(text("PRAGMA foreign_key_check")).first()
-                if broken:
-                    raise RuntimeError(f"migration left a broken reference in table {broken[0]}")
-        finally:
-            connection.connection.driver_connection.execute("PRAGMA foreign_keys = ON")  # type: ignore[union-attr]
+    driver: Any = connection.connection.driver_connection
+    driver.execute("PRAGMA foreign_keys = OFF")
+    try:
+        with connection.begin():
+            yield
+            broken = connection.execute(text("PRAGMA foreign_key_check")).first()
+            if broken:
+                raise RuntimeError(f"migration left a broken reference in table {broken[0]}")
+    finally:
+        driver.execute("PRAGMA foreign_keys = ON")

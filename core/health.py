@@ -36,13 +36,14 @@ def load(*, now: datetime | None = None) -> Load:
     """The load at this moment. Raises one of db.Unavailable when the database does not answer."""
     now = now or db.now()
     waits = Task.status == TaskStatus.PENDING
-    with acting_as_system(reading=True, pool=db.Pool.RUNNERS) as session:
-        some = select(Task.id).where(waits).limit(COUNTED + 1).subquery()
+    with acting_as_system(reading=True) as session:
+        # The orders and the last condition lead PostgreSQL's planner to the indexes, see claims.
+        some = select(Task.id).where(waits).order_by(Task.created_at, Task.id).limit(COUNTED + 1).subquery()
         pending = session.scalar(select(func.count()).select_from(some)) or 0
         oldest = session.scalar(select(Task.created_at).where(waits).order_by(Task.created_at, Task.id).limit(1))
         holders = session.execute(
             select(Task.claimed_by, func.count(), func.min(Task.lease_until))
-            .where(Task.status == TaskStatus.PROCESSING)
+            .where(Task.status == TaskStatus.PROCESSING, Task.lease_until.is_not(None))
             .group_by(Task.claimed_by)
             .order_by(Task.claimed_by)
         ).all()
@@ -61,7 +62,7 @@ def running(task_ids: Collection[int]) -> set[int]:
 def existing(task_ids: Collection[int], *conditions: ColumnElement[bool]) -> set[int]:
     """Those of these tasks that are there, and fulfil the conditions."""
     asked, found = sorted(task_ids), set[int]()
-    with acting_as_system(reading=True, pool=db.Pool.RUNNERS) as session:
+    with acting_as_system(reading=True) as session:
         for start in range(0, len(asked), ASKED_AT_ONCE):
             some = Task.id.in_(asked[start : start + ASKED_AT_ONCE])
             found.update(session.scalars(select(Task.id).where(some, *conditions)))

@@ -1,28 +1,65 @@
 """A fresh data folder and database for each test, and two people: Ada and Bob."""
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
 import core.agents
-from core import config, db
+from core import config, db, schema
 from core.agents import catalog
 from core.auth import people, tokens
 from core.ownership import Actor
+from tests import databases
+from tests.on_postgresql import Present
+from tests.postgresql import given_or_own
 from tests.scripts import registry
 
 PASSWORD = "correct horse battery"
 
-os.environ.pop("DATABASE_URL", None)
+TESTS = Path(__file__).parent
+
+#: As if each test here had the marker no_database.
+NO_DATABASE = (
+    *("core/agents", "core/test_clock.py", "core/test_config.py", "core/test_log_text.py", "core/test_repositories.py"),
+    *("faults/test_table.py", "pages/test_rules.py", "test_readme.py"),
+)
+
+for name in databases.LOGINS:
+    os.environ.pop(name, None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--postgresql", action="store_true", help="run on PostgreSQL instead of SQLite")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes more than about eight seconds; run by make faults")
+    config.addinivalue_line("markers", "no_database: touches none; gets none, and is left out on PostgreSQL")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect, and never skip, what this run's database cannot be asked."""
+    about = [_is_about(item, on_postgresql=config.getoption("--postgresql")) for item in items]
+    config.hook.pytest_deselected(items=[item for item, kept in zip(items, about, strict=True) if not kept])
+    items[:] = [item for item, kept in zip(items, about, strict=True) if kept]
+
+
+def _is_about(item: pytest.Item, *, on_postgresql: bool) -> bool:
+    wanted = getattr(item, "fixturenames", ())
+    if on_postgresql:
+        return "sqlite_file" not in wanted and _has_database(item)
+    return "postgresql" not in wanted
+
+
+def _has_database(item: pytest.Item) -> bool:
+    return not item.get_closest_marker("no_database") and not any(
+        item.path.is_relative_to(TESTS / part) for part in NO_DATABASE
+    )
 
 
 def _forget() -> None:
@@ -31,24 +68,35 @@ def _forget() -> None:
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database file with the newest schema, to be copied."""
-    folder = tmp_path_factory.mktemp("template")
-    with pytest.MonkeyPatch.context() as patch:
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[databases.Database]:
+    """The kind of database that this run is about, with a template of the newest schema."""
+    with ExitStack() as stack:
+        if request.config.getoption("--postgresql"):
+            databases.current = databases.OnPostgreSQL(stack.enter_context(given_or_own()))
+        folder = tmp_path_factory.mktemp("template")
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("TASKDECK_DATA", str(folder))
+        for name, value in databases.current.empty().items():
+            patch.setenv(name, value)
         _forget()
-        db.upgrade()
+        schema.upgrade()
         db.dispose()
         _forget()
-    return folder / "taskdeck.db"
+        databases.current.keep(folder)
+        patch.undo()
+        yield databases.current
 
 
 @pytest.fixture(autouse=True)
-def data(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The data folder of this test, with a migrated and empty database in it."""
+def data(
+    tmp_path: Path, request: pytest.FixtureRequest, database: databases.Database, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """The data folder of this test, with a migrated and empty database."""
     folder = tmp_path / "data"
     folder.mkdir()
-    shutil.copy(migrated, folder / "taskdeck.db")
+    environment = database.fresh(folder) if _has_database(request.node) else None
+    for name, value in (environment or {}).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("TASKDECK_DATA", str(folder))
     monkeypatch.setenv("TASKDECK_AGENTS", str(tmp_path / "agents.toml"))
     monkeypatch.setattr(people, "ROUNDS", 4)  # bcrypt at its cheapest
@@ -56,6 +104,52 @@ def data(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     yield folder
     db.dispose()
     _forget()
+    if environment is not None:
+        database.drop(environment)
+
+
+@pytest.fixture
+def postgresql(data: Path, database: databases.Database) -> Present:
+    """This test's database. Whoever takes it is about PostgreSQL alone, and left out of a run on SQLite."""
+    assert isinstance(database, databases.OnPostgreSQL)
+    return Present(database)
+
+
+@pytest.fixture
+def sqlite_file(data: Path) -> Path:
+    """This test's database. Whoever takes it is about SQLite alone, and left out of a run on PostgreSQL."""
+    return data / "taskdeck.db"
+
+
+@pytest.fixture
+def settle(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Set variables, or with None delete them, and have the settings read anew."""
+
+    def change(**variables: str | None) -> None:
+        for name, value in variables.items():
+            if value is None:
+                monkeypatch.delenv(name, raising=False)
+            else:
+                monkeypatch.setenv(name, value)
+        config.settings.cache_clear()
+
+    return change
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[None]]:
+    """For the length of a ``with``, the settings lead to a database that does not answer."""
+
+    @contextmanager
+    def lead() -> Iterator[None]:
+        with monkeypatch.context() as patch:
+            for name, value in databases.current.nowhere(tmp_path).items():
+                patch.setenv(name, value)
+            config.settings.cache_clear()
+            yield
+        config.settings.cache_clear()
+
+    return lead
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from random import sample
 import httpx
 import psutil
 
+from tests import databases
+
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -45,12 +47,16 @@ class Server:
         self.repositories = folder / "repositories"  # what may be cloned
         self.repositories.mkdir(parents=True, exist_ok=True)
         (folder / "agents.toml").write_text(f'[repositories]\nlocal_roots = ["{self.repositories}"]\n')
-        self.environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
-        self.environment |= {
-            "TASKDECK_DATA": str(folder / "data"),
-            "TASKDECK_AGENTS": str(folder / "agents.toml"),
-            "PORT": str(self.port),
-        } | dict(settings or {})
+        self.environment = {name: value for name, value in os.environ.items() if name not in databases.LOGINS}
+        self.environment |= (
+            databases.current.present()
+            | {
+                "TASKDECK_DATA": str(folder / "data"),
+                "TASKDECK_AGENTS": str(folder / "agents.toml"),
+                "PORT": str(self.port),
+            }
+            | dict(settings or {})
+        )
         self._command = [*before, sys.executable, "-m", *command.format(port=self.port).split()]
         self._output = folder / "server.log"
 

@@ -2,6 +2,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from string import Template
 from uuid import UUID
@@ -14,9 +15,11 @@ from alembic.util import CommandError
 from sqlalchemy import inspect, text, update
 from sqlalchemy.exc import IntegrityError
 
-from core import config, db, listing, logs, tasks
+from core import db, listing, logs, schema, tasks
 from core.models import Artifact, EndReason, Owned, Role, Task, TaskLog
-from core.ownership import Actor, acting_as_system
+from core.ownership import Actor
+from tests import databases
+from tests.databases import unguarded
 
 ROOT = Path(db.__file__).parent.parent
 
@@ -38,11 +41,12 @@ OLD = ("users", "auth_sessions", "api_tokens", "tasks", "task_logs", "artifacts"
 #: Two people and three tasks, as the first release wrote them.
 ROWS = Template("""
 INSERT INTO users VALUES
-    ('$ada', 'a', 'a@example.org', 'A', 'hash', 'admin', 1, 0, '$day', '$day'),
-    ('$bob', 'b', 'b@example.org', 'B', 'hash', 'member', 1, 3, '$day', '$day');
+    ('$ada', 'a', 'a@example.org', 'A', 'hash', 'admin', true, 0, '$day', '$day'),
+    ('$bob', 'b', 'b@example.org', 'B', 'hash', 'member', true, 3, '$day', '$day');
 INSERT INTO auth_sessions VALUES ('$id', '$ada', 0, '$day', '$day', NULL, NULL);
-INSERT INTO api_tokens VALUES (1, '$bob', 'laptop', 'tsk_', 'digest', 'write', '$day', '$day', NULL, NULL);
-INSERT INTO tasks (id, user_id, status, progress, prompt, end_reason, created_at, updated_at, log_count) VALUES
+INSERT INTO api_tokens $numbered VALUES (1, '$bob', 'laptop', 'tsk_', 'digest', 'write', '$day', '$day', NULL, NULL);
+INSERT INTO tasks (id, user_id, status, progress, prompt, end_reason, created_at, updated_at, log_count) $numbered
+VALUES
     (1, '$ada', 'completed', 100, 'It''s done \u202e', 'completed', '$day', '2026-01-09 01:02:03.456789', 0),
     (2, '$ada', 'pending', 0, 'waits', NULL, '$day', '$day', 0),
     (9, '$bob', 'error', 30, 'too slow', 'timed_out', '$day', '$day', 2);
@@ -50,69 +54,89 @@ INSERT INTO task_logs VALUES
     (9, 1, '$bob', '$day', 'info', 'the beginning'),
     (9, 2, '$bob', '$day', 'error', 'the end');
 INSERT INTO artifacts VALUES (1, 'report.md', '$ada', 5, '$digest', 'text/markdown');
-""").substitute(ada="a" * 32, bob="b" * 32, id="c" * 32, digest="0" * 64, day="2026-01-01 00:00:00.000000")
+""")
+VALUES = {"ada": "a" * 32, "bob": "b" * 32, "id": "c" * 32, "digest": "0" * 64, "day": "2026-01-01 00:00:00.000000"}
+
+#: A number that is given, and the next one that is not: of itself on SQLite.
+NUMBERED = {"sqlite": "", "postgresql": "OVERRIDING SYSTEM VALUE"}
+COUNT_ON = {
+    "sqlite": (),
+    "postgresql": ("SELECT setval('tasks_id_seq', 9)", "SELECT setval('api_tokens_id_seq', 1)"),
+}
+
+TRIGGERS = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
+}
 
 
 def rows_of(names: tuple[str, ...]) -> dict[str, list[tuple[object, ...]]]:
     """Every row of these tables, in the columns of the first release."""
-    with db.engine().connect() as connection:
+    with databases.current.unguarded().connect() as connection:
         return {
-            name: [
-                tuple(value for key, value in row._mapping.items() if key != "extension")
-                for row in connection.execute(text(f"SELECT * FROM {name} ORDER BY rowid"))  # noqa: S608
-            ]
+            name: sorted(
+                (
+                    tuple(value for key, value in row._mapping.items() if key != "extension")
+                    for row in connection.execute(text(f"SELECT * FROM {name}"))  # noqa: S608
+                ),
+                key=repr,
+            )
             for name in names
         }
 
 
 def columns(table: str) -> list[str]:
-    with db.engine().connect() as connection:
+    with databases.current.unguarded().connect() as connection:
         return [column["name"] for column in inspect(connection).get_columns(table)]
 
 
 @pytest.fixture
-def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder without a database, which the settings now point to."""
-    folder = tmp_path / "empty"
-    monkeypatch.setenv("TASKDECK_DATA", str(folder))
-    config.settings.cache_clear()
-    return folder
+def empty(tmp_path: Path, database: databases.Database, settle: Callable[..., None]) -> Iterator[None]:
+    """The settings now lead to a database without a table."""
+    environment, before = database.empty(), database.present()
+    settle(TASKDECK_DATA=str(tmp_path / "empty"), **environment)
+    yield
+    db.dispose()
+    database.drop(environment)
+    settle(**before)
 
 
-def alembic(scripts: Path = db.MIGRATIONS) -> Config:
+def alembic(scripts: Path = schema.MIGRATIONS) -> Config:
     made = Config()
     made.set_main_option("script_location", str(scripts))
     return made
 
 
 @pytest.fixture
-def old(empty: Path) -> None:
+def old(empty: None) -> None:
     """A database of the first release with rows in it."""
     command.upgrade(alembic(), "0001")
-    with db.engine().begin() as connection:
-        for statement in ROWS.strip().split(";\n"):
+    with databases.current.unguarded().begin() as connection:
+        kind = connection.dialect.name
+        rows = ROWS.substitute(VALUES, numbered=NUMBERED[kind])
+        for statement in (*rows.strip().removesuffix(";").split(";\n"), *COUNT_ON[kind]):
             connection.exec_driver_sql(statement)
 
 
 def tables() -> set[str]:
-    with db.engine().connect() as connection:
+    with databases.current.unguarded().connect() as connection:
         return set(inspect(connection).get_table_names())
 
 
 def triggers() -> set[str]:
-    with db.engine().connect() as connection:
-        return set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")))
+    with databases.current.unguarded().connect() as connection:
+        return set(connection.scalars(text(TRIGGERS[connection.dialect.name])))
 
 
-def test_an_upgraded_empty_database_has_exactly_what_the_models_say(empty: Path) -> None:
-    db.upgrade()
+def test_an_upgraded_empty_database_has_exactly_what_the_models_say(empty: None) -> None:
+    schema.upgrade()
     command.check(alembic())  # raises when a difference would need another revision
     assert tables() == {*db.Base.metadata.tables, "alembic_version"}
 
 
-def test_the_check_above_would_see_a_difference(empty: Path) -> None:
-    db.upgrade()
-    with db.engine().connect() as connection, connection.begin():
+def test_the_check_above_would_see_a_difference(empty: None) -> None:
+    schema.upgrade()
+    with databases.current.unguarded().connect() as connection, connection.begin():
         connection.execute(text("ALTER TABLE users DROP COLUMN name"))
     with pytest.raises(CommandError):
         command.check(alembic())
@@ -120,57 +144,58 @@ def test_the_check_above_would_see_a_difference(empty: Path) -> None:
 
 def test_an_upgrade_of_the_newest_schema_changes_nothing_and_keeps_the_rows(ada: Actor) -> None:
     def rows() -> tuple[object, ...]:
-        with db.engine().connect() as connection:
-            everything = connection.execute(text("SELECT type, name, sql FROM sqlite_master ORDER BY name")).all()
-            return (*everything, connection.execute(text("SELECT username FROM users")).scalar_one())
+        with unguarded() as session:
+            return databases.current.state(), session.execute(text("SELECT username FROM users")).scalar_one()
 
     before = rows()
-    db.upgrade()
+    schema.upgrade()
     assert rows() == before
     assert before[-1] == "ada"
 
 
+@pytest.mark.usefixtures("sqlite_file")
 def test_every_owned_table_has_the_trigger_that_keeps_its_owner() -> None:
     owned = {mapper.local_table.name for mapper in db.Base.registry.mappers if issubclass(mapper.class_, Owned)}
     assert owned >= {"tasks", "task_logs", "artifacts"}
     assert triggers() == {f"{table}_owner_is_immutable" for table in owned}
 
 
-def test_a_downgrade_to_the_beginning_leaves_no_table_and_can_be_upgraded_again(empty: Path) -> None:
-    db.upgrade()
+def test_a_downgrade_to_the_beginning_leaves_no_table_and_can_be_upgraded_again(empty: None) -> None:
+    schema.upgrade()
     command.downgrade(alembic(), "base")
     assert tables() == {"alembic_version"}
     assert triggers() == set()
-    db.upgrade()
+    schema.upgrade()
     command.check(alembic())
 
 
 @pytest.mark.parametrize("before", ["empty", "newest"])
 def test_a_failing_revision_leaves_nothing_behind(
-    before: str, empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    before: str, empty: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if before == "newest":
-        db.upgrade()
+        schema.upgrade()
     at_first = tables()
     scripts = tmp_path / "migrations"
-    shutil.copytree(db.MIGRATIONS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(schema.MIGRATIONS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
     newest = str(ScriptDirectory.from_config(alembic()).get_current_head())
     (scripts / "versions" / "9999_fails.py").write_text(FAILS.replace("NEWEST", newest))
-    monkeypatch.setattr(db, "MIGRATIONS", scripts)
+    monkeypatch.setattr(schema, "MIGRATIONS", scripts)
     with pytest.raises(RuntimeError, match="this revision fails"):
-        db.upgrade()
+        schema.upgrade()
     assert tables() == at_first
 
 
+@pytest.mark.usefixtures("sqlite_file")
 def test_a_revision_that_breaks_a_reference_is_not_committed(ada: Actor) -> None:
     with pytest.raises(RuntimeError, match="broken reference in table auth_sessions"), db.migrating() as connection:
         connection.execute(text("INSERT INTO auth_sessions VALUES ('s', 'nobody', 0, 0, 0, NULL, NULL)"))
-    with db.engine().connect() as connection:
+    with databases.current.unguarded().connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM auth_sessions")).scalar() == 0
         assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
 
 
-def test_six_processes_that_race_on_an_empty_database_all_succeed(empty: Path) -> None:
+def test_six_processes_that_race_on_an_empty_database_all_succeed(empty: None) -> None:
     racers = [
         subprocess.Popen(
             [sys.executable, "-m", "core", "db", "upgrade"],
@@ -190,25 +215,26 @@ def test_six_processes_that_race_on_an_empty_database_all_succeed(empty: Path) -
 def test_an_extension_is_added_to_a_database_with_rows_which_keeps_them_all(old: None) -> None:
     before, guards = rows_of(OLD), triggers()
     assert [len(rows) for rows in before.values()] == [2, 1, 1, 3, 2, 1]
-    assert len(guards) == 3
-    db.upgrade()
+    assert len(guards) == (0 if db.is_postgresql() else 3)
+    schema.upgrade()
     assert rows_of(OLD) == before
     assert triggers() == guards
     command.check(alembic())
-    with db.engine().connect() as connection:
+    with databases.current.unguarded().connect() as connection:
         assert connection.scalars(text("SELECT extension FROM tasks")).all() == [0, 0, 0]
 
 
+@pytest.mark.usefixtures("sqlite_file")
 @pytest.mark.parametrize("model", [Task, TaskLog, Artifact])
 def test_the_triggers_still_work_on_an_upgraded_database(model: type[Owned], old: None) -> None:
-    db.upgrade()
-    with pytest.raises(IntegrityError, match="the owner of a row never changes"), acting_as_system() as session:
+    schema.upgrade()
+    with pytest.raises(IntegrityError, match="the owner of a row never changes"), unguarded() as session:
         session.execute(update(model).values(user_id=UUID("d" * 32)))
 
 
 def test_the_way_back_from_the_extension_keeps_every_row_and_trigger(old: None) -> None:
     before, guards, first = rows_of(OLD), triggers(), columns("tasks")
-    db.upgrade()
+    schema.upgrade()
     assert columns("tasks") == [*first, "extension"]
     command.downgrade(alembic(), "0001")
     assert columns("tasks") == first
@@ -217,7 +243,7 @@ def test_the_way_back_from_the_extension_keeps_every_row_and_trigger(old: None) 
 
 
 def test_the_product_works_on_an_upgraded_database(old: None) -> None:
-    db.upgrade()
+    schema.upgrade()
     ada, bob = (Actor(UUID(letter * 32), letter, letter, letter, Role.MEMBER) for letter in "ab")
     assert [(task.id, task.extension) for task in listing.page(ada).tasks] == [(2, 0), (1, 0)]
     assert tasks.cancel(ada, 2).end_reason is EndReason.CANCELLED

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import InvalidInput
 from core.models import Role, User
-from core.ownership import Actor, acting_as_system
+from core.ownership import Actor, acting_as_nobody
 
 #: bcrypt's cost; 12 takes about 0.25 s on the machine it was measured on.
 ROUNDS = 12
@@ -40,7 +40,7 @@ def add(username: str, email: str, name: str, password: str, role: Role = Role.M
     Raises InvalidInput for a malformed or taken username or e-mail address, and for a weak password.
     """
     user = _checked(username, email, name, password, role)
-    with acting_as_system() as session:
+    with acting_as_nobody() as session:
         _insert(session, user)
     return actor(user)
 
@@ -48,7 +48,7 @@ def add(username: str, email: str, name: str, password: str, role: Role = Role.M
 def add_first(username: str, email: str, name: str, password: str) -> Actor:
     """Create the first account, an admin. Raises InvalidInput when there is an account already."""
     user = _checked(username, email, name, password, Role.ADMIN)
-    with acting_as_system() as session:
+    with acting_as_nobody(alone=True) as session:
         if session.scalar(select(func.count()).select_from(User)):
             raise InvalidInput("Taskdeck is already set up: sign in, or ask an admin for an account.")
         _insert(session, user)
@@ -57,26 +57,26 @@ def add_first(username: str, email: str, name: str, password: str) -> Actor:
 
 def exist() -> bool:
     """Whether anybody has an account."""
-    with acting_as_system(reading=True) as session:
+    with acting_as_nobody(reading=True) as session:
         return session.scalar(select(User.id).limit(1)) is not None
 
 
 def find(username: str) -> Actor | None:
     """The active person with this username."""
-    with acting_as_system(reading=True) as session:
+    with acting_as_nobody(reading=True) as session:
         user = session.scalar(select(User).where(User.username == fold(username), User.is_active))
         return actor(user) if user else None
 
 
 def everyone() -> list[tuple[Actor, bool]]:
     """All accounts by username, each with whether it is active."""
-    with acting_as_system(reading=True) as session:
+    with acting_as_nobody(reading=True) as session:
         return [(actor(user), user.is_active) for user in session.scalars(select(User).order_by(User.username))]
 
 
 def verify(username: str, password: str) -> Actor | None:
     """The person, if the password is right and the account active; the same time passes in every other case."""
-    with acting_as_system(reading=True) as session:
+    with acting_as_nobody(reading=True) as session:
         user = session.scalar(select(User).where(User.username == fold(username)))
     matches = _matches(password, user.password_hash if user else _nobodys_hash(ROUNDS))
     return actor(user) if user and matches and user.is_active else None

@@ -15,7 +15,7 @@ from core.auth import people
 from core.config import signing_secret
 from core.errors import InvalidInput
 from core.models import AuthSession, User
-from core.ownership import Actor, acting_as_system
+from core.ownership import Actor, acting_as_nobody
 
 LIFETIME = timedelta(days=14)
 TICKET_SECONDS = 60
@@ -24,7 +24,7 @@ COOKIE = "taskdeck_session"
 
 def start(actor: Actor) -> UUID:
     """Begin a session of a person whose password was right; its id."""
-    with acting_as_system() as session:
+    with acting_as_nobody() as session:
         session.execute(delete(AuthSession).where(AuthSession.user_id == actor.id, AuthSession.expires_at <= db.now()))
         user = session.get_one(User, actor.id)
         row = AuthSession(user_id=actor.id, epoch=user.session_epoch, expires_at=db.now() + LIFETIME)
@@ -35,7 +35,7 @@ def start(actor: Actor) -> UUID:
 
 def person(session_id: UUID, *, now: datetime | None = None) -> Actor | None:
     """Whose session this is, if it is neither over nor revoked and the account still stands."""
-    with acting_as_system(reading=True) as session:
+    with acting_as_nobody(reading=True) as session:
         row = session.get(AuthSession, session_id)
         if row is None or row.revoked_at or row.expires_at <= (now or db.now()):
             return None
@@ -45,7 +45,7 @@ def person(session_id: UUID, *, now: datetime | None = None) -> Actor | None:
 
 def end(session_id: UUID) -> None:
     """Revoke a session; every tab and the cookie are out with the next look."""
-    with acting_as_system() as session:
+    with acting_as_nobody() as session:
         session.execute(
             update(AuthSession)
             .where(AuthSession.id == session_id, AuthSession.revoked_at.is_(None))
@@ -64,7 +64,7 @@ def redeem(ticket: str) -> str:
         session_id = UUID(_tickets().loads(ticket, max_age=TICKET_SECONDS))
     except (BadSignature, UnicodeEncodeError):
         raise InvalidInput("This sign-in ticket is not valid: sign in again.") from None
-    with acting_as_system() as session:
+    with acting_as_nobody() as session:
         first = session.execute(
             update(AuthSession)
             .where(AuthSession.id == session_id, AuthSession.redeemed_at.is_(None), AuthSession.revoked_at.is_(None))

@@ -12,7 +12,7 @@ from core import db
 from core.auth import people
 from core.errors import InvalidInput
 from core.models import ApiToken, TokenScope
-from core.ownership import Actor, acting_as_system
+from core.ownership import Actor, acting_as_nobody
 
 PREFIX = "tsk_"
 SHOWN_CHARACTERS = 12
@@ -37,7 +37,7 @@ def create(actor: Actor, label: str, scope: TokenScope = TokenScope.WRITE) -> st
         scope=scope,
         expires_at=db.now() + LIFETIME,
     )
-    with acting_as_system() as session:
+    with acting_as_nobody() as session:
         session.add(row)
     return token
 
@@ -55,7 +55,7 @@ class Known:
 def person(token: str, *, now: datetime | None = None) -> Known | None:
     """Whose token this is; None when it is unknown, expired or revoked. It only reads, so it waits for no writer."""
     now = now or db.now()
-    with acting_as_system(reading=True) as session:
+    with acting_as_nobody(reading=True) as session:
         row = session.scalar(select(ApiToken).where(ApiToken.token_hash == _digest(token)))
         if row is None or row.revoked_at or row.expires_at <= now:
             return None
@@ -68,7 +68,7 @@ def person(token: str, *, now: datetime | None = None) -> Known | None:
 
 def note_use(token_id: int) -> None:
     """Remember that a token was used just now; when the database is busy, the next use will be remembered."""
-    with suppress(*db.Unavailable), acting_as_system() as session:
+    with suppress(*db.Unavailable), acting_as_nobody() as session:
         session.execute(update(ApiToken).where(ApiToken.id == token_id).values(last_used_at=db.now()))
 
 

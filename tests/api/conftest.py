@@ -1,9 +1,8 @@
 """The API as app.py composes it, its callers, and rows made straight through the models."""
 
 import socket
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,15 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from api.routes import create_api
-from core import claims, config, db, dispatch, tasks
+from core import claims, db, dispatch, tasks
 from core.agents import catalog
 from core.auth import sessions
 from core.models import EndReason, LogType, Task, TaskLog, TaskStatus
-from core.ownership import Actor, acting_as_system
+from core.ownership import Actor
+from tests import databases
 from tests.api.calls import Caller
 from tests.api.streams import PATIENCE, Event, Opened, events
+from tests.databases import unguarded
 
 MakeTask = Callable[..., int]
 
@@ -114,7 +115,7 @@ def make_task() -> MakeTask:
     def make(owner: Actor, status: str = "pending", *, entries: int = 0, **values: Any) -> int:
         reason = {"completed": EndReason.COMPLETED, "error": EndReason.FAILED}.get(status)
         row = {"prompt": "Count", "selected_agent": "data-processor", "end_reason": reason} | values
-        with acting_as_system() as session:
+        with unguarded() as session:
             task = Task(user_id=owner.id, status=TaskStatus(status), log_count=entries, **row)
             session.add(task)
             session.flush()
@@ -143,20 +144,18 @@ def extension(tmp_path: Path) -> float:
 
 
 @pytest.fixture
-def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on the configured database is a folder, which nothing can open as one."""
+def away(nowhere: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """From now on the configured database does not answer."""
     db.dispose()
-    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}")
-    config.settings.cache_clear()
+    with nowhere():
+        yield
 
 
 @pytest.fixture
 def locked(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Another process holds the database's write lock, and nobody waits long for it."""
+    """Another process keeps everybody from writing, and nobody waits long for it."""
     monkeypatch.setattr(db, "LOCK_WAIT", 0.05)
     db.dispose()
-    with closing(sqlite3.connect(data / "taskdeck.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    with databases.current.locked():
         yield
-        other.execute("ROLLBACK")
     db.dispose()

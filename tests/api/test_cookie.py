@@ -10,9 +10,10 @@ from core import db
 from core.auth import sessions
 from core.config import signing_secret
 from core.models import AuthSession, Task, User
-from core.ownership import Actor, acting_as_system
+from core.ownership import Actor
 from tests.api.calls import NEW, ORIGIN, Caller, refused_as_unknown, rows, sentence, stored
 from tests.api.conftest import MakeTask
+from tests.databases import unguarded
 
 HOST = ORIGIN.removeprefix("http://")
 JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ."
@@ -50,7 +51,7 @@ def test_a_cookie_ends_with_its_session_or_its_person(
 ) -> None:
     own_page = by_cookie.having(Sec_Fetch_Site="same-origin")
     assert own_page.get("/tasks").status_code == 200
-    with acting_as_system() as session:
+    with unguarded() as session:
         match change:
             case "revoked":
                 session.execute(update(AuthSession).values(revoked_at=db.now()))

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,12 +15,13 @@ from fastapi import FastAPI
 from sqlalchemy import update
 
 from api import events as product
-from core import claims, config, db, tasks
+from core import claims, db, tasks
 from core.auth import sessions
 from core.claims import Entry
 from core.models import ApiToken, AuthSession, EndReason, LogType, User
-from core.ownership import Actor, acting_as_system
+from core.ownership import Actor
 from tests.api.streams import PATIENCE, Opened, events, until
+from tests.databases import unguarded
 from tests.server import ROOT
 
 #: As another server on the same database: takes the task, says a line for each that it reads, and ends.
@@ -173,7 +174,7 @@ def test_a_stream_ends_when_its_token_is_nobodys_any_more(
     monkeypatch.setattr(product, "KNOWN_SECONDS", 0.1)
     with opened(running.task_id) as stream:
         until(stream, "task")
-        with acting_as_system() as session:
+        with unguarded() as session:
             match change:
                 case "revoked":
                     session.execute(update(ApiToken).values(revoked_at=db.now()))
@@ -190,7 +191,7 @@ def test_a_stream_ends_when_its_person_signs_out(
     monkeypatch.setattr(product, "KNOWN_SECONDS", 0.1)
     with opened(running.task_id, headers={"Cookie": f"{sessions.COOKIE}={cookie}"}) as stream:
         until(stream, "task")
-        with acting_as_system() as session:
+        with unguarded() as session:
             session.execute(update(AuthSession).values(revoked_at=db.now()))
         assert [(event.name, event.data) for event in stream] == [("end", {"reason": "signed out"})]
 
@@ -218,16 +219,16 @@ def test_a_server_that_closes_ends_its_streams_without_an_end_of_the_task(
 
 
 def test_a_stream_outlives_a_database_that_is_away_for_a_while(
-    opened: Opened, running: claims.Claim, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+    opened: Opened,
+    running: claims.Claim,
+    nowhere: Callable[[], AbstractContextManager[None]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(product, "LOOK_SECONDS", 0.05)
     with opened(running.task_id) as stream:
         until(stream, "task")
-        with monkeypatch.context() as patch:
-            patch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}")
-            config.settings.cache_clear()
+        with nowhere():
             time.sleep(0.5)
-        config.settings.cache_clear()
         say(running, "back again")
         assert until(stream, "entry").data["message"] == "back again"
 

@@ -111,6 +111,7 @@ def test_a_scheduler_that_cannot_reach_the_database_is_degraded_though_it_can_be
     assert anybody.get("/health").json()["status"] == "ok"
 
 
+@pytest.mark.usefixtures("sqlite_file")  # PostgreSQL has no lock that all writers need
 def test_an_idle_server_is_degraded_while_nothing_can_be_written(
     anybody: Caller, scheduler: Scheduler, eventually: Callable[..., None], request: pytest.FixtureRequest
 ) -> None:

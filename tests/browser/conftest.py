@@ -7,18 +7,21 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests import databases
 from tests.browser import chromium
 from tests.server import Server
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for the tests of a file."""
-    made = Server(tmp_path_factory.mktemp("server"))
+def server(tmp_path_factory: pytest.TempPathFactory, database: databases.Database) -> Iterator[Server]:
+    """One server for the tests of a file, on a database that it finds empty."""
+    environment = database.empty()
+    made = Server(tmp_path_factory.mktemp("server"), environment)
     made.start()
     yield made
     assert made.stop() in (0, -signal.SIGTERM), made.said()
     assert "Traceback" not in made.said(), made.said()
+    database.drop(environment)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What several tests of core share: lives of tasks, schedulers, a locked database, real git repositories."""
 
 import os
-import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from core.models import LogType, TaskLog
 from core.ownership import Actor
 from core.scheduler import Scheduler
 from core.task_logger import TaskLogger
+from tests import databases
 from tests.core.living import Hand, Life, Wall, claimed
 
 
@@ -59,7 +59,7 @@ def start(data: Path) -> Iterator[Callable[..., Scheduler]]:
 
 @pytest.fixture
 def lock(data: Path) -> Iterator[Callable[[float], Callable[[], None]]]:
-    """Let another program hold the database's write lock, for some seconds or until the returned call."""
+    """Let another program keep everybody from writing, for some seconds or until the returned call."""
     threads: list[threading.Thread] = []
     releases: list[threading.Event] = []
 
@@ -67,12 +67,9 @@ def lock(data: Path) -> Iterator[Callable[[float], Callable[[], None]]]:
         held, released = threading.Event(), threading.Event()
 
         def keep() -> None:
-            connection = sqlite3.connect(data / "taskdeck.db", isolation_level=None)
-            connection.execute("BEGIN IMMEDIATE")
-            held.set()
-            released.wait(seconds)
-            connection.execute("ROLLBACK")
-            connection.close()
+            with databases.current.locked():
+                held.set()
+                released.wait(seconds)
 
         threads.append(threading.Thread(target=keep))
         releases.append(released)

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -10,13 +11,15 @@ from typing import NoReturn
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import QueuePool
 
-from core import claims, logs, processor, tasks
+from core import claims, db, logs, processor, tasks
 from core.claims import Claim
 from core.config import Settings
 from core.models import EndReason, LogType, Task, TaskLog
-from core.ownership import Actor, acting_as_system
+from core.ownership import Actor
 from core.scheduler import Scheduler
+from tests.databases import unguarded
 
 #: The beginning of an agent's code that speaks in events.
 SAY = "import json, sys\ndef say(**event): print(json.dumps(event), flush=True)\n"
@@ -111,9 +114,17 @@ def ended(actor: Actor, reason: EndReason, prompt: str = "x", now: datetime | No
     return task
 
 
+def take_every_connection(stack: ExitStack) -> None:
+    """Leave people none of theirs."""
+    pool = db.engine().pool
+    assert isinstance(pool, QueuePool)
+    for _ in range(pool.size() + pool._max_overflow):
+        stack.enter_context(db.engine().connect())
+
+
 def row_counts() -> tuple[int | None, int | None]:
     """How many tasks and log entries there are, of everybody."""
-    with acting_as_system(reading=True) as session:
+    with unguarded() as session:
         return session.scalar(select(func.count(Task.id))), session.scalar(select(func.count(TaskLog.seq)))
 
 

@@ -1,19 +1,23 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
-from core import db
-from core.models import ApiToken, TaskStatus, TokenScope, User
-from core.ownership import Actor, acting_as_system
+from core import db, tasks
+from core.models import ApiToken, Task, TaskStatus, TokenScope, User
+from core.ownership import Actor, acting_as_nobody, acting_as_system
+from tests.core.living import take_every_connection
+from tests.databases import unguarded
+
+Lock = Callable[[float], Callable[[], None]]
 
 
+@pytest.mark.usefixtures("sqlite_file")
 def test_every_connection_waits_for_writers_and_checks_references() -> None:
     with db.engine().connect() as connection:
         pragmas = [
@@ -25,11 +29,11 @@ def test_every_connection_waits_for_writers_and_checks_references() -> None:
 
 def test_a_time_comes_back_aware_and_in_utc_whatever_zone_it_had(ada: Actor) -> None:
     moment = datetime(2026, 3, 1, 12, 30, 15, 123456, timezone(timedelta(hours=5)))
-    with acting_as_system() as session:
+    with unguarded() as session:
         session.add(
             ApiToken(user_id=ada.id, name="n", prefix="p", token_hash="h", scope=TokenScope.READ, expires_at=moment)
         )
-    with acting_as_system(reading=True) as session:
+    with unguarded() as session:
         stored = session.scalars(select(ApiToken.expires_at)).one()
     assert stored == moment
     assert stored.tzinfo is UTC
@@ -37,35 +41,34 @@ def test_a_time_comes_back_aware_and_in_utc_whatever_zone_it_had(ada: Actor) -> 
 
 
 def test_a_reader_does_not_wait_for_a_writer_and_sees_what_is_committed(ada: Actor) -> None:
-    with acting_as_system() as writer:
+    with unguarded() as writer:
         writer.get_one(User, ada.id).name = "Changed"
         writer.flush()
-        with acting_as_system(reading=True) as reader:
+        with unguarded() as reader:
             assert reader.get_one(User, ada.id).name == "Ada"
-    with acting_as_system(reading=True) as reader:
+    with unguarded() as reader:
         assert reader.get_one(User, ada.id).name == "Changed"
 
 
 def test_writers_that_read_first_follow_one_another_and_lose_nothing(ada: Actor) -> None:
     def count_up(_: int) -> None:
-        with acting_as_system() as session:
-            session.get_one(User, ada.id).session_epoch += 1
+        with acting_as_nobody() as session:
+            session.get_one(User, ada.id, with_for_update=True).session_epoch += 1
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(count_up, range(80)))
-    with acting_as_system(reading=True) as session:
+    with unguarded() as session:
         assert session.get_one(User, ada.id).session_epoch == 80
 
 
-def test_ping_says_when_the_database_is_away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_ping_says_when_the_database_is_away(nowhere: Callable[[], AbstractContextManager[None]]) -> None:
     db.ping(1)
-    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}")  # a folder is no database
-    db.settings.cache_clear()
-    with pytest.raises(db.Unavailable):
+    with nowhere(), pytest.raises(db.Unavailable):
         db.ping(1)
 
 
-def test_ping_wants_to_write_and_waits_no_longer_than_it_may(lock: Callable[[float], Callable[[], None]]) -> None:
+@pytest.mark.usefixtures("sqlite_file")  # PostgreSQL has no lock that all writers need
+def test_ping_wants_to_write_and_waits_no_longer_than_it_may(lock: Lock) -> None:
     release = lock(60)
     begun = time.monotonic()
     with pytest.raises(db.Unavailable):
@@ -76,11 +79,11 @@ def test_ping_wants_to_write_and_waits_no_longer_than_it_may(lock: Callable[[flo
 
 
 def test_people_who_use_up_their_connections_leave_the_runners_theirs(ada: Actor) -> None:
+    task = tasks.create(ada, "x")
     with ExitStack() as stack:
-        for _ in range(40):
-            stack.enter_context(db.engine().connect())
-        with acting_as_system(reading=True, pool=db.Pool.RUNNERS) as session:
-            assert session.get_one(User, ada.id).name == "Ada"
+        take_every_connection(stack)
+        with acting_as_system(reading=True) as session:
+            assert session.get_one(Task, task.id).prompt == "x"
 
 
 def test_every_pool_is_closed() -> None:
@@ -92,37 +95,41 @@ def test_every_pool_is_closed() -> None:
     assert [db.engine(pool).pool.checkedin() for pool in db.Pool] == [0, 0]
 
 
-def test_a_database_that_is_locked_for_too_long_counts_as_away(ada: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(db, "LOCK_WAIT", 0.1)
-    with acting_as_system() as session:
-        session.get_one(User, ada.id)  # now it holds the write lock
-        with pytest.raises(OperationalError, match="locked") as caught, acting_as_system() as other:
-            other.get_one(User, ada.id)
+def test_a_database_that_is_locked_for_too_long_counts_as_away(ada: Actor, lock: Lock) -> None:
+    lock(60)
+    with pytest.raises(OperationalError, match="lock") as caught, acting_as_system(wait=0.1) as session:
+        session.execute(update(Task).values(progress=1))
     assert isinstance(caught.value, db.Unavailable)
 
 
 @pytest.mark.parametrize(
     "statement",
     [
-        "INSERT INTO tasks (user_id, prompt, created_at, updated_at, progress) VALUES (:user, 'x', 0, 0, 101)",
-        "INSERT INTO tasks (user_id, prompt, created_at, updated_at) VALUES (:user, '', 0, 0)",
-        "INSERT INTO tasks (user_id, prompt, created_at, updated_at, status) VALUES (:user, 'x', 0, 0, 'done')",
-        "INSERT INTO tasks (user_id, prompt, created_at, updated_at, status) VALUES (:user, 'x', 0, 0, 'completed')",
-        "INSERT INTO tasks (user_id, prompt, created_at, updated_at, end_reason) VALUES (:user, 'x', 0, 0, 'failed')",
-        "INSERT INTO tasks (user_id, prompt, created_at, updated_at) VALUES ('nobody', 'x', 0, 0)",
-        "INSERT INTO task_logs VALUES (77, 1, :user, 0, 'info', 'on a task that is not there')",
+        "INSERT INTO tasks (user_id, prompt, created_at, updated_at, progress) VALUES (:user, 'x', :t, :t, 101)",
+        "INSERT INTO tasks (user_id, prompt, created_at, updated_at) VALUES (:user, '', :t, :t)",
+        "INSERT INTO tasks (user_id, prompt, created_at, updated_at, status) VALUES (:user, 'x', :t, :t, 'done')",
+        "INSERT INTO tasks (user_id, prompt, created_at, updated_at, status) VALUES (:user, 'x', :t, :t, 'completed')",
+        "INSERT INTO tasks (user_id, prompt, created_at, updated_at, end_reason) VALUES (:user, 'x', :t, :t, 'failed')",
+        "INSERT INTO tasks (user_id, prompt, created_at, updated_at) VALUES (:nobody, 'x', :t, :t)",
+        "INSERT INTO task_logs VALUES (77, 1, :user, :t, 'info', 'on a task that is not there')",
         "UPDATE users SET role = 'emperor'",
     ],
 )
 def test_the_database_itself_refuses_what_no_row_may_hold(statement: str, ada: Actor) -> None:
-    with pytest.raises(IntegrityError), acting_as_system() as session:
-        session.execute(text(statement), {"user": ada.id.hex})
+    # A word that is too long for its column is a DataError on PostgreSQL.
+    with pytest.raises((IntegrityError, DataError)), unguarded() as session:
+        session.execute(text(statement), values(ada))
+
+
+def values(actor: Actor) -> dict[str, str]:
+    """Written as SQLite stores them, which PostgreSQL reads, too."""
+    return {"user": actor.id.hex, "nobody": "0" * 32, "t": "2026-01-01 00:00:00.000000"}
 
 
 def test_the_constraint_test_above_would_accept_a_good_row(ada: Actor) -> None:
-    with acting_as_system() as session:
+    with unguarded() as session:
         session.execute(
-            text("INSERT INTO tasks (user_id, prompt, created_at, updated_at) VALUES (:user, 'x', :at, :at)"),
-            {"user": ada.id.hex, "at": "2026-01-01 00:00:00.000000"},
+            text("INSERT INTO tasks (user_id, prompt, created_at, updated_at) VALUES (:user, 'x', :t, :t)"),
+            values(ada),
         )
         assert session.execute(text("SELECT status, progress FROM tasks")).one() == (TaskStatus.PENDING, 0)

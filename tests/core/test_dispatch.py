@@ -92,15 +92,14 @@ def test_every_write_to_a_task_is_news_once_it_can_be_read(ada: Actor) -> None:
     claims.expire(now=db.now() + timedelta(days=1))
     deafen()
     claims.claim("nobody listens any more", 30)
-    assert seen == [
+    assert seen[:-2] == [
         (first.task_id, 3),
         (first.task_id, 5),
         (second.task_id, 3),
         (third.task_id, 3),
         (waits.id, 3),
-        (second.task_id, 4),
-        (fourth.task_id, 3),
     ]
+    assert sorted(seen[-2:]) == [(second.task_id, 4), (fourth.task_id, 3)]  # what expires at once has no order
 
 
 def test_a_claim_is_news_and_what_changes_nothing_is_none(ada: Actor, bob: Actor) -> None:

@@ -14,8 +14,9 @@ from core.agents import catalog
 from core.config import Settings
 from core.errors import Conflict, NotFound
 from core.models import EndReason, LogType, Task, TaskStatus
-from core.ownership import Actor, acting_as_system
+from core.ownership import Actor
 from tests.core.living import Life, claimed, ended, row_counts
+from tests.databases import unguarded
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_a_task_that_is_about_to_reach_its_limit_gets_no_more_time(
 ) -> None:
     allow("claude", 120)
     claim = claimed(ada)
-    with acting_as_system() as session:
+    with unguarded() as session:
         session.execute(update(Task).values(started_at=db.now()))
     task = tasks.find(ada, claim.task_id)
     assert task.started_at

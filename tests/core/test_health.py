@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -6,14 +8,15 @@ from sqlalchemy import update
 from core import claims, db, health, tasks
 from core.health import Load, Runner
 from core.models import EndReason, Task
-from core.ownership import Actor, acting_as_system
+from core.ownership import Actor
 from tests.core.living import claimed, ended
+from tests.databases import unguarded
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def made_at(task_id: int, moment: datetime) -> None:
-    with acting_as_system() as session:
+    with unguarded() as session:
         session.execute(update(Task).where(Task.id == task_id).values(created_at=moment))
 
 
@@ -57,10 +60,8 @@ def test_counting_stops_where_nobody_counts_any_more(ada: Actor, monkeypatch: py
     assert health.load().pending == 4
 
 
-def test_it_says_when_the_database_is_away(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}")  # a folder is no database
-    db.settings.cache_clear()
-    with pytest.raises(db.Unavailable):
+def test_it_says_when_the_database_is_away(nowhere: Callable[[], AbstractContextManager[None]]) -> None:
+    with nowhere(), pytest.raises(db.Unavailable):
         health.load()
 
 

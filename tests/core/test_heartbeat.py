@@ -14,7 +14,8 @@ from core.heartbeat import Heartbeat, OutOfContact, StopRequested
 from core.models import EndReason, Task, TaskLog
 from core.ownership import Actor, acting_as_system
 from core.task_logger import TaskLogger
-from tests.core.living import Hand, away, lose_answer, messages, no_gap
+from tests.core.living import Hand, away, lose_answer, messages, no_gap, take_every_connection
+from tests.databases import unguarded
 
 LEASE = 30.0
 
@@ -116,13 +117,12 @@ def test_people_who_use_up_their_connections_take_no_lease_away(
     beating: Heartbeat, hand: Hand, lease: Callable[[], object], eventually: Callable[..., None]
 ) -> None:
     def renewed() -> bool:
-        with acting_as_system(reading=True, pool=db.Pool.RUNNERS) as session:
+        with acting_as_system(reading=True) as session:
             return session.scalars(select(Task.lease_until)).one() != before
 
     before = lease()
     with ExitStack() as stack:
-        for _ in range(40):
-            stack.enter_context(db.engine().connect())
+        take_every_connection(stack)
         hand.time += 11
         eventually(renewed)
 
@@ -188,7 +188,7 @@ def test_the_owners_wish_to_stop_is_heard_with_its_time(
 
 def test_an_extension_is_heard(beating: Heartbeat, hand: Hand, claim: Claim, eventually: Callable[..., None]) -> None:
     assert beating.extension == 0
-    with acting_as_system() as session:
+    with unguarded() as session:
         session.execute(update(Task).where(Task.id == claim.task_id).values(extension=90.0))
     hand.time += heartbeat.LOOK_SECONDS
     eventually(lambda: beating.extension == 90)

@@ -7,13 +7,14 @@ from sqlalchemy import update
 from core import listing, tasks
 from core.errors import InvalidInput
 from core.models import EndReason, Task, TaskStatus
-from core.ownership import Actor, acting_as_system
+from core.ownership import Actor
 from tests.core.living import ended
+from tests.databases import unguarded
 
 
 def test_tasks_of_the_same_instant_are_paged_each_once_and_newest_first(ada: Actor, bob: Actor) -> None:
     created = [tasks.create(actor, "x").id for _ in range(23) for actor in (ada, bob)][::2]
-    with acting_as_system() as session:
+    with unguarded() as session:
         session.execute(update(Task).values(created_at=tasks.find(ada, created[0]).created_at))
     seen, cursor, pages = [], None, 0
     while cursor or not pages:

@@ -10,6 +10,7 @@ import pytest
 from core.auth import people, tokens
 from core.models import Role, TokenScope
 from core.ownership import Actor
+from tests.databases import Database
 
 ROOT = Path(people.__file__).parents[2]
 PASSWORD = "correct horse battery"
@@ -53,12 +54,16 @@ def test_tokens_create_prints_the_token_alone_and_the_advice_beside_it(ada: Acto
     assert (known.actor, known.scope) == (ada, TokenScope.READ)
 
 
-def test_db_upgrade_makes_an_empty_database_usable(tmp_path: Path) -> None:
-    done = run("db", "upgrade", TASKDECK_DATA=str(tmp_path / "new"))
+def test_db_upgrade_makes_an_empty_database_usable(tmp_path: Path, database: Database) -> None:
+    environment = {"TASKDECK_DATA": str(tmp_path / "new")} | database.empty()
+    done = run("db", "upgrade", **environment)
     assert (done.returncode, done.stdout) == (0, "")
-    assert (tmp_path / "new" / "taskdeck.db").stat().st_size > 0
+    people = run("users", "list", **environment)
+    assert (people.returncode, people.stdout, people.stderr) == (0, "", "")
+    database.drop(environment)
 
 
+@pytest.mark.usefixtures("sqlite_file")
 @pytest.mark.parametrize(
     ("arguments", "stdin", "sentence"),
     [
@@ -86,12 +91,14 @@ def test_a_database_that_cannot_be_opened_is_one_sentence_too(url: str) -> None:
     assert done.stderr.count("\n") == 1, done.stderr[-300:]
 
 
+@pytest.mark.no_database
 def test_a_bad_configuration_is_exit_status_2_and_does_not_show_the_value() -> None:
     done = run("users", "list", TASKDECK_SECRET="hunter2-too-short")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "TASKDECK_SECRET: must be at least 32 bytes long.\n"
 
 
+@pytest.mark.no_database
 @pytest.mark.parametrize(
     "arguments",
     [(), ("users",), ("users", "add"), ("nothing",), ("users", "add", "x", "--email", "e", "--role", "king")],
@@ -102,6 +109,7 @@ def test_a_wrong_call_is_exit_status_2_with_the_usage(arguments: tuple[str, ...]
     assert done.stderr.startswith("usage: python -m core")
 
 
+@pytest.mark.no_database
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [

@@ -1,11 +1,12 @@
 """Bob against every table of Ada's: the walk finds new owned models itself, and fails until `row_for` knows them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, exists, func, insert, literal, select, text, union, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.orm import Session, aliased
 
 from core import db, tasks
@@ -54,9 +55,7 @@ READS: dict[str, Callable[[type[Any]], Any]] = {
     "a subquery": lambda model: select(select(model).subquery().c.user_id),
     "a common table expression": lambda model: select(select(model.user_id).cte().c.user_id),
     "a union": lambda model: union(select(model.user_id), select(model.user_id)),
-    "an expression": lambda model: select(func.lower(model.user_id)),
-    "a join": lambda model: select(model.user_id).join(User, User.id == model.user_id),
-    "a condition on another table": lambda model: select(model.user_id).where(User.id == model.user_id),
+    "an expression": lambda model: select(func.coalesce(model.user_id, None)),
     "a value in the columns": lambda model: select(literal(1)).where(
         select(model.user_id).limit(1).scalar_subquery().is_not(None)
     ),
@@ -104,16 +103,26 @@ def test_nobody_reads_anothers_row_through_an_object_that_is_already_loaded(
 @pytest.mark.parametrize("model", OWNED)
 def test_nobody_updates_or_deletes_anothers_row(model: type[Any], task: Task, ada: Actor, bob: Actor) -> None:
     before = dump()
-    key = {column.name: getattr(model, column.name) for column in model.__mapper__.primary_key}
+    *_, column = model.__table__.columns
+    itself = {column.name: column}
     for statement in (
-        update(model).values(key),  # each column to itself
-        update(model).where(model.user_id == ada.id).values(key),
+        update(model).values(itself),
+        update(model).where(model.user_id == ada.id).values(itself),
         delete(model),
         delete(model).where(model.user_id == ada.id),
     ):
-        with acting_as(bob) as session:
+        with suppress_denial(), acting_as(bob) as session:
             assert session.execute(statement).rowcount == 0  # type: ignore[attr-defined]
-    assert dump() == before
+        assert dump() == before
+
+
+@contextmanager
+def suppress_denial() -> Iterator[None]:
+    """What the code's own rules let pass, PostgreSQL may still refuse for want of a right."""
+    try:
+        yield
+    except ProgrammingError as refused:
+        assert "permission denied for table" in str(refused)
 
 
 @pytest.mark.parametrize("model", OWNED)
@@ -146,9 +155,10 @@ def test_an_owner_never_changes(model: type[Any], task: Task, ada: Actor, bob: A
     before = dump()
     with pytest.raises(OwnershipViolation), acting_as(ada) as session:
         session.scalars(select(model)).first().user_id = bob.id  # type: ignore[union-attr]
-    with pytest.raises(IntegrityError, match="never changes"), acting_as(ada) as session:
+    denied = pytest.raises(DBAPIError, match=r"the owner of a row never changes|permission denied for table")
+    with denied, acting_as(ada) as session:
         session.execute(update(model).values(user_id=bob.id))
-    with pytest.raises(IntegrityError, match="never changes"), acting_as_system() as session:
+    with denied, acting_as_system() as session:
         session.execute(update(model).values(user_id=bob.id))
     assert dump() == before
 
@@ -183,6 +193,10 @@ REFUSED: dict[str, Callable[[Session, Task, Actor], object]] = {
     "the bare connection": lambda session, task, ada: session.connection().execute(text("DELETE FROM tasks")),
     "people": lambda session, task, ada: session.scalars(select(User.password_hash)).all(),
     "a person's role": lambda session, task, ada: session.execute(update(User).values(role=Role.ADMIN)),
+    "a join with people": lambda session, task, ada: session.scalars(
+        select(Task.id).join(User, User.id == Task.user_id)
+    ),
+    "a condition on people": lambda session, task, ada: session.scalars(select(Task.id).where(User.id == Task.user_id)),
     "tokens": lambda session, task, ada: session.scalars(select(ApiToken)).all(),
     "browser sessions": lambda session, task, ada: session.execute(delete(AuthSession)),
     "a new person": lambda session, task, ada: session.add(
@@ -200,12 +214,15 @@ def test_what_cannot_be_limited_to_an_owner_is_refused(way: str, task: Task, ada
 
 
 def test_an_error_in_the_block_rolls_everything_back(ada: Actor) -> None:
+    task = tasks.create(ada, "x")
+    before = dump()
     for way in (acting_as(ada), acting_as_system()):
         with pytest.raises(ZeroDivisionError), way as session:
-            session.add(row_for(Task, ada, 0))
+            session.add(row_for(TaskLog, ada, task.id))
             session.flush()
+            session.execute(update(Task).values(progress=50))
             raise ZeroDivisionError
-    assert dump() == []
+    assert dump() == before
 
 
 def test_one_owners_session_does_not_colour_the_next_ones(task: Task, ada: Actor, bob: Actor) -> None:

@@ -10,15 +10,16 @@ from sqlalchemy.orm import Session
 
 from core import claims, listing, removal, tasks
 from core.models import EndReason, Task, TaskStatus
-from core.ownership import Actor, acting_as, acting_as_system
+from core.ownership import Actor, acting_as
 from core.scheduler import Scheduler
 from tests.core.living import claimed, ended, row_counts
+from tests.databases import unguarded
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def change(*task_ids: int, **values: object) -> None:
-    with acting_as_system() as session:
+    with unguarded() as session:
         session.execute(update(Task).where(Task.id.in_(task_ids)).values(**values))
 
 
@@ -34,7 +35,7 @@ def folders(data: Path) -> set[int]:
 
 def ids() -> set[int]:
     """The tasks of everybody."""
-    with acting_as_system(reading=True) as session:
+    with unguarded() as session:
         return set(session.scalars(select(Task.id)))
 
 

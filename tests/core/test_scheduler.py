@@ -10,9 +10,10 @@ from sqlalchemy import update
 
 from core import claims, db, listing, logs, tasks
 from core.models import EndReason, Task, TaskStatus
-from core.ownership import Actor, acting_as_system
+from core.ownership import Actor
 from core.scheduler import Scheduler
 from tests.core.living import QUICK, SLEEPER, ended, pids
+from tests.databases import unguarded
 
 ORDER = "import sys, time; open({path!r}, 'a').write(sys.stdin.read() + '\\n')"
 
@@ -143,7 +144,7 @@ def test_the_task_of_a_dead_runner_is_interrupted_after_its_lease_and_never_run_
     found = tasks.find(ada, task.id)
     assert (found.end_reason, found.attempt) == (EndReason.INTERRUPTED, 1)
     assert "The runner went away" in logs.after(ada, task.id)[-1].message
-    assert [*data.glob("workspaces/*"), *data.glob("artifacts/*")] == []
+    eventually(lambda: [*data.glob("workspaces/*"), *data.glob("artifacts/*")] == [], 5)  # after the end is written
 
 
 def test_a_running_task_keeps_its_lease_longer_than_one_lease(
@@ -162,6 +163,21 @@ def test_a_running_task_keeps_its_lease_longer_than_one_lease(
     assert tasks.find(ada, task.id).status is TaskStatus.PROCESSING
 
 
+#: Nobody can end a task with the prompt "cursed".
+BREAK = {
+    "sqlite": [
+        "CREATE TRIGGER broken BEFORE UPDATE OF finished_at ON tasks WHEN OLD.prompt = 'cursed' "
+        "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    ],
+    "postgresql": [
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''disk full''; END'",
+        "CREATE TRIGGER broken BEFORE UPDATE OF finished_at ON tasks FOR EACH ROW "
+        "WHEN (OLD.prompt = 'cursed') EXECUTE FUNCTION refuse()",
+    ],
+}
+MEND = {"sqlite": "DROP TRIGGER broken", "postgresql": "DROP TRIGGER broken ON tasks"}
+
+
 def test_an_end_that_cannot_be_written_frees_the_slot(
     start: Callable[..., Scheduler],
     ada: Actor,
@@ -170,18 +186,16 @@ def test_an_end_that_cannot_be_written_frees_the_slot(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     name = script_agent("quick", QUICK)
-    with acting_as_system() as session:
-        session.connection().exec_driver_sql(
-            "CREATE TRIGGER broken BEFORE UPDATE OF finished_at ON tasks WHEN OLD.prompt = 'cursed' "
-            "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
-        )
+    with unguarded() as session:
+        for statement in BREAK[session.get_bind().dialect.name]:
+            session.connection().exec_driver_sql(statement)
     start(concurrency=1, lease=30)
     cursed, other = (tasks.create(ada, prompt, None, name) for prompt in ("cursed", "fine"))
     eventually(lambda: tasks.find(ada, other.id).status is TaskStatus.COMPLETED)
     assert tasks.find(ada, cursed.id).status is TaskStatus.PROCESSING
     assert f"task {cursed.id} could not be ended" in caplog.text
-    with acting_as_system() as session:
-        session.connection().exec_driver_sql("DROP TRIGGER broken")
+    with unguarded() as session:
+        session.connection().exec_driver_sql(MEND[session.get_bind().dialect.name])
         session.execute(update(Task).where(Task.id == cursed.id).values(lease_until=db.now()))
     eventually(lambda: tasks.find(ada, cursed.id).end_reason is EndReason.INTERRUPTED, 6)
 

@@ -2,10 +2,9 @@
 
 import json
 import signal
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from core import db
 from core.agents import agents
 from core.config import Settings
 from core.scheduler import Scheduler
+from tests import databases
 from tests.faults import table
 from tests.scripts import Script
 from tests.server import Server
@@ -88,14 +88,12 @@ def schedule(data: Path) -> Iterator[Callable[..., Scheduler]]:
 
 
 @pytest.fixture
-def locked(data: Path) -> Callable[[], AbstractContextManager[float]]:
-    """Hold the database's write lock, as another program would, for the length of a ``with``; since when."""
+def locked(sqlite_file: Path) -> Callable[[], AbstractContextManager[float]]:
+    """Hold the file's write lock, as another program would, for the length of a ``with``; since when."""
 
     @contextmanager
     def hold() -> Iterator[float]:
-        with closing(sqlite3.connect(data / "taskdeck.db", isolation_level=None, timeout=5)) as outsider:
-            outsider.execute("BEGIN IMMEDIATE")
+        with databases.current.locked():
             yield time.monotonic()
-            outsider.execute("ROLLBACK")
 
     return hold

@@ -15,6 +15,8 @@ import pytest
 from core import db, processor
 from tests.server import Server
 
+pytestmark = pytest.mark.usefixtures("sqlite_file")
+
 SIZE = "24m"
 
 #: Says a line of 1,000 characters every 5 ms, until the file {path} is there; then how many there were.

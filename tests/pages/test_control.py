@@ -11,8 +11,9 @@ from core import claims, config, logs, tasks
 from core.agents import catalog
 from core.db import now
 from core.models import EndReason, Task, TaskStatus
-from core.ownership import Actor, acting_as_system
+from core.ownership import Actor
 from pages import shared
+from tests.databases import unguarded
 from tests.pages.conftest import Open
 from tests.pages.test_task_detail import html, start
 
@@ -75,7 +76,7 @@ def test_more_time_is_not_offered_by_default(open_app: Open, ada: Actor) -> None
 @pytest.mark.parametrize(("ran", "late"), [(239, False), (241, True)])
 def test_the_countdown_turns_amber_at_the_warning(open_app: Open, ada: Actor, ran: int, late: bool) -> None:
     held = start(ada)
-    with acting_as_system() as session:
+    with unguarded() as session:
         session.execute(update(Task).values(started_at=now() - timedelta(seconds=ran)))
     assert ('class="td-late"' in html(open_app(ada, "task_detail", id=str(held.task_id)))) is late
 

@@ -6,18 +6,19 @@ from sqlalchemy import select, update
 from core.auth import people
 from core.errors import InvalidInput
 from core.models import Role, User
-from core.ownership import Actor, acting_as_system
+from core.ownership import Actor
+from tests.databases import unguarded
 
 PASSWORD = "correct horse battery"
 
 
 def stored() -> list[User]:
-    with acting_as_system(reading=True) as session:
+    with unguarded() as session:
         return list(session.scalars(select(User)))
 
 
 def disable(actor: Actor) -> None:
-    with acting_as_system() as session:
+    with unguarded() as session:
         session.execute(update(User).where(User.id == actor.id).values(is_active=False))
 
 
@@ -130,7 +131,7 @@ def test_verify_knows_the_right_password_of_an_active_account_alone(ada: Actor, 
 
 
 def test_a_row_without_a_usable_hash_opens_for_no_password(ada: Actor) -> None:
-    with acting_as_system() as session:
+    with unguarded() as session:
         session.execute(update(User).values(password_hash="!"))
     assert people.verify("ada", "!") is None
 

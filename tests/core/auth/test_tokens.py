@@ -1,24 +1,26 @@
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
-from core import config, db
+from core import db
 from core.auth import tokens
 from core.errors import InvalidInput
 from core.models import ApiToken, TokenScope, User
-from core.ownership import Actor, acting_as_system
+from core.ownership import Actor
+from tests.databases import unguarded
 
 
 def row() -> ApiToken:
-    with acting_as_system(reading=True) as session:
+    with unguarded() as session:
         return session.scalars(select(ApiToken)).one()
 
 
 def change(model: type[Any], **values: object) -> None:
-    with acting_as_system() as session:
+    with unguarded() as session:
         session.execute(update(model).values(**values))
 
 
@@ -88,12 +90,9 @@ def test_the_last_use_is_due_once_a_minute_and_asking_writes_nothing(ada_token: 
 
 
 def test_a_use_is_not_noted_while_the_database_is_away(
-    ada_token: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ada_token: str, nowhere: Callable[[], AbstractContextManager[None]]
 ) -> None:
     token_id = row().id
-    with monkeypatch.context() as patch:
-        patch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}")  # a folder is no database
-        config.settings.cache_clear()
+    with nowhere():
         tokens.note_use(token_id)
-    config.settings.cache_clear()
     assert row().last_used_at is None
