@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import streamlit as st
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 from uvicorn import Server
@@ -15,7 +16,7 @@ from uvicorn import Server
 from api import shutdown
 from api.routes import create_api
 from api.websocket import SameOriginWebSocket
-from core import db, schema
+from core import schema
 from core.agents.catalog import catalog
 from core.auth import setup
 from core.config import settings, signing_secret
@@ -64,8 +65,11 @@ try:
 except (ConfigurationError, OSError) as error:
     sys.stderr.write(f"Taskdeck cannot start. {error}\n")
     sys.exit(2)
-except db.Unavailable:
-    sys.stderr.write("Taskdeck cannot start. The database does not answer, or refuses the login: check DATABASE_URL.\n")
+except SQLAlchemyError:
+    sys.stderr.write(
+        "Taskdeck cannot start. The database does not answer, or refuses the login: check DATABASE_URL, "
+        "WORKER_DATABASE_URL and MIGRATION_DATABASE_URL.\n"
+    )
     sys.exit(2)
 
 api = create_api()

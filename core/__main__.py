@@ -30,7 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except (OSError, *db.Unavailable):
         print(
-            "The database cannot be opened: check DATABASE_URL, TASKDECK_DATA and who may write there.", file=sys.stderr
+            "The database cannot be opened: check DATABASE_URL, WORKER_DATABASE_URL, MIGRATION_DATABASE_URL, "
+            "TASKDECK_DATA and who may write there.",
+            file=sys.stderr,
         )
         return 1
     return 0

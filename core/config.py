@@ -11,6 +11,8 @@ from typing import Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from core.errors import ConfigurationError
 
@@ -61,6 +63,17 @@ class Settings(BaseSettings):
             raise ValueError("TASKDECK_WARNING must be less than TASKDECK_TIMEOUT")
         return self
 
+    @model_validator(mode="after")
+    def _one_kind_of_database(self) -> Self:
+        others = {
+            "WORKER_DATABASE_URL": self.worker_database_url,
+            "MIGRATION_DATABASE_URL": self.migration_database_url,
+        }
+        for name, url in others.items():
+            if url and not (url.startswith("postgresql") and self.database_url.startswith("postgresql")):
+                raise ValueError(f"{name} and DATABASE_URL must both lead to the same PostgreSQL")
+        return self
+
     @property
     def url(self) -> str:
         """The database's address; a file in the data folder unless DATABASE_URL says otherwise."""
@@ -98,7 +111,14 @@ def database_address(url: str) -> str:
         return url
     if not re.fullmatch(r"postgres(ql)?(\+psycopg2)?://.+", url):
         raise ValueError("must be postgresql+psycopg2://user:password@host/name or sqlite:///path/to/file.db")
-    return "postgresql+psycopg2://" + url.partition("://")[2]
+    url = "postgresql+psycopg2://" + url.partition("://")[2]
+    try:
+        make_url(url)
+    except (ArgumentError, ValueError):
+        raise ValueError(
+            "cannot be read: postgresql+psycopg2://user:password@host:port/name, signs as in a URL"
+        ) from None
+    return url
 
 
 @cache

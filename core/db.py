@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    URL,
     BigInteger,
     Connection,
     DateTime,
     Dialect,
     Engine,
+    ExceptionContext,
     Integer,
     MetaData,
     create_engine,
@@ -37,6 +39,9 @@ RowId = BigInteger().with_variant(Integer, "sqlite")
 #: How long a writer waits for another one before it gives up, in seconds.
 LOCK_WAIT = 5.0
 MIGRATION_WAIT = 60.0
+
+#: PostgreSQL: the server is full, or a standby after a failover, and only reads (its manual, appendix A).
+ONLY_READS = ("25001", "25006")
 
 #: PostgreSQL: how long a statement may take beside waiting for locks, in milliseconds.
 STATEMENT_MS = 15_000
@@ -152,6 +157,7 @@ def _engine(url: str, pool: Pool) -> Engine:
         event.listen(made, "begin", _begin_sqlite)
     else:
         event.listen(made, "begin", partial(_begin_postgresql, pool))
+        event.listen(made, "handle_error", _as_unavailable, retval=True)
     return made
 
 
@@ -177,7 +183,7 @@ def _begin_sqlite(connection: Connection) -> None:
 def _begin_postgresql(pool: Pool, connection: Connection) -> None:
     """Say who asks, for this transaction alone: nothing of it is left on the connection, a pooler's included."""
     options = connection.get_execution_options()
-    milliseconds = int(options.get("lock_wait", LOCK_WAIT) * 1000)
+    milliseconds = max(1, int(options.get("lock_wait", LOCK_WAIT) * 1000))  # 0 would be no limit
     values = {
         "role": pool.value,
         "lock_timeout": str(milliseconds),
@@ -191,6 +197,13 @@ def _begin_postgresql(pool: Pool, connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ALONE_LOCK})")
 
 
+def _as_unavailable(context: ExceptionContext) -> BaseException | None:
+    """A server that only reads is as good as away for whoever has to write."""
+    if getattr(context.original_exception, "pgcode", None) not in ONLY_READS:
+        return None
+    return OperationalError(context.statement, None, context.original_exception, hide_parameters=True)
+
+
 def ping(wait: float) -> None:
     """Begin to write, and write nothing. Raises one of Unavailable when that is not possible for ``wait`` seconds."""
     with writing(wait, Pool.RUNNERS).begin() as connection:
@@ -199,11 +212,12 @@ def ping(wait: float) -> None:
 
 def owners_engine() -> Engine:
     """The engine of the tables' owner, who migrates; it keeps no connection."""
-    if is_postgresql():
-        return create_engine(
-            settings().migration_url, poolclass=NullPool, hide_parameters=True, connect_args=_POSTGRESQL
-        )
-    return writing(MIGRATION_WAIT)
+    return bare_engine(settings().migration_url) if is_postgresql() else writing(MIGRATION_WAIT)
+
+
+def bare_engine(url: str | URL) -> Engine:
+    """An engine for PostgreSQL as the login itself, without a role, that keeps no connection."""
+    return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=_POSTGRESQL)
 
 
 @contextmanager
@@ -217,6 +231,11 @@ def migrating() -> Iterator[Connection]:
 @contextmanager
 def _on_postgresql(connection: Connection) -> Iterator[None]:
     with connection.begin():
+        # Rather fail than let everybody wait behind a change that itself waits for somebody's open transaction.
+        connection.execute(
+            text("SELECT set_config('lock_timeout', :wait, true), set_config('statement_timeout', '0', true)"),
+            {"wait": str(int(MIGRATION_WAIT * 1000))},
+        )
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         yield
 

@@ -1,13 +1,13 @@
 """The schema: brought to the newest state, and checked before anything is served."""
 
+from datetime import datetime
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Table, create_engine, inspect, text
+from sqlalchemy import Connection, Table, inspect, text
 from sqlalchemy.exc import ProgrammingError
-from sqlalchemy.pool import NullPool
 
 from core import db
 from core.errors import ConfigurationError
@@ -15,15 +15,21 @@ from core.models import owned_tables
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
-#: The policies that every table with an owner has on PostgreSQL: command (as in pg_policies), role, and what must stand
-#: in its condition.
+_OWN = "(user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid AS \"nullif\"))"
+_ANALYST = (
+    "( SELECT ((current_setting('app.reads'::text, true) = 'everyone'::text) AND (EXISTS ( SELECT FROM users WHERE "
+    "((users.id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid) AND users.is_active AND "
+    "(users.role = ANY (ARRAY['analyst'::role_enum, 'admin'::role_enum])))))))"
+)
+#: The policies that every table with an owner has on PostgreSQL, as its catalog shows them: name, command, permissive,
+#: roles, condition to see a row, condition to write one.
 POLICIES = {
-    "owner": ("ALL", "tasks_app", "user_id = "),
-    "analyst": ("SELECT", "tasks_app", "app.reads"),
-    "runner": ("ALL", "tasks_worker", "true"),
+    ("owner", "*", True, "tasks_app", _OWN, _OWN),
+    ("analyst", "r", True, "tasks_app", _ANALYST, None),
+    ("runner", "*", True, "tasks_worker", "true", "true"),
 }
 
-#: What a database administrator runs when the login for migrations may not create roles.
+#: What a database administrator runs, as a superuser or as somebody who may create roles and databases.
 ROLES = """\
 -- Once for the server. Taskdeck never needs a superuser, nor a role that bypasses row level security.
 CREATE ROLE tasks_app NOLOGIN;
@@ -33,13 +39,24 @@ CREATE ROLE tasks_worker NOLOGIN;
 CREATE ROLE taskdeck_owner LOGIN;                                   -- MIGRATION_DATABASE_URL
 CREATE ROLE taskdeck_web LOGIN IN ROLE tasks_app;                   -- DATABASE_URL
 CREATE ROLE taskdeck_runner LOGIN IN ROLE tasks_worker;             -- WORKER_DATABASE_URL
+GRANT taskdeck_owner TO CURRENT_USER;
 CREATE DATABASE taskdeck OWNER taskdeck_owner;
+
+-- The two roles are the whole server's: the logins of another Taskdeck on it must not get in here.
+REVOKE CONNECT, TEMPORARY ON DATABASE taskdeck FROM PUBLIC;
+GRANT CONNECT ON DATABASE taskdeck TO taskdeck_web, taskdeck_runner;
 
 -- Or a single login for DATABASE_URL that takes each role when it needs it, and none by itself:
 -- CREATE ROLE taskdeck LOGIN NOINHERIT IN ROLE tasks_app, tasks_worker;
+-- GRANT CONNECT ON DATABASE taskdeck TO taskdeck;
 """
 
 INSUFFICIENT_PRIVILEGE = "42501"  # PostgreSQL, appendix A
+
+_LOGINS = {"DATABASE_URL": db.Pool.PEOPLE, "WORKER_DATABASE_URL": db.Pool.RUNNERS}
+
+#: Which database of which running server a connection is in.
+_Place = tuple[str, int | None, datetime]
 
 _README = 'see "For a team" in the README'
 
@@ -78,9 +95,16 @@ def check() -> None:
     if advice := why_not_newest(_version()):
         raise ConfigurationError(f"The database {advice}")
     if db.is_postgresql():
-        for name, pool in (("DATABASE_URL", db.Pool.PEOPLE), ("WORKER_DATABASE_URL", db.Pool.RUNNERS)):
-            _check_login(name, pool)
+        places = {_check_login(name, pool) for name, pool in _LOGINS.items()}
+        with db.owners_engine().connect() as connection:
+            places.add(_place(connection))
+        if len(places) > 1:
+            raise ConfigurationError(
+                "DATABASE_URL, WORKER_DATABASE_URL and MIGRATION_DATABASE_URL lead to different databases: "
+                f"they must name the same one ({_README})."
+            )
         _check_policies()
+        _check_rights()
 
 
 def why_not_newest(version: str | None) -> str | None:
@@ -92,28 +116,44 @@ def why_not_newest(version: str | None) -> str | None:
     return "is newer than this release of Taskdeck: install the newer release."
 
 
-def _check_login(name: str, pool: db.Pool) -> None:
-    with create_engine(db.engine(pool).url, poolclass=NullPool, hide_parameters=True).connect() as connection:
+def _check_login(name: str, pool: db.Pool) -> _Place:
+    """Refuse a login that would void the policies, or cannot take its role; where it leads."""
+    with db.bare_engine(db.engine(pool).url).connect() as connection:
         for role in db.Pool:
             if connection.scalar(text("SELECT to_regrole(:role)"), {"role": role.value}) is None:
                 raise ConfigurationError(f"The role {role.value} does not exist: python -m core db roles makes it.")
+        # From 16 on a member need not be allowed to take the role.
+        take = "SET" if (connection.dialect.server_version_info or (0,)) >= (16,) else "MEMBER"
         login = connection.execute(
             text(
-                "SELECT rolsuper, rolbypassrls, pg_has_role(rolname, :role, 'MEMBER') AS member, "
-                "pg_has_role(rolname, 'tasks_worker', 'USAGE') AS works FROM pg_roles WHERE rolname = session_user"
+                "SELECT pg_has_role(rolname, :role, :take) AS takes, pg_has_role(rolname, 'tasks_worker', 'USAGE') "
+                "AS works, (SELECT min(every.rolname::text) FROM pg_roles AS every WHERE (every.rolsuper OR "
+                "every.rolbypassrls) AND pg_has_role(session_user, every.oid, 'MEMBER')) AS unbound "
+                "FROM pg_roles WHERE rolname = session_user"
             ),
-            {"role": pool.value},
+            {"role": pool.value, "take": take},
         ).one()
-    if login.rolsuper or login.rolbypassrls:
-        kind = "a superuser" if login.rolsuper else "a role with BYPASSRLS"
-        raise ConfigurationError(f"{name} logs in as {kind}, whom no policy binds: use a plain login ({_README}).")
-    if not login.member:
+        place = _place(connection)
+    if login.unbound:
+        raise ConfigurationError(
+            f"{name} logs in as a superuser or a role with BYPASSRLS, or may become one ({login.unbound}), "
+            f"whom no policy binds: use a plain login ({_README})."
+        )
+    if not login.takes:
         raise ConfigurationError(f"{name} logs in as nobody who may take the role {pool.value}: grant it ({_README}).")
     if login.works and pool is db.Pool.PEOPLE:
         raise ConfigurationError(
-            f"{name} logs in as somebody who inherits tasks_worker and so reads everybody's tasks: "
-            f"make that login NOINHERIT, or revoke the role ({_README})."
+            f"{name} logs in as somebody who inherits tasks_worker and so reads everybody's tasks: revoke that role, "
+            f"make the login NOINHERIT and only then grant it again ({_README})."
         )
+    return place
+
+
+def _place(connection: Connection) -> _Place:
+    found = connection.execute(
+        text("SELECT current_database(), to_regclass('alembic_version')::oid, pg_postmaster_start_time()")
+    ).one()
+    return found[0], found[1], found[2]
 
 
 def _check_policies() -> None:
@@ -121,7 +161,7 @@ def _check_policies() -> None:
         for table in owned_tables():
             if not _is_guarded(connection, table):
                 raise ConfigurationError(
-                    f"The table {table} lacks its row level security, forced, with the policies {', '.join(POLICIES)} "
+                    f"The table {table} lacks row level security, forced, with the policies owner, analyst, runner "
                     "as the migrations made them: restore them before you serve it."
                 )
 
@@ -136,17 +176,47 @@ def _is_guarded(connection: Connection, table: Table) -> bool:
     )
     found = connection.execute(
         text(
-            "SELECT policyname, cmd, array_to_string(roles, ',') AS role, qual, coalesce(with_check, qual) AS checks "
-            "FROM pg_policies WHERE schemaname = current_schema() AND tablename = :table AND permissive = 'PERMISSIVE'"
+            "SELECT polname::text, polcmd::text, polpermissive, (SELECT string_agg(rolname::text, ',') FROM pg_roles "
+            "WHERE oid = ANY (polroles)), pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid) "
+            "FROM pg_policy WHERE polrelid = to_regclass(:table)"
         ),
         {"table": table.name},
-    ).all()
-    return bool(active) and len(found) == len(POLICIES) and all(_is_intact(*policy) for policy in found)
+    )
+    return bool(active) and {(*row[:4], *map(_one_line, row[4:])) for row in found} == POLICIES
 
 
-def _is_intact(name: str, command: str, role: str, condition: str, check: str) -> bool:
-    wanted = POLICIES.get(name)
-    return wanted is not None and wanted[:2] == (command, role) and wanted[2] in condition and check == condition
+def _one_line(expression: str | None) -> str | None:
+    return expression and " ".join(expression.split())
+
+
+def _check_rights() -> None:
+    """Rights that policies do not bind, or that would lead past them."""
+    with db.reading().connect() as connection:
+        for table in owned_tables():
+            for role in db.Pool:
+                rights = connection.execute(
+                    text(
+                        "SELECT has_table_privilege(:role, :table, 'SELECT') AS reads, "
+                        "has_table_privilege(:role, :table, 'TRUNCATE, TRIGGER, REFERENCES') AS more"
+                    ),
+                    {"role": role.value, "table": table.name},
+                ).one()
+                if rights.more or not rights.reads:
+                    raise ConfigurationError(
+                        f"The rights of {role.value} on the table {table} are not those that the migrations gave: "
+                        "restore them before you serve it."
+                    )
+        loose = connection.scalar(
+            text(
+                "SELECT has_database_privilege('tasks_app', current_database(), 'TEMPORARY') "
+                "OR has_schema_privilege('tasks_app', current_schema(), 'CREATE')"
+            )
+        )
+    if loose:
+        raise ConfigurationError(
+            "The pages' login may make tables of its own, which could stand before the real ones: as the owner, "
+            "REVOKE TEMPORARY ON DATABASE … FROM PUBLIC, and CREATE ON SCHEMA public FROM PUBLIC."
+        )
 
 
 def _alembic() -> Config:

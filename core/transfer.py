@@ -27,6 +27,7 @@ def copy(source: str, target: str) -> dict[str, int]:
     try:
         with reader.connect() as old, writer.begin() as new:
             old.exec_driver_sql("BEGIN")  # one state of it, whatever is still written
+            new.execute(text("SELECT set_config('statement_timeout', '0', true)"))
             _check(old, new)
             # The owner, too, is bound by the policies, and may give no ids; both are put back before the commit.
             _alter(new, "NO FORCE ROW LEVEL SECURITY", "BY DEFAULT")
@@ -35,9 +36,10 @@ def copy(source: str, target: str) -> dict[str, int]:
                 if last := _last_id(table, column, old):
                     new.execute(select(func.setval(func.pg_get_serial_sequence(table.name, column.name), last)))
             _alter(new, "FORCE ROW LEVEL SECURITY", "ALWAYS")
-    except (SQLAlchemyError, ValueError) as error:
+    except (SQLAlchemyError, ValueError, LookupError) as error:
         said = error.orig if isinstance(error, DBAPIError) else error
-        raise InvalidInput(f"Nothing was copied; the database said: {str(said).splitlines()[0]}.") from error
+        first, _, _ = str(said).partition("\n")
+        raise InvalidInput(f"Nothing was copied; the database said: {first}.") from error
     return copied
 
 
@@ -51,7 +53,7 @@ def _engines(source: str, target: str) -> tuple[Engine, Engine]:
     path = make_url(source).database or ""
     if not Path(path).is_file():
         raise InvalidInput(f"There is no file {path} to copy from.")
-    return tuple(create_engine(url, poolclass=NullPool, hide_parameters=True) for url in (source, target))  # type: ignore[return-value]
+    return create_engine(source, poolclass=NullPool, hide_parameters=True), db.bare_engine(target)
 
 
 def _check(old: Connection, new: Connection) -> None:

@@ -172,7 +172,10 @@ class OnPostgreSQL:
 
     def _create(self, template: str) -> str:
         name = f"test_{os.getpid()}_{next(self._numbers)}"
-        self.server.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY OWNER taskdeck_owner")
+        self.server.execute(
+            f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY OWNER taskdeck_owner",
+            f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC",  # a template's own rights are not copied
+        )
         return name
 
     def _addresses(self, name: str) -> dict[str, str]:

@@ -26,7 +26,8 @@ _EMAIL = re.compile(r"[^\s@<>\"]{1,64}@[^\s@<>\"]{1,185}\.[^\s@<>\".]{2,63}")
 
 def fold(text: str) -> str:
     """The form in which usernames and e-mail addresses are compared and stored."""
-    return unicodedata.normalize("NFKC", text).strip().casefold()
+    # No name holds NUL, and PostgreSQL takes none to compare with.
+    return unicodedata.normalize("NFKC", text).replace("\0", "\ufffd").strip().casefold()
 
 
 def actor(user: User) -> Actor:

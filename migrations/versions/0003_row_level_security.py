@@ -42,6 +42,8 @@ def upgrade() -> None:
         op.execute(ROLE.format(role=role))
         op.execute(f"GRANT USAGE ON SCHEMA public TO {role}")
     op.execute("GRANT SELECT ON alembic_version TO PUBLIC")  # also a login reads it that takes its roles later
+    # A temporary table would stand before the real one for whoever gets the connection next.
+    op.execute("DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$")
     for table in IDENTITY:
         op.execute(f"GRANT SELECT, INSERT, UPDATE ON {table} TO tasks_app")
     op.execute("GRANT DELETE ON auth_sessions TO tasks_app")

@@ -96,8 +96,10 @@ def test_what_db_roles_prints_works_on_an_empty_server_and_needs_no_further_righ
             cursor.execute(kinds)
             assert cursor.fetchone() == (False,)
         connection.close()
-        single = next(line for line in printed.stdout.splitlines() if "LOGIN NOINHERIT" in line)
-        bare.execute(single.removeprefix("--"))
+        single = [
+            line.removeprefix("--") for line in printed.stdout.splitlines() if line.endswith((" taskdeck;", "worker;"))
+        ]
+        bare.execute(*(line for line in single if "LOGIN NOINHERIT" in line or "GRANT CONNECT" in line))
         url = bare.url("taskdeck", "taskdeck")
         assert core("db", "check", **env | {"DATABASE_URL": url, "WORKER_DATABASE_URL": url}).returncode == 0
 
