@@ -72,11 +72,17 @@ def _rate(number: int, work: Callable[[], object]) -> float:
     return number / (time.perf_counter() - start)
 
 
+def open_raw(path: Path) -> sqlite3.Connection:
+    """A bare connection with the product's pragmas, and a table ``raw`` for commits to compare with."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    for pragma in ("journal_mode = WAL", "synchronous = FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("CREATE TABLE IF NOT EXISTS raw (id INTEGER PRIMARY KEY, text TEXT)")
+    return connection
+
+
 def _commit(path: Path) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL"):
-            connection.execute(f"PRAGMA {pragma}")
-        connection.execute("CREATE TABLE IF NOT EXISTS raw (id INTEGER PRIMARY KEY, text TEXT)")
+    with closing(open_raw(path)) as connection:
         for number in range(COMMITS):
             connection.execute("INSERT INTO raw (text) VALUES (?)", (f"row {number}",))
 
