@@ -23,7 +23,7 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeDecorator
@@ -42,6 +42,9 @@ MIGRATION_WAIT = 60.0
 
 #: PostgreSQL: the server is full, or a standby after a failover, and only reads (its manual, appendix A).
 ONLY_READS = ("25001", "25006")
+
+#: PostgreSQL: somebody made it a moment ago, or just now (its manual, appendix A).
+ALREADY_THERE = ("42710", "23505")
 
 #: PostgreSQL: how long a statement may take beside waiting for locks, in milliseconds.
 STATEMENT_MS = 15_000
@@ -223,9 +226,25 @@ def bare_engine(url: str | URL) -> Engine:
 @contextmanager
 def migrating() -> Iterator[Connection]:
     """The one connection that migrations run on, in one transaction; one process at a time."""
+    if is_postgresql():
+        _make_roles()
     guard = _on_postgresql if is_postgresql() else _on_sqlite
     with owners_engine().connect() as connection, guard(connection):
         yield connection
+
+
+def _make_roles() -> None:
+    """Make the roles that the policies name, each by itself: they are the whole server's, and a transaction that waited
+    for another database's migration to make one would go on not seeing it.
+    """
+    with owners_engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for role in Pool:
+            if connection.scalar(text("SELECT to_regrole(:role)"), {"role": role.value}) is None:
+                try:
+                    connection.exec_driver_sql(f"CREATE ROLE {role.value} NOLOGIN")
+                except DBAPIError as error:
+                    if getattr(error.orig, "pgcode", None) not in ALREADY_THERE:
+                        raise
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""PostgreSQL itself keeps people apart: roles, grants and forced policies. SQLite has no such thing."""
+"""PostgreSQL itself keeps people apart: grants and forced policies. SQLite has no such thing."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -27,19 +27,11 @@ ANALYST = (
     "NULLIF(current_setting('app.user_id', true), '')::uuid AND is_active AND role IN ('analyst', 'admin')))"
 )
 
-ROLE = """
-DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN CREATE ROLE {role} NOLOGIN; END IF;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;  -- another database's migration was first
-END $$
-"""
-
 
 def upgrade() -> None:
     if op.get_bind().dialect.name != "postgresql":
         return
     for role in ("tasks_app", "tasks_worker"):
-        op.execute(ROLE.format(role=role))
         op.execute(f"GRANT USAGE ON SCHEMA public TO {role}")
     op.execute("GRANT SELECT ON alembic_version TO PUBLIC")  # also a login reads it that takes its roles later
     # A temporary table would stand before the real one for whoever gets the connection next.

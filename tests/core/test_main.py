@@ -86,7 +86,7 @@ def test_a_refusal_is_one_sentence_on_standard_error_and_exit_status_1(
 
 @pytest.mark.parametrize("url", ["sqlite:////dev/null/x.db", "sqlite:////proc"])
 def test_a_database_that_cannot_be_opened_is_one_sentence_too(url: str) -> None:
-    done = run("db", "upgrade", DATABASE_URL=url)
+    done = run("db", "upgrade", DATABASE_URL=url, WORKER_DATABASE_URL="", MIGRATION_DATABASE_URL="")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1, done.stderr[-300:]
 
