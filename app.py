@@ -13,15 +13,15 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 from uvicorn import Server
 
-from api import shutdown
+from api import client, hardening, shutdown
 from api.routes import create_api
-from api.websocket import SameOriginWebSocket
 from core import schema
 from core.agents.catalog import catalog
 from core.auth import setup
-from core.config import settings, signing_secret
+from core.config import settings, signing_keys
 from core.errors import ConfigurationError
 from core.scheduler import Scheduler
+from pages import single_sign_on
 from pages.shared import show_failure
 
 
@@ -37,6 +37,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
         api.state.closing = True
 
     server = shutdown.on_signal(close, scheduler.hurry)
+    client.distrust(server)
     beginning = asyncio.create_task(begin(scheduler, server))
     gc.collect()
     gc.freeze()  # what is loaded by now stays: the collector need not look at it on every poll
@@ -56,11 +57,13 @@ async def begin(scheduler: Scheduler, server: Server | None) -> None:
 
 
 os.umask(0o077)  # what the server writes is nobody else's on this machine to read
+hardening.keep_secrets_out_of_the_log()
 
 try:
     settings()
     catalog()
-    signing_secret()
+    signing_keys()
+    single_sign_on.check()
     schema.prepare()
 except (ConfigurationError, OSError) as error:
     sys.stderr.write(f"Taskdeck cannot start. {error}\n")
@@ -77,6 +80,6 @@ app = st.App(
     "pages/navigation.py",
     routes=[Mount("/api", api)],
     lifespan=lifespan,
-    middleware=[Middleware(SameOriginWebSocket)],
+    middleware=[Middleware(client.Client), Middleware(hardening.Hardening)],
     on_script_error=show_failure,
 )

@@ -1,7 +1,6 @@
 """Every error as {"error": "one sentence"}, with the status that its type has."""
 
 import logging
-import secrets
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -37,6 +36,13 @@ def answer(status: int, sentence: str, headers: dict[str, str] | None = None) ->
     return JSONResponse({"error": sentence}, status, headers)
 
 
+def unexpected(request: Request, error: Exception) -> JSONResponse:
+    """The answer to a fault of ours; its reference is the request's id, under which the log tells the fault."""
+    reference = request.state.request_id
+    _log.error("request %s failed: %s %s", reference, request.method, request.url.path, exc_info=error)
+    return answer(500, f"Something went wrong inside Taskdeck; tell an administrator this reference: {reference}.")
+
+
 class BodyLimit:
     """Reads no body past BODY_BYTES, declared or not. FastAPI's own limit would answer in plain text."""
 
@@ -69,13 +75,13 @@ def install(api: FastAPI) -> None:
     api.add_exception_handler(HTTPException, _http)
     for away in db.Unavailable:
         api.add_exception_handler(away, _away)
-    api.add_exception_handler(Exception, _unexpected)
+    api.add_exception_handler(Exception, unexpected)
 
 
 def _named(request: Request, error: Exception) -> JSONResponse:
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), None)
     if status is None:
-        return _unexpected(request, error)
+        return unexpected(request, error)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
     return answer(status, str(error), headers)
 
@@ -101,9 +107,3 @@ def _http(_: Request, error: Exception) -> JSONResponse:
 def _away(request: Request, error: Exception) -> JSONResponse:
     _log.error("the database did not answer %s %s: %s", request.method, request.url.path, error)
     return answer(503, AWAY, {"Retry-After": str(RETRY_SECONDS)})
-
-
-def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    reference = secrets.token_hex(6)
-    _log.error("request %s failed: %s %s", reference, request.method, request.url.path, exc_info=error)
-    return answer(500, f"Something went wrong inside Taskdeck; tell an administrator this reference: {reference}.")

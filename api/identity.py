@@ -6,8 +6,8 @@ from fastapi import BackgroundTasks, Depends, Request
 from fastapi.security import APIKeyCookie, HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
 
+from api import origin
 from core.auth import sessions, tokens
-from core.config import settings
 from core.errors import Forbidden, NotSignedIn
 from core.models import TokenScope
 from core.ownership import Actor
@@ -15,7 +15,12 @@ from core.ownership import Actor
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="token", description="A personal token, tsk_…")
-_cookie = APIKeyCookie(name=sessions.COOKIE, auto_error=False, scheme_name="session")
+_cookie = APIKeyCookie(
+    name=sessions.HOST_COOKIE,
+    auto_error=False,
+    scheme_name="session",
+    description=f"The browser's session; {sessions.PLAIN_COOKIE} where there is no TLS.",
+)
 
 
 def identify(
@@ -53,7 +58,7 @@ def who(request: Request) -> tuple[Actor, tokens.Known | None]:
         if known is None:
             raise NotSignedIn("The token is not valid: send Authorization: Bearer tsk_…")
         return known.actor, known
-    session = sessions.by_cookie(request.cookies.get(sessions.COOKIE, ""))
+    session = sessions.by_cookie(sessions.cookie_in(request.cookies))
     if session is None:
         raise NotSignedIn
     return session[1], None
@@ -64,12 +69,11 @@ def require_same_origin(request: Request) -> None:
 
     By Fetch Metadata where the browser sends it (it does on https and localhost), else by the Origin header alone.
     """
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    site, page, host = (origin.header(request.scope, name) for name in (b"sec-fetch-site", b"origin", b"host"))
     if site is None:
-        ours = origin in (f"{request.url.scheme}://{request.headers.get('host')}", settings().home)
+        ours = origin.is_own(page, host, request.url.scheme)
     else:
-        host = request.headers.get("host")
-        ours = site == "same-origin" and origin in (None, f"http://{host}", f"https://{host}", settings().home)
+        ours = site == "same-origin" and (page is None or origin.is_own(page, host, "http", "https"))
     if not ours:
         raise Forbidden("This call did not come from Taskdeck's own pages: use a personal token.")
 

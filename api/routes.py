@@ -3,18 +3,19 @@
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, FastAPI, Query, Request, Response
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import FileResponse, HTMLResponse
 from fastapi_offline import FastAPIOffline
 from pydantic import BeforeValidator
 from starlette.types import Receive, Scope, Send
 
-from api import errors, events, schemas, service
-from api.identity import CurrentActor, require_same_origin
+from api import errors, events, headers, schemas, service, session
+from api.client import Arrival
+from api.hardening import DOCUMENTATION_FILES
+from api.identity import CurrentActor
 from core import __version__, artifacts, listing, logs, tasks
 from core.agents import DEFAULT, agents
-from core.auth import sessions
-from core.config import settings
 from core.models import Task, TaskStatus
 from core.ownership import Actor
 
@@ -22,7 +23,9 @@ TAIL_ENTRIES = 20
 
 #: Files that a task made are shown as documents of no origin: no script, no request, no access to our pages.
 ARTIFACT_HEADERS = {
-    "Content-Security-Policy": "sandbox; default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'",
+    "Content-Security-Policy": "sandbox; default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; "
+    "frame-ancestors 'self'",
+    "Cross-Origin-Opener-Policy": "unsafe-none",  # HTML has browsers refuse what asks for a sandbox and more than this
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "private, no-store",
 }
@@ -41,18 +44,36 @@ router = APIRouter()
 
 def create_api() -> FastAPI:
     """The whole API, to be mounted at /api."""
-    # The offline variant serves the documentation's scripts itself, where FastAPI refers to a public server.
+    # The offline variant serves the documentation's files itself, where FastAPI refers to a public server.
     api = FastAPIOffline(
         title="Taskdeck",
         version=__version__,
         description='Hand tasks to agents and read what they did. Errors are always `{"error": "one sentence"}`.',
+        static_url=DOCUMENTATION_FILES,
+        docs_url=None,
         redoc_url=None,
     )
     errors.install(api)
+    api.add_middleware(Arrival)
+    api.add_api_route("/docs", show_documentation, include_in_schema=False)
     api.state.closing = False
-    for each in (router, events.router, service.router):
+    for each in (router, events.router, service.router, session.router):
         api.include_router(each, responses=_FAILURES)
     return api
+
+
+async def show_documentation() -> HTMLResponse:
+    """The API's documentation; its one inline script may run."""
+    files = DOCUMENTATION_FILES.removeprefix("/")
+    page = get_swagger_ui_html(
+        title="Taskdeck API",
+        openapi_url="openapi.json",
+        swagger_js_url=f"{files}/swagger-ui-bundle.js",
+        swagger_css_url=f"{files}/swagger-ui.css",
+        swagger_favicon_url=f"{files}/favicon.png",
+    )
+    page.headers["Content-Security-Policy"] = headers.policy(bytes(page.body).decode())
+    return page
 
 
 @router.get("/tasks", tags=["tasks"])
@@ -176,30 +197,6 @@ def list_agents(actor: CurrentActor) -> schemas.AgentList:
             for agent in agents().values()
         ]
     )
-
-
-@router.post("/session", include_in_schema=False)
-def open_session(request: Request, response: Response, given: schemas.Ticket) -> schemas.Message:
-    """Exchange a sign-in ticket for the session cookie: Streamlit cannot set one itself."""
-    require_same_origin(request)
-    response.set_cookie(
-        sessions.COOKIE,
-        sessions.redeem(given.ticket),
-        max_age=int(sessions.LIFETIME.total_seconds()),
-        httponly=True,
-        samesite="strict",
-        secure=request.url.scheme == "https" or settings().home.startswith("https:"),
-    )
-    return schemas.Message(message="Signed in.")
-
-
-@router.delete("/session", include_in_schema=False)
-def close_session(request: Request, response: Response, given: schemas.Ticket | None = None) -> schemas.Message:
-    """End the cookie's session for the person who signed out, and forget the cookie."""
-    require_same_origin(request)
-    if sessions.leave(request.cookies.get(sessions.COOKIE, ""), given.ticket if given else None):
-        response.delete_cookie(sessions.COOKIE)
-    return schemas.Message(message="Signed out.")
 
 
 class _WholeFile(FileResponse):

@@ -28,7 +28,7 @@ import psycopg2
 from sqlalchemy import Connection, event
 
 from core import claims, config, db, health, listing, logs, schema, tasks
-from core.auth import people
+from core.auth import passwords, people
 from core.models import Task, TaskStatus
 from core.ownership import Actor
 from tests.databases import LOGINS
@@ -256,7 +256,7 @@ def measure(kind: Kind, sizes: list[int]) -> tuple[dict[str, list[float]], list[
 def settings(**variables: str) -> Iterator[None]:
     os.environ.update(variables)
     config.settings.cache_clear()
-    people.ROUNDS = 4
+    passwords.ROUNDS = 4
     schema.upgrade()
     try:
         yield

@@ -6,17 +6,27 @@ import secrets
 import tempfile
 from contextlib import suppress
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import ConfigurationError
 
 PREFIX = "TASKDECK_"
 SECRET_BYTES = 32
+SECRET_CHARACTERS = 10  #: different ones; a random key has more, even in hexadecimal
+
+#: What documentation and examples put where a key belongs.
+_PLACEHOLDER = re.compile(r"change.?(me|this|it)|default|example|password|secret|some.?key|your.?key", re.IGNORECASE)
+
+_WEB_ADDRESS = re.compile(
+    r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+]|[a-z0-9._-]+)(?P<port>:\d{1,5})?(?P<path>/[^\s?#]*)?", re.IGNORECASE
+)
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 class Settings(BaseSettings):
@@ -33,7 +43,9 @@ class Settings(BaseSettings):
     port: int = Field(8501, validation_alias="PORT", ge=1, le=65535)
     data: Path = Path("data")
     secret: SecretStr = SecretStr("")
+    old_secret: SecretStr = SecretStr("")
     public_url: str = ""
+    proxies: Annotated[tuple[str, ...], NoDecode] = ()
     agents: Path = Path("agents.toml")
     timeout: float = Field(300, gt=0, allow_inf_nan=False)
     warning: float = Field(240, gt=0, allow_inf_nan=False)
@@ -49,12 +61,37 @@ class Settings(BaseSettings):
     def _known_database(cls, url: str) -> str:
         return url and database_address(url)
 
-    @field_validator("secret")
+    @field_validator("secret", "old_secret")
     @classmethod
-    def _long_secret(cls, secret: SecretStr) -> SecretStr:
-        if secret.get_secret_value() and len(secret.get_secret_value().encode()) < SECRET_BYTES:
-            raise ValueError(f"must be at least {SECRET_BYTES} bytes long")
+    def _unguessable(cls, secret: SecretStr) -> SecretStr:
+        if key := secret.get_secret_value():
+            check_key(key)
         return secret
+
+    @field_validator("public_url")
+    @classmethod
+    def _as_browsers_write_it(cls, url: str) -> str:
+        if not url:
+            return url
+        found = _WEB_ADDRESS.fullmatch(url)
+        if not found:
+            raise ValueError("must be like https://tasks.example.org")
+        scheme, host = found["scheme"].lower(), found["host"].lower()
+        port = "" if found["port"] in (None, _DEFAULT_PORTS[scheme]) else found["port"]
+        return f"{scheme}://{host}{port}{found['path'] or ''}".rstrip("/")
+
+    @field_validator("proxies", mode="before")
+    @classmethod
+    def _addresses_or_networks(cls, given: object) -> object:
+        if not isinstance(given, str):
+            return given
+        proxies = tuple(one.strip() for one in given.split(","))
+        for proxy in proxies:
+            try:
+                ip_network(proxy)
+            except ValueError:
+                raise ValueError(f"{proxy!r} is neither an address nor a network such as 10.0.0.0/8") from None
+        return proxies
 
     @model_validator(mode="after")
     def _warning_before_limit(self) -> Self:
@@ -91,7 +128,12 @@ class Settings(BaseSettings):
     @property
     def home(self) -> str:
         """The address that people open, without a slash at the end."""
-        return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
+        return self.public_url or f"http://localhost:{self.port}"
+
+    @property
+    def origin(self) -> str | None:
+        """What browsers call the origin of the public address; None when none is set."""
+        return "/".join(self.public_url.split("/")[:3]) or None
 
     @property
     def workspaces(self) -> Path:
@@ -102,6 +144,14 @@ class Settings(BaseSettings):
     def artifacts(self) -> Path:
         """Where the files that tasks made are kept."""
         return self.data.absolute() / "artifacts"
+
+
+def check_key(key: str) -> None:
+    """Raise ValueError for a key that is too short or can be guessed."""
+    if len(key.encode()) < SECRET_BYTES:
+        raise ValueError(f"must be at least {SECRET_BYTES} bytes long")
+    if len(set(key)) < SECRET_CHARACTERS or _PLACEHOLDER.search(key):
+        raise ValueError("can be guessed: make one with `openssl rand -base64 32`")
 
 
 def database_address(url: str) -> str:
@@ -152,6 +202,12 @@ def signing_secret() -> str:
     if len(kept) < SECRET_BYTES:
         raise ConfigurationError(f"{path} is damaged: delete it, and everybody signs in anew.")
     return kept
+
+
+def signing_keys() -> list[str]:
+    """The keys that verify what was signed, the oldest first; the last one signs. Raises as ``signing_secret``."""
+    old = settings().old_secret.get_secret_value()
+    return [old, signing_secret()] if old else [signing_secret()]
 
 
 def _write_once(path: Path, text: str) -> None:

@@ -4,12 +4,13 @@ import base64
 import binascii
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from core.errors import InvalidInput
 from core.models import MAX_ID, Task, TaskStatus
-from core.ownership import Actor, acting_as
+from core.ownership import Actor, acting_as, reading_everyone
 
 PAGE_TASKS = 200
 QUERY_CHARACTERS = 200
@@ -67,6 +68,16 @@ def counts(actor: Actor) -> dict[TaskStatus, int]:
             or 0
             for status in TaskStatus
         }
+
+
+def count_of(reader: Actor, owner_id: UUID) -> int:
+    """How many tasks a person has; from COUNTED on, only that there are more than that.
+
+    Raises Forbidden unless ``reader`` may read everybody's.
+    """
+    some = select(Task.id).where(Task.user_id == owner_id).limit(COUNTED + 1).subquery()
+    with reading_everyone(reader) as session:
+        return session.scalars(select(func.count()).select_from(some)).one()
 
 
 def _cursor(task: Task) -> str:

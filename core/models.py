@@ -28,7 +28,7 @@ class Role(StrEnum):
 
     MEMBER = "member"  #: their own tasks only
     ANALYST = "analyst"  #: is to read everyone's tasks and logs too; until then a member
-    ADMIN = "admin"  #: is to manage people too; until then a member
+    ADMIN = "admin"  #: manages people and reads the audit trail
 
 
 class TaskStatus(StrEnum):
@@ -72,6 +72,15 @@ class TokenScope(StrEnum):
     WRITE = "write"
 
 
+class Way(StrEnum):
+    """By which way an act came."""
+
+    UI = "ui"  #: a page in the browser
+    API = "api"  #: a program, or a browser that calls the API itself
+    CLI = "cli"  #: an operator at the machine's shell
+    SYSTEM = "system"  #: Taskdeck of its own accord
+
+
 def _enum(kind: type[StrEnum], name: str) -> Enum:
     """A native enum on PostgreSQL, text with a CHECK on SQLite."""
     return Enum(
@@ -113,7 +122,10 @@ class AuthSession(Base):
     """One sign-in of one browser."""
 
     __tablename__ = "auth_sessions"
-    __table_args__ = (Index("ix_auth_sessions_user_id", "user_id"),)
+    __table_args__ = (
+        Index("ix_auth_sessions_user_id", "user_id"),
+        Index("ix_auth_sessions_proof", "proof", unique=True),
+    )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
@@ -122,6 +134,46 @@ class AuthSession(Base):
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     redeemed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    last_seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    #: The browser as it names itself, and from where it came.
+    browser: Mapped[str | None] = mapped_column(Text)
+    address: Mapped[str | None] = mapped_column(Text)
+    #: A digest of what another provider said: it starts one session and no second one.
+    proof: Mapped[str | None] = mapped_column(Text)
+
+
+class SignInThrottle(Base):
+    """Tries that failed of late, for one name, address or account."""
+
+    __tablename__ = "login_throttle"
+
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    failures: Mapped[int]
+    window_start: Mapped[datetime] = mapped_column(UTCDateTime)
+    locked_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class AuditEvent(Base):
+    """One act that somebody may have to answer for. It is written with the act and never changed."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = (
+        Index("ix_audit_events_kind", "kind", "id"),
+        Index("ix_audit_events_actor", "actor", "id"),
+        Index("ix_audit_events_at", "at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(RowId, Identity(always=True), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    #: Whose act it was; the name as it was then, for it outlives the account. Empty for an operator and for Taskdeck.
+    actor_id: Mapped[UUID | None] = mapped_column(Uuid)
+    actor: Mapped[str] = mapped_column(Text)
+    way: Mapped[Way] = mapped_column(_enum(Way, "way_enum"))
+    address: Mapped[str | None] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text)
+    detail: Mapped[str] = mapped_column(Text)
 
 
 class ApiToken(Base):

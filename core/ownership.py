@@ -3,11 +3,12 @@
 acting_as           a person, who reaches their own rows alone
 reading_everyone    an analyst or admin, who reads everybody's rows and writes none
 acting_as_nobody    sign-in, before anybody is known: people, sessions and tokens, no row that has an owner
+acting_as_admin     the same, for an administrator who manages people
 acting_as_system    the processor, which serves everybody
 
 On PostgreSQL each is a role with policies of its own, and the database keeps them apart. The rules here are the same
 and hold on both databases: every query gets the owner's condition, every flush is checked, and whatever cannot be
-filtered is refused.
+filtered is refused. Each may add to the audit trail what its own person does; nothing changes or removes what is there.
 """
 
 from collections.abc import Iterator
@@ -22,11 +23,14 @@ from sqlalchemy.sql import visitors
 
 from core import db
 from core.errors import Forbidden
-from core.models import Owned, Role, User, owned_tables
+from core.models import AuditEvent, Owned, Role, User, owned_tables
 
 
 class OwnershipViolation(Exception):
     """Code tried to reach past its owner: a bug in Taskdeck, never an answer to a person."""
+
+
+_LASTING = "nothing changes or removes what the audit trail says"
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,16 @@ def acting_as_nobody(*, reading: bool = False, alone: bool = False) -> Iterator[
 
 
 @contextmanager
+def acting_as_admin(actor: Actor, *, reading: bool = False) -> Iterator[Session]:
+    """One transaction that manages people, alone if it writes. Raises Forbidden unless the actor is an admin now."""
+    with acting_as_nobody(reading=reading, alone=not reading) as session:
+        user = session.get(User, actor.id)
+        if user is None or not user.is_active or user.role is not Role.ADMIN:
+            raise Forbidden("Only administrators may do this.")
+        yield session
+
+
+@contextmanager
 def acting_as_system(*, reading: bool = False, wait: float | None = None) -> Iterator[Session]:
     """One transaction for the processor and what keeps house. Never for a page or a route.
 
@@ -122,6 +136,8 @@ def _only_what_may_be_reached(state: ORMExecuteState) -> None:
     if isinstance(state.session, _NobodysSession):
         if asked & owned:
             raise OwnershipViolation("without a person there is no owned row")
+        if AuditEvent.__tablename__ in asked and not state.is_select:
+            raise OwnershipViolation(_LASTING)
         return
     if asked - owned:
         raise OwnershipViolation("a table without an owner is out of a person's reach")
@@ -145,15 +161,19 @@ def _tables(statement: Executable) -> set[str]:
 @event.listens_for(_OwnedSession, "before_attach")
 def _only_own_objects(session: Session, row: object) -> None:
     # Without this, a refresh of another's object, which takes no criteria, would load it.
-    if not isinstance(row, Owned) or row.user_id != session.info["owner"]:
+    if not _is_own(row, session.info["owner"]):
         raise OwnershipViolation(f"{type(row).__name__} is not the actor's")
 
 
 @event.listens_for(_OwnedSession, "before_flush")
 def _only_own_changes(session: Session, _: UOWTransaction, __: Any) -> None:
     for row in (*session.new, *session.dirty, *session.deleted):
-        if not isinstance(row, Owned) or row.user_id != session.info["owner"]:
+        if not _is_own(row, session.info["owner"]):
             raise OwnershipViolation(f"{type(row).__name__} is not the actor's to write")
+
+
+def _is_own(row: object, owner: UUID) -> bool:
+    return row.actor_id == owner if isinstance(row, AuditEvent) else isinstance(row, Owned) and row.user_id == owner
 
 
 @event.listens_for(_ReadingSession, "before_flush")
@@ -166,3 +186,9 @@ def _no_changes(session: Session, _: UOWTransaction, __: Any) -> None:
 def _no_owned_changes(session: Session, _: UOWTransaction, __: Any) -> None:
     if any(isinstance(row, Owned) for row in (*session.new, *session.dirty, *session.deleted)):
         raise OwnershipViolation("without a person there is no owned row")
+
+
+@event.listens_for(Session, "before_flush")
+def _the_audit_trail_lasts(session: Session, _: UOWTransaction, __: Any) -> None:
+    if any(isinstance(row, AuditEvent) for row in (*session.dirty, *session.deleted)):
+        raise OwnershipViolation(_LASTING)

@@ -18,7 +18,7 @@ from core.agents.process import Process
 from core.agents.workspace import ARTIFACT_FILES, ARTIFACT_MIB, Workspace
 from core.claims import Claim
 from core.clock import Clock, duration
-from core.config import Settings, signing_secret
+from core.config import Settings, signing_keys
 from core.entries import Entry
 from core.errors import AgentFailed, ClaimLost, InvalidInput, TimedOut
 from core.heartbeat import RETRY_SECONDS, Heartbeat, OutOfContact, StopRequested
@@ -130,7 +130,7 @@ class Run:
         self.claim = claim
         limits = catalog().limits(claim.agent, settings)
         self.clock = Clock(limits.timeout, limits.warning, settings.tick, monotonic, taken_at)
-        self._secrets = [signing_secret()]
+        self._secrets = signing_keys()
         self.log = TaskLogger(claim, lines=settings.log_lines, secrets=self._secrets, monotonic=monotonic)
         self.heartbeat = Heartbeat(claim, self.log, settings.lease, monotonic, taken_at)
         self._lease = settings.lease

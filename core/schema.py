@@ -212,6 +212,17 @@ def _check_rights() -> None:
                 "OR has_schema_privilege('tasks_app', current_schema(), 'CREATE')"
             )
         )
+        erasable = connection.scalar(
+            text(
+                "SELECT bool_or(has_table_privilege(role, 'audit_events', 'UPDATE, DELETE, TRUNCATE')) "
+                "FROM unnest(ARRAY['tasks_app', 'tasks_worker']) AS role"
+            )
+        )
+    if erasable:
+        raise ConfigurationError(
+            "The server's logins may change the audit trail: as the owner, "
+            "REVOKE UPDATE, DELETE, TRUNCATE ON audit_events FROM tasks_app, tasks_worker, PUBLIC."
+        )
     if loose:
         raise ConfigurationError(
             "The pages' login may make tables of its own, which could stand before the real ones: as the owner, "

@@ -6,14 +6,15 @@ from functools import partial
 from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from core import db, dispatch, metrics, repositories
+from core import audit, db, dispatch, metrics, repositories
 from core.agents import DEFAULT, agents
 from core.agents.catalog import Limits, catalog
 from core.clock import duration
 from core.config import settings
-from core.errors import Conflict, InvalidInput, NotFound
+from core.errors import Conflict, InvalidInput, NotFound, NotSignedIn
 from core.log_text import storable
 from core.models import ENDED, MAX_ID, EndReason, LogType, Task, TaskLog, TaskStatus
 from core.ownership import Actor, acting_as
@@ -44,7 +45,8 @@ def create(
 ) -> Task:
     """Accept a task; it waits as pending and is announced.
 
-    Raises InvalidInput for a prompt, address, agent or model that cannot be used; then nothing is written.
+    Raises InvalidInput for a prompt, address, agent or model that cannot be used, and NotSignedIn when the account is
+    gone; then nothing is written.
     """
     return _accept(actor, _checked(prompt, repo_url, agent, model))
 
@@ -117,6 +119,9 @@ def cancel(actor: Actor, task_id: int) -> Task:
             _move(session, task, end, [asked, (LogType.INFO, NEVER_BEGAN)], now)
         elif task.cancel_requested_at is None:
             _move(session, task, {"cancel_requested_at": now}, [asked], now)
+        else:
+            return task
+        audit.note(session, audit.Kind.TASK_CANCELLED, by=actor, subject=str(task_id))
     if task.status in ENDED:
         metrics.ENDED.labels(EndReason.CANCELLED).inc()
     return task
@@ -167,7 +172,7 @@ def limits_of(task: Task) -> Limits:
 
 def delete_one(actor: Actor, task_id: int) -> None:
     """Delete a task with its log and its files; a running one is stopped. Raises NotFound."""
-    if not 0 < task_id <= MAX_ID or not sum(remove(partial(acting_as, actor), Task.id == task_id)):
+    if not 0 < task_id <= MAX_ID or not sum(remove(partial(acting_as, actor), Task.id == task_id, by=actor)):
         raise NotFound
 
 
@@ -176,7 +181,8 @@ def delete_ended(actor: Actor, words: Iterable[str]) -> int:
     words = set(words)
     if not words or not words <= BULK.keys():
         raise InvalidInput("action must be completed, failed, or both with a comma between them.")
-    return sum(remove(partial(acting_as, actor), Task.status.in_([BULK[word] for word in words])))
+    wanted = Task.status.in_([BULK[word] for word in words])
+    return sum(remove(partial(acting_as, actor), wanted, by=actor, why=f"all {' and '.join(sorted(words))}"))
 
 
 def _checked(prompt: str, repo_url: str | None, agent: str | None, model: str | None) -> Task:
@@ -202,7 +208,10 @@ def _accept(actor: Actor, task: Task, *entries: str) -> Task:
     task.log_count = len(said)
     with acting_as(actor) as session:
         session.add(task)
-        session.flush()
+        try:
+            session.flush()
+        except IntegrityError:  # the account was deleted since the caller was known
+            raise NotSignedIn from None
         _say(session, task, [(LogType.INFO, sentence) for sentence in said], len(said), now)
         session.flush()
         session.refresh(task)

@@ -17,6 +17,11 @@ PROMPTS = (
     ("Check the quality of the orders before we publish them", "data-processor", "orders"),
     ("Compare the regions and find the outliers", "data-processor", "orders"),
 )
+PEOPLE = (
+    ("ada", "Ada Lovelace", "admin"),
+    ("charles", "Charles Babbage", "member"),
+    ("grace", "Grace Hopper", "analyst"),
+)
 
 
 def main() -> None:
@@ -28,6 +33,7 @@ def main() -> None:
         try:
             _fill(server)
             _sign_in(server, page)
+            _run(server)
             _shoot(server, page)
         finally:
             browser.close()
@@ -35,9 +41,23 @@ def main() -> None:
 
 
 def _fill(server: Server) -> None:
-    server.add("ada", PASSWORD)
+    for username, name, role in PEOPLE:
+        words = ("--email", f"{username}@example.org", "--name", name, "--role", role, "--password-stdin")
+        server.operate("users", "add", username, *words, typed=PASSWORD)
+    server.operate("users", "invite", "dorothy", "--email", "dorothy@example.org", "--name", "Dorothy Vaughan")
+    server.operate("users", "disable", "charles")
     rows = (f"{n},{('north', 'south', 'west')[n % 3]},{n % 97 * 1.5:.2f}" for n in range(400_000))
     server.repository("orders", {"orders.csv": "order,region,total\n" + "\n".join(rows) + "\n"})
+
+
+def _run(server: Server) -> None:
+    token = server.operate("tokens", "create", "--user", "ada", "--name", "nightly report")
+    with server.client(token) as client:
+        for prompt, agent, name in PROMPTS:
+            repository = str(server.repositories / name) if name else None
+            task = {"prompt": prompt, "selectedAgent": agent, "repoUrl": repository}
+            client.post("/tasks", json=task).raise_for_status()
+            time.sleep(1.5)
 
 
 def _sign_in(server: Server, page: Page) -> None:
@@ -46,14 +66,6 @@ def _sign_in(server: Server, page: Page) -> None:
     page.get_by_role("textbox", name="Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_text("No tasks yet").wait_for()
-    for prompt, agent, name in PROMPTS:
-        repository = str(server.repositories / name) if name else None
-        page.request.post(
-            f"{server.url}/api/tasks",
-            headers={"Origin": server.url},
-            data={"prompt": prompt, "selectedAgent": agent, "repoUrl": repository},
-        )
-        time.sleep(1.5)
 
 
 def _shoot(server: Server, page: Page) -> None:
@@ -62,6 +74,9 @@ def _shoot(server: Server, page: Page) -> None:
         ("tasks", "/", "Compare the regions"),
         ("new", "/new", "What should it do?"),
         ("task", "/task?id=1", "report.html"),
+        ("account", "/account", "nightly report"),
+        ("people", "/people", "Dorothy Vaughan"),
+        ("audit", "/audit", "Person invited"),
     ):
         page.goto(server.url + path)
         page.get_by_text(ready).first.wait_for()

@@ -1,9 +1,12 @@
 """streamlit-authenticator's sign-in and sign-out, over our own people and sessions.
 
-Only its model layer is replaced: where it looked into a YAML file and set a cookie from JavaScript, these classes ask
-``core.auth``. The widgets, the controllers and the keys in session_state stay the package's own.
+Its model layer is replaced: where it looked into a YAML file and set a cookie from JavaScript, these classes ask
+``core.auth``. So is its sign-in form, which keeps password managers out. The controllers, the sign-out and the keys in
+session_state stay the package's own.
 """
 
+import time
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +15,15 @@ from streamlit_authenticator import Authenticate
 from streamlit_authenticator.controllers import AuthenticationController, CookieController
 from streamlit_authenticator.models import AuthenticationModel, CookieModel
 
-from core.auth import people, sessions
+from core import audit
+from core.auth import sessions, signin
+from core.errors import NotSignedIn
+from core.models import Role, Way
 from core.ownership import Actor
+from pages import account_view
+
+#: How often a session that is in use says so, in seconds.
+NOTE_SECONDS = 300
 
 _PACKAGE_KEYS = ("name", "username", "email", "roles", "authentication_status", "logout")
 
@@ -58,19 +68,20 @@ class _AccountModel(AuthenticationModel):  # type: ignore[misc]  # the package h
         if token:
             remember(token["actor"], token["session_id"])
             return None
-        actor = people.verify(username, password) if username and password else None
-        if actor is None:
+        begun = signin.start(username, password, browser=browser()) if username and password else None
+        if begun is None:
             st.session_state["authentication_status"] = False
             return False
-        begin(actor)
+        admit(*begun)
         return True
 
     def logout(self, callback: Any = None) -> None:
         actor, session_id = signed_in(), st.session_state.get("session_id")
-        forget()
         if actor and session_id:
-            sessions.end(session_id)
-            st.session_state["farewell"] = sessions.farewell(actor)
+            sessions.end(session_id)  # first: when the database is away, the person is not signed out and sees so
+        forget()
+        if actor:
+            say_farewell(actor)
 
 
 class _SessionModel(CookieModel):  # type: ignore[misc]
@@ -80,7 +91,7 @@ class _SessionModel(CookieModel):  # type: ignore[misc]
         pass
 
     def get_cookie(self) -> dict[str, Any] | None:
-        known = sessions.by_cookie(st.context.cookies.get(sessions.COOKIE, ""))
+        known = sessions.by_cookie(sessions.cookie_in(st.context.cookies))
         return {"session_id": known[0], "actor": known[1]} if known else None
 
     def set_cookie(self) -> None:
@@ -101,7 +112,7 @@ class _Accounts(AuthenticationController):  # type: ignore[misc]
 
 
 class Authenticator(Authenticate):  # type: ignore[misc]
-    """The package's widgets over our models."""
+    """The package's widgets over our models, and a sign-in form that password managers fill."""
 
     def __init__(self) -> None:
         for key in _PACKAGE_KEYS:
@@ -113,6 +124,7 @@ class Authenticator(Authenticate):  # type: ignore[misc]
 
     def actor(self) -> Actor | None:
         """Who is signed in: by this tab's session, or by the browser's cookie."""
+        arrive()
         if actor := signed_in():
             return actor
         if st.session_state.get("session_id") or st.session_state.get("authentication_status"):
@@ -120,12 +132,58 @@ class Authenticator(Authenticate):  # type: ignore[misc]
         self.login(location="unrendered")
         return signed_in()
 
+    def login(self, location: str = "main", *_: Any, **__: Any) -> None:
+        """Take up the session of the browser's cookie (``unrendered``), or offer the form."""
+        if location == "unrendered":
+            if token := self.cookie_controller.get_cookie():
+                self.authentication_controller.login(token=token)
+            return
+        with st.form("sign_in"):
+            st.header("Sign in", anchor=False)
+            account_view.warn_without_tls()
+            username = st.text_input("Username", autocomplete="username")
+            password = st.text_input("Password", type="password", autocomplete="current-password")
+            sent = st.form_submit_button("Sign in", type="primary", width="stretch")
+        if sent:
+            with st.spinner("Signing in…"):
+                known = self.authentication_controller.login(username, password)
+            if known:
+                st.rerun()
+            st.error(signin.REFUSED)
+        st.caption("Lost your password? Ask an administrator for a link.")
 
-def begin(actor: Actor) -> None:
-    """Sign a person in, whose identity is proven, in this tab and with the next ticket in this browser."""
-    session_id = sessions.start(actor)
+
+def begin(actor: Actor, how: str) -> None:
+    """Sign a person in, whose identity is proven by ``how``, in this tab and with the next ticket in this browser."""
+    admit(actor, sessions.start(actor, how, browser=browser()))
+
+
+def admit(actor: Actor, session_id: UUID) -> None:
+    """Take up a session that has just begun, in this tab and with the next ticket in this browser.
+
+    Nothing stays in the tab of whoever used it before.
+    """
+    forget()
     remember(actor, session_id)
     st.session_state["ticket"] = sessions.ticket(session_id)
+
+
+def browser() -> str:
+    """How the browser names itself."""
+    return st.context.headers.get("User-Agent") or ""
+
+
+def arrive() -> None:
+    """Tell the audit trail that what follows comes from a page, and from where."""
+    audit.arrive(Way.UI, st.context.ip_address)
+
+
+def note_use() -> None:
+    """Remember now and then that the tab's session is in use."""
+    now = time.monotonic()
+    if now - st.session_state.get("noted", -NOTE_SECONDS) > NOTE_SECONDS:
+        st.session_state["noted"] = now
+        sessions.note_use(st.session_state["session_id"])
 
 
 def remember(actor: Actor, session_id: UUID) -> None:
@@ -140,6 +198,11 @@ def remember(actor: Actor, session_id: UUID) -> None:
         authentication_status=True,
     )
     st.session_state.pop("farewell", None)
+
+
+def say_farewell(actor: Actor) -> None:
+    """After a sign-out, have the bridge tell the browser to forget the cookie."""
+    st.session_state["farewell"] = sessions.farewell(actor)
 
 
 def forget() -> None:
@@ -160,11 +223,12 @@ def _is_bound(session_id: UUID) -> bool:
     Streamlit hands a tab's state to any connection that names the tab's id. So after a reconnect the browser's cookie
     has to name the same session.
     """
-    if st.session_state.get("connection") == _connection():
+    connection = _connection()
+    if connection and st.session_state.get("connection") == connection:
         return True
-    if sessions.read_cookie(st.context.cookies.get(sessions.COOKIE, "")) != session_id:
+    if sessions.read_cookie(sessions.cookie_in(st.context.cookies)) != session_id:
         return False
-    st.session_state["connection"] = _connection()
+    st.session_state["connection"] = connection
     return True
 
 
@@ -173,11 +237,39 @@ def _connection() -> str | None:
 
 
 def require_actor() -> Actor:
-    """Who is signed in; each page and fragment begins with this. Otherwise the run starts anew, at the sign-in."""
+    """Who is signed in; each page, fragment and callback begins with this. Otherwise the run starts anew."""
+    arrive()
     actor = signed_in()
     if actor is None:
         st.rerun()
     return actor
+
+
+def require_admin() -> Actor:
+    """The administrator who is signed in. Anybody else is told that the page is not theirs."""
+    actor = require_actor()
+    if actor.role is not Role.ADMIN:
+        st.title("Not for you", anchor=False)
+        st.write("Only administrators may see this page.")
+        st.page_link("task_list.py", label="All tasks", icon=":material/arrow_back:")
+        st.stop()
+    return actor
+
+
+def for_download(make: Callable[[Actor], str | bytes]) -> Callable[[], str | bytes]:
+    """A file's content that is made when somebody asks for it: outside of any run, so who asks is looked up then.
+
+    Raises NotSignedIn when the session of this tab is over.
+    """
+    session_id = st.session_state["session_id"]
+
+    def make_now() -> str | bytes:
+        actor = sessions.person(session_id)
+        if actor is None:
+            raise NotSignedIn
+        return make(actor)
+
+    return make_now
 
 
 def bridge() -> None:

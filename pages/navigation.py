@@ -5,39 +5,61 @@ from pathlib import Path
 import streamlit as st
 
 from core.auth import people
-from pages.authenticator import Authenticator, bridge
-from pages.shared import plain
+from core.models import Role
+from pages import single_sign_on
+from pages.account_view import ROLE_NAMES
+from pages.authenticator import Authenticator, bridge, note_use, require_actor
+from pages.shared import plain, poll_interval
 
 FOLDER = Path(__file__).parent
 SIGN_IN_WIDTH = 440  # pixels
+
+#: Pages for whoever has a one-time link.
+BY_LINK = ("setup", "password")
+
+
+def watch() -> None:
+    """Who is signed in, and as what. Whoever is so no longer is out at the next look, on every page."""
+    actor = require_actor()
+    note_use()
+    st.caption(f"Signed in as **{plain(actor.name)}** · {ROLE_NAMES[actor.role]}")
+
 
 st.set_page_config(page_title="Taskdeck", page_icon="🗂️", layout="centered")
 st.html(FOLDER / "style.css")
 st.logo(FOLDER / "logo.svg", icon_image=FOLDER / "icon.svg", size="large")
 
 authenticator = Authenticator()
-actor = authenticator.actor()
+actor = authenticator.actor() or single_sign_on.arrive()
 
 # All pages are registered in every run, signed in or not: only so does a deep link survive the sign-in.
-page = st.navigation(
-    [
-        st.Page("task_list.py", title="Tasks", icon=":material/checklist:", default=True),
-        st.Page("new_task.py", title="New task", icon=":material/add_circle:", url_path="new"),
-        st.Page("task_detail.py", title="Task", url_path="task", visibility="hidden"),
-        st.Page("setup.py", title="Set up Taskdeck", url_path="setup", visibility="hidden"),
-    ],
-    position="sidebar" if actor else "hidden",
-)
+for_admins = "visible" if actor and actor.role is Role.ADMIN else "hidden"
+pages = [
+    st.Page("task_list.py", title="Tasks", icon=":material/checklist:", default=True),
+    st.Page("new_task.py", title="New task", icon=":material/add_circle:", url_path="new"),
+    st.Page("task_detail.py", title="Task", url_path="task", visibility="hidden"),
+    st.Page("setup.py", title="Set up Taskdeck", url_path="setup", visibility="hidden"),
+    st.Page("set_password.py", title="Choose a password", url_path="password", visibility="hidden"),
+]
+settings_pages = [
+    st.Page("account.py", title="Account", icon=":material/account_circle:"),
+    st.Page("people.py", title="People", icon=":material/group:", visibility=for_admins),
+    st.Page("person.py", title="Person", visibility="hidden"),
+    st.Page("audit_log.py", title="Audit", icon=":material/policy:", url_path="audit", visibility=for_admins),
+]
+page = st.navigation({"": pages, "Settings": settings_pages}, position="sidebar" if actor else "hidden")
 bridge()
 
 if actor:
+    polls_itself = page.url_path == "" and "q" not in st.query_params  # a list with a search does not
     with st.sidebar:
-        st.caption(f"Signed in as **{plain(actor.name)}**")
+        st.fragment(run_every=poll_interval() * (4 if polls_itself else 1))(watch)()
     authenticator.logout("Sign out", location="sidebar")
     if not st.session_state.get("authentication_status"):
         st.rerun()
+    single_sign_on.go_on([*pages, *settings_pages])
     page.run()
-elif page.url_path == "setup":
+elif page.url_path in BY_LINK:
     page.run()
 else:
     with st.container(horizontal_alignment="center"), st.container(width=SIGN_IN_WIDTH):
@@ -46,8 +68,5 @@ else:
                 "Nobody has an account yet. Open the setup link that the server printed when it started.",
                 icon=":material/key:",
             )
-        authenticator.login(fields={"Form name": "Sign in", "Login": "Sign in"})
-        if st.session_state.get("authentication_status"):
-            st.rerun()
-        if st.session_state.get("authentication_status") is False:
-            st.error("The username or the password is not right.")
+        authenticator.login()
+        single_sign_on.offer()

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.auth import people, setup
 from core.errors import InvalidInput
-from pages import authenticator
+from pages import account_view, authenticator
 
 # The link's token is a secret: take it out of the address before anybody copies that.
 if token := st.query_params.pop("token", None):
@@ -22,29 +22,19 @@ if not setup.is_open(token):
     st.stop()
 
 st.write("Create your account. It is the first one, and an administrator's.")
+account_view.warn_without_tls()
 with st.form("setup"):
     name = st.text_input("Your name", autocomplete="name", max_chars=people.NAME_CHARACTERS)
     email = st.text_input("E-mail", autocomplete="email", placeholder="ada@example.org")
     username = st.text_input("Username", autocomplete="username", placeholder="ada")
-    password = st.text_input(
-        "Password",
-        type="password",
-        autocomplete="new-password",
-        placeholder=f"At least {people.PASSWORD_CHARACTERS} characters",
-    )
-    again = st.text_input("Password, again", type="password", autocomplete="new-password")
+    typed = account_view.new_password("Password")
     sent = st.form_submit_button("Create the account", type="primary")
 
 if sent:
     try:
-        if not password:
-            raise InvalidInput("The password is empty: choose one and type it twice.")
-        if password != again:
-            raise InvalidInput("The two passwords differ: type the same one twice.")
-        actor = setup.create_admin(token, username, email, name, password)
+        actor = setup.create_admin(token, username, email, name, account_view.agreed(*typed))
     except InvalidInput as error:
         st.error(error.message)
     else:
-        del st.session_state["setup_token"]
-        authenticator.begin(actor)
+        authenticator.begin(actor, "setup link")
         st.switch_page("task_list.py")

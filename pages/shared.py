@@ -55,6 +55,11 @@ def moment(time: datetime) -> str:
     return f"{time.astimezone(zone()):%Y-%m-%d %H:%M:%S}"
 
 
+def day(time: datetime) -> str:
+    """A date in the reader's zone."""
+    return f"{time.astimezone(zone()):%Y-%m-%d}"
+
+
 def ago(time: datetime) -> str:
     """How long ago, in the largest unit that fits."""
     seconds = max(0, (db.now() - time).total_seconds())
@@ -145,6 +150,23 @@ def progress_bar(task: Task) -> str:
 def updated_stamp() -> str:
     """When this was drawn, as HTML: it keeps a polled page honest."""
     return f'<span class="td-stamp">updated {db.now().astimezone(zone()):%H:%M:%S}</span>'
+
+
+def pill(text: str, tone: str) -> str:
+    """A short word in a colour, as HTML."""
+    return f'<span class="td-pill {tone}">{escape(text)}</span>'
+
+
+def show_facts(*rows: tuple[str, str]) -> None:
+    """Names and values in columns; a value is text, never markup."""
+    cells = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in rows)
+    st.html(f'<dl class="td-facts">{cells}</dl>')
+
+
+def show_notice() -> None:
+    """What the run before this one did."""
+    if notice := st.session_state.pop("notice", None):
+        st.toast(plain(notice), icon=":material/check:")
 
 
 def show_failure(error: Exception) -> bool:

@@ -14,7 +14,7 @@ from core.errors import Conflict, NotFound
 from core.models import ENDED, EndReason, LogType, Task, TaskStatus
 from core.ownership import Actor
 from pages import shared
-from pages.authenticator import require_actor
+from pages.authenticator import for_download, require_actor
 from pages.log_view import log_html
 
 SHOWN = 500  # entries at first, and more with each click
@@ -178,7 +178,7 @@ def settled(task_id: int) -> None:
     log(task)
 
 
-def everything_said(task: Task) -> str:
+def everything_said(actor: Actor, task: Task) -> str:
     entries, last = [], 0
     while batch := logs.after(actor, task.id, last):
         entries += batch
@@ -200,7 +200,7 @@ def files(task: Task) -> None:
         file, path = artifacts.find(actor, task.id, name or first)
         st.download_button(
             f"Download {file.name} ({max(1, file.size // 1024):,} KB)",
-            data=path.read_bytes,
+            data=for_download(lambda actor: artifacts.find(actor, task.id, file.name)[1].read_bytes()),
             file_name=file.name,
             mime=file.media_type,
             on_click="ignore",
@@ -269,7 +269,7 @@ else:
     live(task.id)
 st.download_button(
     "Download the log",
-    data=lambda: everything_said(task),
+    data=for_download(lambda actor: everything_said(actor, task)),
     file_name=f"task-{task.id}-log.txt",
     on_click="ignore",
     icon=":material/download:",

@@ -115,8 +115,7 @@ def confirm_delete(word: str, number: int) -> None:
             st.rerun()
 
 
-if notice := st.session_state.pop("notice", None):
-    st.toast(notice, icon=":material/check:")
+shared.show_notice()
 
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
     st.title("Tasks", anchor=False)

@@ -10,14 +10,17 @@ import psutil
 import pytest
 
 import core.agents
-from core import config, db, schema
+from core import audit, config, db, schema
 from core.agents import catalog
-from core.auth import people, tokens
+from core.auth import passwords, people, tokens
+from core.models import Way
 from core.ownership import Actor
 from tests import databases
 from tests.on_postgresql import Present
 from tests.postgresql import given_or_own
 from tests.scripts import registry
+
+pytest_plugins = ["tests.attacks.plugin"]
 
 PASSWORD = "correct horse battery"
 
@@ -99,7 +102,8 @@ def data(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("TASKDECK_DATA", str(folder))
     monkeypatch.setenv("TASKDECK_AGENTS", str(tmp_path / "agents.toml"))
-    monkeypatch.setattr(people, "ROUNDS", 4)  # bcrypt at its cheapest
+    monkeypatch.setattr(passwords, "ROUNDS", 4)  # bcrypt at its cheapest
+    audit.arrive(Way.SYSTEM)  # what a test before this one said
     _forget()
     yield folder
     db.dispose()

@@ -12,11 +12,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import inspect, text, update
+from sqlalchemy import delete, inspect, text, update
 from sqlalchemy.exc import IntegrityError
 
 from core import db, listing, logs, schema, tasks
-from core.models import Artifact, EndReason, Owned, Role, Task, TaskLog
+from core.auth import people, sessions, throttle
+from core.models import Artifact, AuthSession, EndReason, Owned, Role, Task, TaskLog
 from core.ownership import Actor
 from tests import databases
 from tests.databases import unguarded
@@ -36,7 +37,10 @@ def upgrade():
 """
 
 
+EARLIER = ("0001", "0002", "0003")
 OLD = ("users", "auth_sessions", "api_tokens", "tasks", "task_logs", "artifacts")
+#: Columns that a table of the first release got later.
+ADDED = {"extension", "last_seen_at", "browser", "address", "proof"}
 
 #: Two people and three tasks, as the first release wrote them.
 ROWS = Template("""
@@ -76,7 +80,7 @@ def rows_of(names: tuple[str, ...]) -> dict[str, list[tuple[object, ...]]]:
         return {
             name: sorted(
                 (
-                    tuple(value for key, value in row._mapping.items() if key != "extension")
+                    tuple(value for key, value in row._mapping.items() if key not in ADDED)
                     for row in connection.execute(text(f"SELECT * FROM {name}"))  # noqa: S608
                 ),
                 key=repr,
@@ -107,15 +111,17 @@ def alembic(scripts: Path = schema.MIGRATIONS) -> Config:
     return made
 
 
-@pytest.fixture
-def old(empty: None) -> None:
-    """A database of the first release with rows in it."""
+@pytest.fixture(params=EARLIER)
+def old(request: pytest.FixtureRequest, empty: None) -> str:
+    """The schema of an earlier release, with rows in it that the first one wrote."""
     command.upgrade(alembic(), "0001")
     with databases.current.unguarded().begin() as connection:
         kind = connection.dialect.name
         rows = ROWS.substitute(VALUES, numbered=NUMBERED[kind])
         for statement in (*rows.strip().removesuffix(";").split(";\n"), *COUNT_ON[kind]):
             connection.exec_driver_sql(statement)
+    command.upgrade(alembic(), request.param)
+    return request.param
 
 
 def tables() -> set[str]:
@@ -157,7 +163,8 @@ def test_an_upgrade_of_the_newest_schema_changes_nothing_and_keeps_the_rows(ada:
 def test_every_owned_table_has_the_trigger_that_keeps_its_owner() -> None:
     owned = {mapper.local_table.name for mapper in db.Base.registry.mappers if issubclass(mapper.class_, Owned)}
     assert owned >= {"tasks", "task_logs", "artifacts"}
-    assert triggers() == {f"{table}_owner_is_immutable" for table in owned}
+    lasting = {f"audit_events_no_{act}" for act in ("update", "delete")}
+    assert triggers() == {f"{table}_owner_is_immutable" for table in owned} | lasting
 
 
 def test_a_downgrade_to_the_beginning_leaves_no_table_and_can_be_upgraded_again(empty: None) -> None:
@@ -189,7 +196,9 @@ def test_a_failing_revision_leaves_nothing_behind(
 @pytest.mark.usefixtures("sqlite_file")
 def test_a_revision_that_breaks_a_reference_is_not_committed(ada: Actor) -> None:
     with pytest.raises(RuntimeError, match="broken reference in table auth_sessions"), db.migrating() as connection:
-        connection.execute(text("INSERT INTO auth_sessions VALUES ('s', 'nobody', 0, 0, 0, NULL, NULL)"))
+        connection.execute(
+            text("INSERT INTO auth_sessions (id, user_id, epoch, created_at, expires_at) VALUES ('s', 'x', 0, 0, 0)")
+        )
     with databases.current.unguarded().connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM auth_sessions")).scalar() == 0
         assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
@@ -212,40 +221,48 @@ def test_six_processes_that_race_on_an_empty_database_all_succeed(empty: None) -
     command.check(alembic())
 
 
-def test_an_extension_is_added_to_a_database_with_rows_which_keeps_them_all(old: None) -> None:
+def test_an_upgrade_of_each_earlier_schema_keeps_every_row(old: str) -> None:
     before, guards = rows_of(OLD), triggers()
     assert [len(rows) for rows in before.values()] == [2, 1, 1, 3, 2, 1]
     assert len(guards) == (0 if db.is_postgresql() else 3)
     schema.upgrade()
     assert rows_of(OLD) == before
-    assert triggers() == guards
+    assert triggers() >= guards
     command.check(alembic())
     with databases.current.unguarded().connect() as connection:
         assert connection.scalars(text("SELECT extension FROM tasks")).all() == [0, 0, 0]
+        new = connection.execute(text("SELECT last_seen_at, browser, address, proof FROM auth_sessions")).all()
+        assert [tuple(row) for row in new] == [(None,) * 4]
 
 
 @pytest.mark.usefixtures("sqlite_file")
 @pytest.mark.parametrize("model", [Task, TaskLog, Artifact])
-def test_the_triggers_still_work_on_an_upgraded_database(model: type[Owned], old: None) -> None:
+def test_the_triggers_still_work_on_an_upgraded_database(model: type[Owned], old: str) -> None:
     schema.upgrade()
     with pytest.raises(IntegrityError, match="the owner of a row never changes"), unguarded() as session:
         session.execute(update(model).values(user_id=UUID("d" * 32)))
 
 
-def test_the_way_back_from_the_extension_keeps_every_row_and_trigger(old: None) -> None:
-    before, guards, first = rows_of(OLD), triggers(), columns("tasks")
+def test_the_way_back_to_each_earlier_schema_keeps_every_row_and_trigger(old: str) -> None:
+    def shape() -> tuple[object, ...]:
+        return rows_of(OLD), triggers(), tables(), [columns(table) for table in OLD]
+
+    before = shape()
     schema.upgrade()
-    assert columns("tasks") == [*first, "extension"]
-    command.downgrade(alembic(), "0001")
-    assert columns("tasks") == first
-    assert rows_of(OLD) == before
-    assert triggers() == guards
+    bob = Actor(UUID("b" * 32), "b", "b", "b@example.org", Role.MEMBER)
+    sessions.start(bob, browser="Firefox", proof="x")
+    throttle.count({"name:x": 5})
+    with unguarded() as session:
+        session.execute(delete(AuthSession).where(AuthSession.user_id == bob.id))
+    command.downgrade(alembic(), old)
+    assert shape() == before
 
 
-def test_the_product_works_on_an_upgraded_database(old: None) -> None:
+def test_the_product_works_on_an_upgraded_database(old: str) -> None:
     schema.upgrade()
     ada, bob = (Actor(UUID(letter * 32), letter, letter, letter, Role.MEMBER) for letter in "ab")
     assert [(task.id, task.extension) for task in listing.page(ada).tasks] == [(2, 0), (1, 0)]
     assert tasks.cancel(ada, 2).end_reason is EndReason.CANCELLED
     assert [entry.message for entry in logs.after(bob, 9)] == ["the beginning", "the end"]
     assert tasks.create(bob, "x").id == 10  # no number is used twice, also not after an upgrade
+    assert [one.actor.username for one in people.accounts(by=ada)] == ["a", "b"]

@@ -1,25 +1,50 @@
 """``streamlit run app.py`` and ``uvicorn app:app``, really started."""
 
 import os
+import re
 import socket
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import httpx
 import pytest
 from sqlalchemy import select, update
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
 
-from core import db, tasks
-from core.models import LogType, Task, TaskLog, TaskStatus
+from core import audit, db, tasks
+from core.auth import sessions
+from core.models import AuditEvent, LogType, Task, TaskLog, TaskStatus, Way
 from core.ownership import Actor
 from tests import databases
 from tests.server import ROOT, Server
 
 COMMANDS = ("streamlit run app.py --server.port {port}", "uvicorn app:app --port {port}")
+
+
+Serve = Callable[..., Server]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Start a server on this test's own database; it ends with the test."""
+    started = []
+
+    def start(settings: Mapping[str, str] | None = None, command: str = COMMANDS[0]) -> Server:
+        started.append(Server(tmp_path, settings, command))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=["streamlit", "uvicorn"])
@@ -38,22 +63,101 @@ def test_one_command_serves_pages_and_api_and_ends_cleanly(tmp_path: Path, comma
     assert [path.name for path in files if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "http://localhost:1", None])
-def test_a_page_of_another_server_gets_no_websocket(tmp_path: Path, origin: str | None) -> None:
-    server = Server(tmp_path / "server")
-    server.start()
-    handshake = {
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",  # the example of RFC 6455
-    }
-    address = f"{server.url}/_stcore/stream"
-    refused = httpx.get(address, headers=handshake | ({"Origin": origin} if origin else {}))
-    assert refused.status_code == 403
-    with httpx.stream("GET", address, headers=handshake | {"Origin": server.url}) as accepted:
-        assert accepted.status_code == 101
+HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",  # the example of RFC 6455
+}
+
+
+def handshake(server: Server, **headers: str) -> int:
+    """What the pages' websocket answers."""
+    with httpx.stream("GET", f"{server.url}/_stcore/stream", headers=HANDSHAKE | headers) as answer:
+        return answer.status_code
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=["streamlit", "uvicorn"])
+def test_only_our_own_pages_get_a_websocket_and_only_our_own_names_an_answer(serve: Serve, command: str) -> None:
+    server = serve({"TASKDECK_PUBLIC_URL": "https://tasks.example.org"}, command)
+    for origin in ("http://evil.example", "http://localhost:1", "http://localhost:3000", "https://example.org", "null"):
+        assert handshake(server, Origin=origin) == 403
+        assert handshake(server, Origin=origin, Host="tasks.example.org") == 403
+    assert handshake(server) == handshake(server, Host="evil.example", Origin="http://evil.example") == 403
+    assert handshake(server, Origin=server.url) == 101
+    assert handshake(server, Origin="https://tasks.example.org") == 101, "a proxy may give another host"
+    assert handshake(server, Origin="https://tasks.example.org", Host="tasks.example.org") == 101
+    for path in ("/", "/api/health?live=true", "/_stcore/health"):
+        assert httpx.get(server.url + path, headers={"Host": "tasks.example.org"}).status_code == 200
+        assert httpx.get(server.url + path, headers={"Host": "evil.example"}).status_code == 400
     server.stop()
+    assert "Traceback" not in server.said()
+
+
+def test_every_answer_of_the_server_is_hardened(serve: Serve) -> None:
+    server = serve()
+    script = re.findall(r'src="\.(/static/js/[^"]+)"', httpx.get(server.url).text)[0]
+    for path, status in (
+        *(("/", 200), ("/task?id=5", 200), (script, 200), ("/_stcore/health", 200), ("/media/nothing.png", 404)),
+        *(("/api/docs", 200), ("/api/tasks", 401), ("/api/nothing", 404), ("/static/nothing.js", 200), ("//x", 400)),
+    ):
+        answer = httpx.get(server.url + path)
+        assert answer.status_code == status, path
+        assert "script-src 'self' blob: 'sha256-" in answer.headers["content-security-policy"], path
+        assert (answer.headers["x-content-type-options"], answer.headers["x-frame-options"]) == (
+            "nosniff",
+            "SAMEORIGIN",
+        )
+        assert answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("command", "proxies", "address", "scheme"),
+    [
+        ("streamlit run app.py --server.port {port} --server.address localhost", None, "127.0.0.1", "http"),
+        ("uvicorn app:app --port {port}", None, "127.0.0.1", "http"),
+        ("uvicorn app:app --port {port} --forwarded-allow-ips=*", "10.0.0.5", "127.0.0.1", "http"),
+        ("streamlit run app.py --server.port {port}", "127.0.0.0/8", "198.51.100.9", "https"),
+    ],
+)
+def test_nobody_names_another_address_or_scheme_but_a_proxy_in_the_settings(
+    serve: Serve, ada: Actor, command: str, proxies: str | None, address: str, scheme: str
+) -> None:
+    server = serve({"TASKDECK_PROXIES": proxies} if proxies else {}, command)
+    cookie = sessions.redeem(sessions.ticket(sessions.start(ada)))
+    headers = {"X-Forwarded-For": "203.0.113.1, 198.51.100.9", "X-Forwarded-Proto": "https"}
+    url = f"http://127.0.0.1:{server.port}"
+    assert httpx.get(f"{url}/api/agents/", headers=headers).headers["location"].partition(":")[0] == scheme
+    headers |= {"Cookie": f"{sessions.PLAIN_COOKIE}={cookie}", "Sec-Fetch-Site": "same-origin"}
+    left = httpx.request("DELETE", f"{url}/api/session", headers=headers, json={"ticket": sessions.farewell(ada)})
+    assert left.status_code == 200
+    with databases.unguarded() as session:
+        ended = select(AuditEvent.way, AuditEvent.address).where(AuditEvent.kind == audit.Kind.SIGNED_OUT)
+        assert session.execute(ended).all() == [(Way.API, address)]
+
+
+def session_begun(connection: ClientConnection) -> str:
+    """Ask for a run; the id of the session that answers."""
+    connection.send(BackMsg(rerun_script=ClientState()).SerializeToString())
+    while True:
+        said = ForwardMsg.FromString(bytes(connection.recv(timeout=20)))
+        if said.WhichOneof("type") == "new_session":
+            return str(said.new_session.initialize.session_id)
+
+
+def test_a_session_that_is_taken_up_again_is_not_named_in_the_log(serve: Serve) -> None:
+    server = serve()
+
+    def connected(*naming: str) -> ClientConnection:
+        words = [Subprotocol(word) for word in ("streamlit", *naming)]
+        return connect(f"ws://localhost:{server.port}/_stcore/stream", origin=Origin(server.url), subprotocols=words)
+
+    with connected() as first:
+        session_id = session_begun(first)
+        with connected("x", session_id) as again:
+            assert session_begun(again) == session_id
+    server.stop()
+    assert session_id not in server.said()
 
 
 @pytest.mark.parametrize(
@@ -61,6 +165,8 @@ def test_a_page_of_another_server_gets_no_websocket(tmp_path: Path, origin: str 
     [
         ("TASKDECK_TIMEOUT", "soon", "TASKDECK_TIMEOUT: "),
         ("TASKDECK_SECRET", "short", "TASKDECK_SECRET: must be at least 32 bytes long"),
+        ("TASKDECK_SECRET", "changeme-changeme-changeme-changeme", "TASKDECK_SECRET: can be guessed: make one with"),
+        ("TASKDECK_PROXIES", "10.0.0.5,proxy", "TASKDECK_PROXIES: 'proxy' is neither an address nor a network"),
         ("TASKDECK_DATA", "/dev/null/x", "Not a directory"),
     ],
 )

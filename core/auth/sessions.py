@@ -4,33 +4,108 @@ Streamlit can neither set nor clear a cookie. So a sign-in gets a ticket, good o
 exchanges at the API for the cookie, HttpOnly and out of reach of scripts.
 """
 
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from itsdangerous import BadSignature, URLSafeSerializer, URLSafeTimedSerializer
-from sqlalchemy import delete, update
+from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
-from core import db
+from core import audit, db
 from core.auth import people
-from core.config import signing_secret
+from core.config import settings, signing_keys
 from core.errors import InvalidInput
+from core.log_text import clean
 from core.models import AuthSession, User
 from core.ownership import Actor, acting_as_nobody
 
 LIFETIME = timedelta(days=14)
 TICKET_SECONDS = 60
-COOKIE = "taskdeck_session"
+
+#: The cookie's name where the connection can be trusted: no other host, and no page without TLS, can set that one.
+HOST_COOKIE = "__Host-taskdeck_session"
+PLAIN_COOKIE = "taskdeck_session"
+
+BROWSER_CHARACTERS = 300
 
 
-def start(actor: Actor) -> UUID:
-    """Begin a session of a person whose password was right; its id."""
+@dataclass(frozen=True)
+class Open:
+    """A session that goes on, as its person sees it."""
+
+    id: UUID
+    created_at: datetime
+    last_seen_at: datetime | None
+    browser: str
+    address: str | None
+
+
+def start(
+    actor: Actor, how: str = "password", *, browser: str = "", proof: str | None = None, epoch: int | None = None
+) -> UUID:
+    """Begin a session of a person who is known by ``how``; its id.
+
+    A ``proof`` of another provider starts one session. ``epoch`` is the account's when the person proved who they are.
+    Raises InvalidInput when the proof has started one before, and when the account is gone, disabled or in another
+    epoch by now.
+    """
+    now, came = db.now(), audit.arrival()
     with acting_as_nobody() as session:
-        session.execute(delete(AuthSession).where(AuthSession.user_id == actor.id, AuthSession.expires_at <= db.now()))
-        user = session.get_one(User, actor.id)
-        row = AuthSession(user_id=actor.id, epoch=user.session_epoch, expires_at=db.now() + LIFETIME)
+        session.execute(delete(AuthSession).where(AuthSession.expires_at <= now))
+        user = people.by_id(session, actor.id)
+        if user is None or (epoch is not None and epoch != user.session_epoch):
+            raise InvalidInput("This account cannot sign in just now: try again, or ask an administrator.")
+        row = AuthSession(
+            user_id=actor.id,
+            epoch=user.session_epoch,
+            created_at=now,
+            last_seen_at=now,
+            expires_at=now + LIFETIME,
+            browser=clean(browser[:BROWSER_CHARACTERS]),
+            address=came.address,
+            proof=proof,
+        )
         session.add(row)
-        session.flush()
+        try:
+            session.flush()
+        except IntegrityError:
+            raise InvalidInput("This sign-in was used before: sign in again.") from None
+        audit.note(session, audit.Kind.SIGNED_IN, by=actor, subject=actor.username, detail=how)
         return row.id
+
+
+def opened(actor: Actor) -> list[Open]:
+    """The person's sessions that go on, the one seen last first."""
+    wanted = (
+        select(AuthSession)
+        .join(User, (User.id == AuthSession.user_id) & (User.session_epoch == AuthSession.epoch))
+        .where(AuthSession.user_id == actor.id, AuthSession.revoked_at.is_(None), AuthSession.expires_at > db.now())
+        .order_by(AuthSession.last_seen_at.desc().nulls_last())
+    )
+    with acting_as_nobody(reading=True) as session:
+        return [
+            Open(row.id, row.created_at, row.last_seen_at, row.browser or "", row.address)
+            for row in session.scalars(wanted)
+        ]
+
+
+def note_use(session_id: UUID) -> None:
+    """Remember that a session was used just now; when the database is busy, the next use will be remembered."""
+    with suppress(*db.Unavailable), acting_as_nobody() as session:
+        session.execute(update(AuthSession).where(AuthSession.id == session_id).values(last_seen_at=db.now()))
+
+
+def cookie_in(cookies: Mapping[str, str]) -> str:
+    """The session cookie among a browser's cookies, or an empty text.
+
+    On a site with TLS the plain name counts for nothing: a neighbour without TLS could have set it.
+    """
+    plain = "" if settings().home.startswith("https:") else cookies.get(PLAIN_COOKIE, "")
+    return cookies.get(HOST_COOKIE, plain)
 
 
 def person(session_id: UUID, *, now: datetime | None = None) -> Actor | None:
@@ -43,14 +118,27 @@ def person(session_id: UUID, *, now: datetime | None = None) -> Actor | None:
         return people.actor(user) if user and user.session_epoch == row.epoch else None
 
 
-def end(session_id: UUID) -> None:
-    """Revoke a session; every tab and the cookie are out with the next look."""
+def end(session_id: UUID, *, owner: Actor | None = None) -> None:
+    """Revoke a session, with ``owner`` only one of that person's; every tab and the cookie are out at the next look."""
     with acting_as_nobody() as session:
-        session.execute(
-            update(AuthSession)
-            .where(AuthSession.id == session_id, AuthSession.revoked_at.is_(None))
-            .values(revoked_at=db.now())
-        )
+        _end(session, session_id, owner)
+
+
+def _end(session: Session, session_id: UUID, owner: Actor | None = None, why: str = "") -> None:
+    row = session.get(AuthSession, session_id, with_for_update=True)
+    if row is None or row.revoked_at or row.expires_at <= db.now() or (owner and row.user_id != owner.id):
+        return
+    row.revoked_at = db.now()
+    user = session.get_one(User, row.user_id)
+    if user.session_epoch == row.epoch:
+        audit.note(session, audit.Kind.SIGNED_OUT, by=people.actor(user), subject=user.username, detail=why)
+
+
+def end_all(actor: Actor) -> None:
+    """Revoke every session of a person, the present one too."""
+    with acting_as_nobody() as session:
+        session.execute(update(User).where(User.id == actor.id).values(session_epoch=User.session_epoch + 1))
+        audit.note(session, audit.Kind.SIGNED_OUT_EVERYWHERE, by=actor, subject=actor.username)
 
 
 def ticket(session_id: UUID) -> str:
@@ -58,11 +146,14 @@ def ticket(session_id: UUID) -> str:
     return _tickets().dumps(session_id.hex)
 
 
-def redeem(ticket: str) -> str:
-    """The cookie's value for a ticket. Raises InvalidInput when it is forged, too old or already used."""
+def redeem(ticket: str, replaces: str = "") -> str:
+    """The cookie's value for a ticket; the session of the cookie that it ``replaces`` ends.
+
+    Raises InvalidInput when the ticket is forged, too old or already used; then nothing ends.
+    """
     try:
-        session_id = UUID(_tickets().loads(ticket, max_age=TICKET_SECONDS))
-    except (BadSignature, UnicodeEncodeError):
+        session_id = UUID(str(_tickets().loads(ticket, max_age=TICKET_SECONDS)))
+    except (BadData, ValueError):
         raise InvalidInput("This sign-in ticket is not valid: sign in again.") from None
     with acting_as_nobody() as session:
         first = session.execute(
@@ -71,8 +162,10 @@ def redeem(ticket: str) -> str:
             .values(redeemed_at=db.now())
             .returning(AuthSession.id)
         ).first()
-    if first is None:
-        raise InvalidInput("This sign-in ticket is not valid: sign in again.")
+        if first is None:
+            raise InvalidInput("This sign-in ticket is not valid: sign in again.")
+        if (replaced := read_cookie(replaces)) and replaced != session_id:
+            _end(session, replaced, why="somebody signed in in the same browser")
     return _cookies().dumps(session_id.hex)
 
 
@@ -84,26 +177,32 @@ def farewell(actor: Actor) -> str:
 def leave(cookie: str, farewell: str | None) -> bool:
     """End the cookie's session if it is the one's who says farewell; whether the cookie should be forgotten.
 
-    It should not when it names a session that goes on: another person signed in in another tab.
+    It should not when it names a session that goes on: somebody signed in in another tab, or since.
     """
     known = by_cookie(cookie)
     if known is None:
         return True
     session_id, owner = known
     try:
-        leaves = farewell is not None and _farewells().loads(farewell, max_age=TICKET_SECONDS) == owner.id.hex
-    except (BadSignature, UnicodeEncodeError):
-        leaves = False
-    if leaves:
-        end(session_id)
-    return leaves
+        said, at = _farewells().loads(farewell or "", max_age=TICKET_SECONDS, return_timestamp=True)
+    except (BadData, ValueError):
+        return False
+    if said != owner.id.hex or _began(session_id) > at + timedelta(seconds=1):  # it was said in the second after ``at``
+        return False
+    end(session_id)
+    return True
+
+
+def _began(session_id: UUID) -> datetime:
+    with acting_as_nobody(reading=True) as session:
+        return session.scalar(select(AuthSession.created_at).where(AuthSession.id == session_id)) or db.now()
 
 
 def read_cookie(value: str) -> UUID | None:
     """The session that a cookie names, or None when it is not one of ours."""
     try:
-        return UUID(_cookies().loads(value))
-    except (BadSignature, UnicodeEncodeError):
+        return UUID(str(_cookies().loads(value)))
+    except (BadData, ValueError):
         return None
 
 
@@ -115,12 +214,12 @@ def by_cookie(value: str) -> tuple[UUID, Actor] | None:
 
 
 def _cookies() -> URLSafeSerializer:
-    return URLSafeSerializer(signing_secret(), salt="taskdeck.cookie")
+    return URLSafeSerializer(signing_keys(), salt="taskdeck.cookie")
 
 
 def _farewells() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(signing_secret(), salt="taskdeck.farewell")
+    return URLSafeTimedSerializer(signing_keys(), salt="taskdeck.farewell")
 
 
 def _tickets() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(signing_secret(), salt="taskdeck.ticket")
+    return URLSafeTimedSerializer(signing_keys(), salt="taskdeck.ticket")

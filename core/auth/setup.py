@@ -4,10 +4,10 @@ The link is signed, lasts a day, and works only while nobody has an account; so 
 dead once used.
 """
 
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from itsdangerous import BadData, URLSafeTimedSerializer
 
 from core.auth import people
-from core.config import settings, signing_secret
+from core.config import settings, signing_keys
 from core.errors import InvalidInput
 from core.ownership import Actor
 
@@ -25,7 +25,7 @@ def is_open(token: str) -> bool:
     """Whether this link's token can still create the first admin."""
     try:
         _links().loads(token, max_age=LIFETIME_SECONDS)
-    except (BadSignature, UnicodeEncodeError):
+    except (BadData, ValueError):
         return False
     return not people.exist()
 
@@ -38,4 +38,4 @@ def create_admin(token: str, username: str, email: str, name: str, password: str
 
 
 def _links() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(signing_secret(), salt="taskdeck.setup")
+    return URLSafeTimedSerializer(signing_keys(), salt="taskdeck.setup")

@@ -12,8 +12,11 @@ import uvicorn
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastapi import FastAPI
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Mount
 
+from api.client import Client
+from api.hardening import Hardening
 from api.routes import create_api
 from core import claims, db, dispatch, tasks
 from core.agents import catalog
@@ -41,7 +44,7 @@ def api() -> FastAPI:
 
 @pytest.fixture(scope="session")
 def app(api: FastAPI) -> Starlette:
-    return Starlette(routes=[Mount("/api", api)])
+    return Starlette(routes=[Mount("/api", api)], middleware=[Middleware(Client), Middleware(Hardening)])
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +108,7 @@ def cookie(ada: Actor) -> str:
 @pytest.fixture
 def by_cookie(anybody: Caller, cookie: str) -> Caller:
     """Ada's browser: her cookie, and no header yet that says which page calls."""
-    return anybody.having(Cookie=f"{sessions.COOKIE}={cookie}")
+    return anybody.having(Cookie=f"{sessions.PLAIN_COOKIE}={cookie}")
 
 
 @pytest.fixture

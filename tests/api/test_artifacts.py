@@ -81,6 +81,10 @@ def test_a_file_comes_whole_and_harmless_and_only_safe_kinds_are_shown(
     assert (answer.status_code, answer.content) == (200, content)
     policy = [part.strip() for part in answer.headers["content-security-policy"].split(";")]
     assert {"sandbox", "default-src 'none'"} <= set(policy)
+    assert "frame-ancestors 'self'" in policy
+    assert answer.headers["cross-origin-opener-policy"] == "unsafe-none", (
+        "a browser may not open a sandbox with another"
+    )
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "no-store" in answer.headers["cache-control"]
     assert answer.headers["content-disposition"] == f'{disposition}; filename="{name}"'

@@ -1,14 +1,19 @@
 """Who a call comes from, when it brings the session cookie: then a change has to come from our own pages."""
 
+import json
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from itsdangerous import URLSafeSerializer
 from sqlalchemy import update
+from starlette.requests import Request
 
+from api.identity import require_same_origin
 from core import db
 from core.auth import sessions
 from core.config import signing_secret
+from core.errors import Forbidden
 from core.models import AuthSession, Task, User
 from core.ownership import Actor
 from tests.api.calls import NEW, ORIGIN, Caller, refused_as_unknown, rows, sentence, stored
@@ -40,9 +45,11 @@ def test_a_cookie_that_we_did_not_sign_as_one_is_nobody(anybody: Caller, ada: Ac
         URLSafeSerializer(signing_secret()[:-1], salt="taskdeck.cookie").dumps(ours),
         *("", "..", "null", "x" * 5_000, JWT, str(ada.id)),
     ):
-        refused_as_unknown(anybody.having(Cookie=f"{sessions.COOKIE}={value}", Sec_Fetch_Site="same-origin"))
+        refused_as_unknown(anybody.having(Cookie=f"{sessions.PLAIN_COOKIE}={value}", Sec_Fetch_Site="same-origin"))
     for raw in (b"\xff\xfe", "ключ".encode(), b"a\x00b"):
-        refused_as_unknown(anybody.having(Cookie=sessions.COOKIE.encode() + b"=" + raw, Sec_Fetch_Site="same-origin"))
+        refused_as_unknown(
+            anybody.having(Cookie=sessions.PLAIN_COOKIE.encode() + b"=" + raw, Sec_Fetch_Site="same-origin")
+        )
 
 
 @pytest.mark.parametrize("change", ["revoked", "expired", "epoch", "disabled", "deleted"])
@@ -129,3 +136,80 @@ def test_our_own_origin_includes_the_port(by_cookie: Caller) -> None:
     assert there.post("/tasks", json=NEW, headers={"Origin": f"http://{HOST}:8501"}).status_code == 201
     for origin in (ORIGIN, f"http://{HOST}:8502", f"http://{HOST}:85010"):
         assert there.post("/tasks", json=NEW, headers={"Origin": origin}).status_code == 403
+
+
+def test_a_proxy_with_tls_leaves_it_to_the_public_address_which_pages_are_ours(
+    by_cookie: Caller, anybody: Caller, cookie: str, settle: Callable[..., None]
+) -> None:
+    public = "https://tasks.example.org"
+    settle(TASKDECK_PUBLIC_URL=f"{public}/")
+    signed_in = anybody.having(Cookie=f"{sessions.HOST_COOKIE}={cookie}")
+    for host in ("tasks.example.org", "127.0.0.1:8501"):
+        there = signed_in.having(Host=host)
+        assert there.post("/tasks", json=NEW, headers={"Origin": public}).status_code == 201
+        assert there.post("/tasks", json=NEW, headers={"Origin": public, "Sec-Fetch-Site": "same-origin"}).is_success
+        for origin in ("http://tasks.example.org", f"{public}:444", f"{public}.evil.com", "https://example.org"):
+            for site in ({}, {"Sec-Fetch-Site": "same-origin"}):
+                assert there.post("/tasks", json=NEW, headers={"Origin": origin} | site).status_code == 403
+    assert rows(Task) == 4
+
+
+def test_a_header_that_came_twice_proves_nothing() -> None:
+    own, other = (b"origin", ORIGIN.encode()), (b"origin", b"https://evil.example")
+    same, cross = (b"sec-fetch-site", b"same-origin"), (b"sec-fetch-site", b"cross-site")
+    host = (b"host", HOST.encode())
+    for headers in ([own], [own, same], [same]):
+        require_same_origin(Request({"type": "http", "scheme": "http", "path": "/", "headers": [host, *headers]}))
+    for twice in ([own, other], [other, own], [same, cross], [cross, same], [own, other, same], [own, same, same]):
+        with pytest.raises(Forbidden):
+            require_same_origin(Request({"type": "http", "scheme": "http", "path": "/", "headers": [host, *twice]}))
+
+
+FORMS = [
+    "text/plain",
+    "text/plain;charset=UTF-8",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=x",
+]
+
+
+@pytest.mark.parametrize("kind", FORMS)
+@pytest.mark.parametrize("port", ["8502", "3000"])
+def test_a_form_of_another_port_to_which_the_browser_adds_the_cookie_writes_nothing(
+    by_cookie: Caller, anybody: Caller, kind: str, port: str
+) -> None:
+    body, neighbour = json.dumps(NEW), {"Origin": f"{ORIGIN}:{port}", "Content-Type": kind}
+    for site in ({}, {"Sec-Fetch-Site": "same-site"}):
+        assert by_cookie.post("/tasks", content=body, headers=neighbour | site).status_code == 403
+    stranger = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site", "Content-Type": kind}
+    assert anybody.post("/tasks", content=body, headers=stranger).status_code == 401
+    own = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin", "Content-Type": kind}
+    refused = by_cookie.post("/tasks", content=body, headers=own)
+    assert refused.status_code == 400 and "application/json" in sentence(refused)
+    assert rows(Task) == 0
+
+
+@pytest.mark.parametrize("path", ["/tasks", "/tasks/1", "/session"])
+@pytest.mark.parametrize("origin", ["https://evil.example", f"{ORIGIN}:8502", "null", ORIGIN])
+def test_no_other_site_is_allowed_to_ask_in_json(by_cookie: Caller, path: str, origin: str) -> None:
+    asks = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
+        "Access-Control-Request-Private-Network": "true",
+    }
+    answer = by_cookie.call("OPTIONS", path, headers=asks)
+    assert answer.status_code == 405
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+def test_reading_changes_nothing(by_cookie: Caller, ada: Actor, make_task: MakeTask) -> None:
+    numbers = [make_task(ada, status, entries=2) for status in ("pending", "completed", "error")]
+    before = stored()
+    reads = {"/tasks", "/tasks?action=completed,failed", "/tasks?limit=1&logs=tail", "/agents", "/metrics", "/health"}
+    reads |= {f"/tasks/{number}{part}" for number in numbers for part in ("", "/logs", "/artifacts/")}
+    reads |= {f"/tasks/{numbers[1]}/events", f"/tasks/{numbers[0]}/cancel", f"/tasks/{numbers[1]}/rerun", "/session"}
+    for path in sorted(reads):
+        for method in ("GET", "HEAD"):
+            by_cookie.call(method, path, headers={"X-HTTP-Method-Override": "DELETE"})
+    assert stored() == before

@@ -162,6 +162,7 @@ def test_a_fault_of_ours_is_a_500_whose_reference_leads_to_the_server_log(
     assert answer.status_code == 500
     assert "secret detail" not in answer.text
     (reference,) = re.findall(r"\b[0-9a-f]{8,}\b", sentence(answer))
+    assert reference == answer.headers["x-request-id"]
     (record,) = [record for record in caplog.records if reference in record.getMessage()]
     assert record.levelno == logging.ERROR
     assert record.exc_info is not None and record.exc_info[1] is fault

@@ -189,7 +189,7 @@ def test_a_stream_ends_when_its_person_signs_out(
     opened: Opened, cookie: str, running: claims.Claim, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(product, "KNOWN_SECONDS", 0.1)
-    with opened(running.task_id, headers={"Cookie": f"{sessions.COOKIE}={cookie}"}) as stream:
+    with opened(running.task_id, headers={"Cookie": f"{sessions.PLAIN_COOKIE}={cookie}"}) as stream:
         until(stream, "task")
         with unguarded() as session:
             session.execute(update(AuthSession).values(revoked_at=db.now()))

@@ -83,7 +83,8 @@ def test_a_token_elsewhere_than_in_its_header_is_not_read(anybody: Caller, ada_t
     for name in ("token", "access_token", "authorization", "api_key"):
         assert anybody.get("/tasks", params={name: ada_token}).status_code == 401
         assert anybody.get("/tasks", params={name: f"Bearer {ada_token}"}).status_code == 401
-    refused_as_unknown(anybody.having(Cookie=f"{sessions.COOKIE}={ada_token}", Sec_Fetch_Site="same-origin"))
+    for name in (sessions.PLAIN_COOKIE, sessions.HOST_COOKIE):
+        refused_as_unknown(anybody.having(Cookie=f"{name}={ada_token}", Sec_Fetch_Site="same-origin"))
     refused_as_unknown(anybody.having(X_Api_Key=ada_token))
 
 

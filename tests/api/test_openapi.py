@@ -104,8 +104,8 @@ def test_the_documentation_comes_whole_from_this_server(anybody: Caller) -> None
     assert any(address.endswith(".js") for address in addresses)
     assert any(address.endswith(".css") for address in addresses)
     for address in addresses:
-        assert address.startswith("/api/"), address
-        asset = anybody.get(address.removeprefix("/api"))
+        assert not re.match(r"(\w+:)?/", address), address  # below the page, wherever a proxy has put it
+        asset = anybody.get(f"/{address}")
         assert asset.status_code == 200 and len(asset.content) > 500, address
     assert not re.search(r"(?:src|href|url)\s*[=:]\s*['\"]?(?:https?:)?//", answer.text)
-    assert re.search(r"url:\s*['\"]/api/openapi\.json['\"]", answer.text)
+    assert re.search(r"url:\s*['\"]openapi\.json['\"]", answer.text)

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.steps import api_says, has_its_cookie, is_signed_out, sign_in
 from tests.conftest import PASSWORD
 from tests.server import Server
 
@@ -26,12 +28,6 @@ def fill_setup(page: Page) -> None:
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("Password, again").fill(PASSWORD)
     page.get_by_role("button", name="Create the account").click()
-
-
-def sign_in(page: Page, username: str) -> None:
-    page.get_by_label("Username").fill(username)
-    page.get_by_role("textbox", name="Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
 
 
 def progress(page: Page) -> int:
@@ -65,7 +61,9 @@ def test_from_the_setup_link_to_the_report_and_away(server: Server, setup_path: 
     while page.get_by_text("Running", exact=True).count():
         samples.append((progress(page), entries(page)))
         page.wait_for_timeout(200)
-    percents, numbers = zip(*samples[:-1], strict=True)  # the last one may be of the page as it is drawn anew for the end
+    percents, numbers = zip(
+        *samples[:-1], strict=True
+    )  # the last one may be of the page as it is drawn anew for the end
     expect(page.get_by_text("Completed", exact=True)).to_be_visible(timeout=15_000)
     assert page.evaluate("window.loadedOnce") == loaded, "the page was loaded anew"
     assert list(percents) == sorted(percents)
@@ -106,25 +104,24 @@ def test_from_the_setup_link_to_the_report_and_away(server: Server, setup_path: 
     assert page.request.get(f"{server.url}/api/tasks/1").status == 404
 
 
+@pytest.mark.attack(14)
 def test_a_deep_link_survives_the_sign_in_and_signing_out_ends_every_tab(server: Server, open_page: Open) -> None:
     server.add("cleo", PASSWORD)
     page = open_page("/new")
     sign_in(page, "cleo")
     expect(page.get_by_label("What should it do?")).to_be_visible()
     assert page.url.endswith("/new")
-    page.wait_for_function("() => fetch('/api/tasks').then(answer => answer.status === 200)")
-    (cookie,) = [cookie for cookie in page.context.cookies() if cookie["name"] == "taskdeck_session"]
-    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+    has_its_cookie(page)
 
     second = page.context.new_page()
     second.goto(server.url)
     expect(second.get_by_text("No tasks yet")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_label("Username")).to_be_visible()
-    expect(second.get_by_label("Username")).to_be_visible(timeout=10_000)
-    page.wait_for_function("() => fetch('/api/tasks').then(answer => answer.status === 401)")
+    is_signed_out(page)
+    is_signed_out(second)
+    api_says(page, 401)
     page.reload()
-    expect(page.get_by_label("Username")).to_be_visible()
+    is_signed_out(page)
 
 
 def test_clean_up_counts_asks_and_deletes_only_that(server: Server, open_page: Open) -> None:

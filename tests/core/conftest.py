@@ -10,14 +10,21 @@ from typing import Any
 import pytest
 
 from core import db, logs
+from core.auth import people
 from core.claims import Claim
 from core.config import Settings
-from core.models import LogType, TaskLog
+from core.models import LogType, Role, TaskLog
 from core.ownership import Actor
 from core.scheduler import Scheduler
 from core.task_logger import TaskLogger
 from tests import databases
+from tests.conftest import PASSWORD
 from tests.core.living import Hand, Life, Wall, claimed
+
+
+@pytest.fixture
+def admin() -> Actor:
+    return people.add("grace", "grace@example.org", "Grace", PASSWORD, Role.ADMIN)
 
 
 @pytest.fixture

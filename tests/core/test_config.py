@@ -1,4 +1,6 @@
+import base64
 import os
+import secrets
 import stat
 import subprocess
 import sys
@@ -6,11 +8,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from itsdangerous import URLSafeSerializer
+from pydantic import SecretStr
 
 from core import config
 from core.errors import ConfigurationError
 
 ROOT = Path(config.__file__).parent.parent
+
+
+KEY, OLD_KEY = "q7XcV0nBz1LmKdJfHgTsRpWyEuIoAa32", "0123456789abcdefghijklmnopqrstuv"
+
+NO_WEB_ADDRESSES = [
+    *("tasks.example.org", "//tasks.example.org", "ftp://tasks.example.org", "https://", "https:///x", "https://a b"),
+    *(
+        "https://ada:pw@tasks.example.org",
+        "https://tasks.example.org?x",
+        "https://tasks.example.org#x",
+        "https://tâsks.org",
+    ),
+    *("https://tasks.example.org:port", "https://tasks.example.org, https://other.example.org", "javascript:alert(1)"),
+]
+NO_PROXIES = [
+    *(("10.0.0.5, proxy.lan", "proxy.lan"), ("*", "*"), ("10.0.0.5/8", "10.0.0.5/8"), ("10.0.0.5,", "")),
+    *(("10.0.0.5 10.0.0.6", "10.0.0.5 10.0.0.6"), ("10.0.0.0/40", "10.0.0.0/40"), ("10.0.0.5:80", "10.0.0.5:80")),
+]
 
 
 @pytest.fixture
@@ -26,6 +48,9 @@ def environment(data: Path) -> Iterator[pytest.MonkeyPatch]:
     ("variable", "value", "sentence"),
     [
         ("TASKDECK_SECRET", "hunter2-too-short", "at least 32 bytes"),
+        ("TASKDECK_OLD_SECRET", "hunter2-too-short", "at least 32 bytes"),
+        *(("TASKDECK_PUBLIC_URL", url, "must be like https://tasks.example.org") for url in NO_WEB_ADDRESSES),
+        *(("TASKDECK_PROXIES", text, f"{bad!r} is neither an address nor a network") for text, bad in NO_PROXIES),
         ("TASKDECK_TIMEOUT", "abc", "valid number"),
         ("TASKDECK_TIMEOUT", "-5.5", "greater than 0"),
         ("TASKDECK_TIMEOUT", "inf", "finite number"),
@@ -93,11 +118,83 @@ def test_addresses_and_folders_follow_from_the_settings() -> None:
     assert (other.url, other.home) == ("sqlite:////mnt/a.db", "https://deck.example.org")
 
 
+@pytest.mark.parametrize("variable", ["TASKDECK_SECRET", "TASKDECK_OLD_SECRET"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("s" * 32, " " * 40, "abc" * 20, "012345678" * 5, "changeme-changeme-changeme-1234567", "CHANGE_ME" + KEY),
+        *(
+            "please-change-this-key-before-use",
+            "this-is-the-default-key-0123456789",
+            "an-example-key-0123456789-abcdef",
+        ),
+        *(
+            "my-long-Password-0123456789-abcdef",
+            "your-secret-key-0123456789-abcdefgh",
+            "some_key_0123456789-abcdefghijkl",
+        ),
+    ],
+)
+def test_a_secret_that_can_be_guessed_is_refused_and_never_shown(
+    environment: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    environment.setenv(variable, value)
+    with pytest.raises(ConfigurationError) as caught:
+        config.settings()
+    assert caught.value.message == f"{variable}: can be guessed: make one with `openssl rand -base64 32`."
+    assert value not in f"{caught.value!r} {caught.value.__cause__!r}"
+
+
+def test_a_random_secret_is_accepted_in_every_usual_form() -> None:
+    for _ in range(200):
+        for key in (secrets.token_hex(32), secrets.token_urlsafe(32), base64.b64encode(os.urandom(32)).decode()):
+            assert config.Settings(secret=SecretStr(key)).secret.get_secret_value() == key
+
+
 def test_a_given_secret_is_used_and_nothing_is_written(data: Path, environment: pytest.MonkeyPatch) -> None:
-    environment.setenv("TASKDECK_SECRET", "s" * 32)
-    assert config.signing_secret() == "s" * 32
+    environment.setenv("TASKDECK_SECRET", KEY)
+    assert config.signing_secret() == KEY
+    assert config.signing_keys() == [KEY]
     assert not (data / "secret").exists()
-    assert "sss" not in repr(config.settings())
+    assert KEY not in repr(config.settings())
+
+
+def test_the_previous_secret_comes_first_and_the_present_one_signs(data: Path, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TASKDECK_OLD_SECRET", OLD_KEY)
+    assert config.signing_keys() == [OLD_KEY, (data / "secret").read_text()]
+    environment.setenv("TASKDECK_SECRET", KEY)
+    config.settings.cache_clear()
+    config.signing_secret.cache_clear()
+    assert config.signing_keys() == [OLD_KEY, KEY]
+    assert OLD_KEY not in repr(config.settings())
+    kept, signed = (URLSafeSerializer(keys, salt="x").dumps("ada") for keys in ([OLD_KEY], config.signing_keys()))
+    assert URLSafeSerializer(config.signing_keys(), salt="x").loads(kept) == "ada"
+    assert URLSafeSerializer([KEY], salt="x").loads(signed) == "ada"
+
+
+@pytest.mark.parametrize(
+    ("given", "home", "origin"),
+    [
+        ("https://Tasks.Example.org/", "https://tasks.example.org", "https://tasks.example.org"),
+        ("HTTPS://tasks.example.org:443", "https://tasks.example.org", "https://tasks.example.org"),
+        ("http://tasks.example.org:80/", "http://tasks.example.org", "http://tasks.example.org"),
+        ("https://tasks.example.org:80", "https://tasks.example.org:80", "https://tasks.example.org:80"),
+        ("http://192.0.2.7:8501", "http://192.0.2.7:8501", "http://192.0.2.7:8501"),
+        ("http://[2001:DB8::1]:8501", "http://[2001:db8::1]:8501", "http://[2001:db8::1]:8501"),
+        ("https://example.org/Deck/", "https://example.org/Deck", "https://example.org"),
+        ("", "http://localhost:8501", None),
+    ],
+)
+def test_the_public_address_is_written_as_browsers_do(given: str, home: str, origin: str | None) -> None:
+    made = config.Settings(public_url=given, port=8501)
+    assert (made.home, made.origin) == (home, origin)
+
+
+def test_proxies_are_addresses_and_networks(environment: pytest.MonkeyPatch) -> None:
+    assert config.settings().proxies == ()
+    environment.setenv("TASKDECK_PROXIES", " 10.0.0.5, 172.16.0.0/12 ,2001:db8::/32,::1")
+    config.settings.cache_clear()
+    assert config.settings().proxies == ("10.0.0.5", "172.16.0.0/12", "2001:db8::/32", "::1")
 
 
 def test_the_secret_is_made_once_readable_by_its_owner_only(data: Path) -> None:
@@ -126,8 +223,8 @@ def test_eight_processes_that_race_for_the_secret_get_the_same_one(tmp_path: Pat
         assert racer.stdin
         racer.stdin.close()
         racer.stdin = None
-    secrets = {racer.communicate()[0].strip() for racer in racers}
-    assert secrets == {(fresh / "secret").read_text()}
+    printed = {racer.communicate()[0].strip() for racer in racers}
+    assert printed == {(fresh / "secret").read_text()}
     assert [path.name for path in fresh.iterdir()] == ["secret"]  # no draft is left
 
 

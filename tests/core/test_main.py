@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from core.__main__ import main
 from core.auth import people, tokens
 from core.models import Role, TokenScope
 from core.ownership import Actor
+from tests.conftest import PASSWORD
+from tests.core.trail import verify
 from tests.databases import Database
 
 ROOT = Path(people.__file__).parents[2]
-PASSWORD = "correct horse battery"
 
 
 def run(*arguments: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
@@ -24,6 +26,7 @@ def run(*arguments: str, stdin: str = "", **env: str) -> subprocess.CompletedPro
         input=stdin,
         capture_output=True,
         text=True,
+        start_new_session=True,  # it has no terminal to ask at
     )
 
 
@@ -35,7 +38,7 @@ def test_users_add_takes_the_password_from_standard_input(ending: str) -> None:
         stdin=PASSWORD + ending,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "ada\n", "")
-    person = people.verify("ada", PASSWORD)
+    person = verify("ada", PASSWORD)
     assert person
     assert (person.name, person.role) == ("Ada L", Role.ANALYST)
 
@@ -101,12 +104,21 @@ def test_a_bad_configuration_is_exit_status_2_and_does_not_show_the_value() -> N
 @pytest.mark.no_database
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("users",), ("users", "add"), ("nothing",), ("users", "add", "x", "--email", "e", "--role", "king")],
+    [
+        *((), ("users",), ("users", "add"), ("nothing",), ("users", "add", "x", "--email", "e", "--role", "king")),
+        *(("users", word) for word in ("invite", "role", "disable", "enable", "reset-link", "delete")),
+        *(("users", "role", "ada"), ("users", "role", "ada", "king"), ("users", "invite", "x"), ("tokens", "create")),
+        ("tokens", "create", "--user", "ada", "--name", "x", "--days", "many"),
+    ],
 )
-def test_a_wrong_call_is_exit_status_2_with_the_usage(arguments: tuple[str, ...]) -> None:
-    done = run(*arguments)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("usage: python -m core")
+def test_a_wrong_call_is_exit_status_2_with_the_usage(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    done = capsys.readouterr()
+    assert (left.value.code, done.out) == (2, "")
+    assert done.err.startswith("usage: python -m core")
 
 
 @pytest.mark.no_database
@@ -117,13 +129,30 @@ def test_a_wrong_call_is_exit_status_2_with_the_usage(arguments: tuple[str, ...]
         (("users",), "create an account"),
         (("users", "add"), "--password-stdin"),
         (("users", "list"), "usage: python -m core users list"),
+        (("users",), "add|invite|list|role|disable|enable|reset-link|delete"),
+        (("users",), "with all their tasks, logs and files"),
+        (("users", "invite"), "--email"),
+        (("users", "role"), "{member,analyst,admin}"),
+        (("users", "disable"), "usage: python -m core users disable"),
+        (("users", "enable"), "usage: python -m core users enable"),
+        (("users", "reset-link"), "usage: python -m core users reset-link"),
+        (("users", "delete"), "usage: python -m core users delete"),
         (("tokens",), "print it alone"),
         (("tokens", "create"), "--scope"),
+        (("tokens", "create"), "--days"),
         (("db",), "newest schema"),
         (("db", "upgrade"), "usage: python -m core db upgrade"),
     ],
 )
-def test_every_command_has_help(arguments: tuple[str, ...], word: str) -> None:
-    done = run(*arguments, "--help")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert word in done.stdout
+def test_every_command_has_help(arguments: tuple[str, ...], word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([*arguments, "--help"])
+    done = capsys.readouterr()
+    assert (left.value.code, done.err) == (0, "")
+    assert word in done.out
+
+
+@pytest.mark.no_database
+def test_the_command_itself_is_a_process_with_help_and_usage() -> None:
+    assert run("users", "--help").stdout.startswith("usage: python -m core users")
+    assert run("nothing").returncode == 2

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core import claims, listing, removal, tasks
+from core.config import Settings
 from core.models import EndReason, Task, TaskStatus
 from core.ownership import Actor, acting_as
 from core.scheduler import Scheduler
@@ -61,7 +62,7 @@ def test_a_batch_holds_few_log_entries_and_at_least_one_task(
     monkeypatch.setattr(removal, "BATCH_ENTRIES", 20)
     for number in entries:
         change(ended(ada, EndReason.COMPLETED).id, log_count=number)
-    assert list(removal.remove(partial(acting_as, ada), Task.status == TaskStatus.COMPLETED)) == batches
+    assert list(removal.remove(partial(acting_as, ada), Task.status == TaskStatus.COMPLETED, by=ada)) == batches
     assert row_counts() == (0, 0)
 
 
@@ -70,7 +71,8 @@ def test_between_two_batches_everybody_else_can_write(ada: Actor, bob: Actor, mo
     for _ in range(3):
         ended(ada, EndReason.COMPLETED)
     written = [
-        tasks.create(bob, "x").id for _ in removal.remove(partial(acting_as, ada), Task.status == TaskStatus.COMPLETED)
+        tasks.create(bob, "x").id
+        for _ in removal.remove(partial(acting_as, ada), Task.status == TaskStatus.COMPLETED, by=ada)
     ]
     assert len(written) == 3
     assert ids() == set(written)
@@ -85,14 +87,14 @@ def test_a_task_that_no_longer_fits_when_its_batch_is_deleted_stays(data: Path, 
             change(second, prompt="changed")
         return acting_as(ada, reading=reading)
 
-    assert list(removal.remove(begin, Task.status == TaskStatus.ERROR, Task.prompt == "x")) == [1]
+    assert list(removal.remove(begin, Task.status == TaskStatus.ERROR, Task.prompt == "x", by=ada)) == [1]
     assert ids() == folders(data) == {second}
 
 
 def test_nobody_removes_what_is_another_persons(data: Path, ada: Actor, bob: Actor) -> None:
     theirs = ended(ada, EndReason.COMPLETED).id
     with_files(data, theirs)
-    assert list(removal.remove(partial(acting_as, bob), Task.status == TaskStatus.COMPLETED)) == []
+    assert list(removal.remove(partial(acting_as, bob), Task.status == TaskStatus.COMPLETED, by=bob)) == []
     assert ids() == folders(data) == {theirs}
 
 
@@ -142,12 +144,12 @@ def test_the_scheduler_retires_what_is_old_only_if_it_is_told_to(
 
 
 def test_retirement_stops_between_two_batches_when_the_server_stops(
-    ada: Actor, start: Callable[..., Scheduler], eventually: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ada: Actor, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(removal, "BATCH_TASKS", 1)
     for _ in range(20):
         change(ended(ada, EndReason.COMPLETED, now=NOON).id, created_at=NOON)
-    scheduler = start()
+    scheduler = Scheduler(Settings(data=data, retention=1))
     batches = removal.retire(1)
 
     def one_and_close(_: float) -> object:
@@ -157,6 +159,5 @@ def test_retirement_stops_between_two_batches_when_the_server_stops(
         raise AssertionError("it went on after the close")
 
     monkeypatch.setattr(removal, "retire", one_and_close)
-    scheduler._settings = scheduler._settings.model_copy(update={"retention": 1})
     scheduler._tidy()
     assert listing.counts(ada)[TaskStatus.COMPLETED] == 18

@@ -191,10 +191,10 @@ def test_a_downgrade_to_the_beginning_leaves_nothing_and_can_be_upgraded_again(e
     assert claim("runner", 30)
 
 
-def test_a_downgrade_by_one_keeps_the_rows_and_the_upgrade_guards_them_again(postgresql: Present) -> None:
+def test_without_the_policies_it_is_not_served_and_the_upgrade_guards_the_rows_again(postgresql: Present) -> None:
     ada = people.add("ada", "ada@example.org", "Ada", PASSWORD)
     task = tasks.create(ada, "stays")
-    command.downgrade(schema._alembic(), "-1")
+    command.downgrade(schema._alembic(), "0002")
     assert all(lacks(model.__tablename__) for model in OWNED)
     with pytest.raises(ConfigurationError):
         schema.check()
@@ -202,3 +202,24 @@ def test_a_downgrade_by_one_keeps_the_rows_and_the_upgrade_guards_them_again(pos
     assert tasks.find(ada, task.id).prompt == "stays"
     with unguarded() as session:
         assert session.scalar(text("SELECT count(*) FROM task_logs")) == task.log_count
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
+def test_a_downgrade_leaves_exactly_the_rights_and_objects_that_were_there_before(
+    revision: str, empty: Present
+) -> None:
+    def everything() -> tuple[object, ...]:
+        rights = (
+            "SELECT relname::text, a.grantee::regrole::text, a.privilege_type FROM pg_class, "
+            "aclexplode(COALESCE(relacl, acldefault('r', relowner))) a "
+            "WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+        )
+        columns = "SELECT attrelid::regclass::text, attname::text, attacl::text FROM pg_attribute WHERE attacl <> '{}'"
+        return objects(empty), sorted(empty.ask(rights)), sorted(empty.ask(columns))
+
+    command.upgrade(schema._alembic(), revision)
+    before = everything()
+    schema.upgrade()
+    assert everything() != before
+    command.downgrade(schema._alembic(), revision)
+    assert everything() == before

@@ -25,6 +25,8 @@ VOIDED = {
     "every right": ("GRANT ALL ON ALL TABLES IN SCHEMA public TO tasks_app", "rights of tasks_app"),
     "the right to empty a table": ("GRANT TRUNCATE ON task_logs TO tasks_worker", "rights of tasks_worker"),
     "no right at all": ("REVOKE ALL ON tasks FROM tasks_app", "rights of tasks_app"),
+    "the right to change the trail": ("GRANT UPDATE ON audit_events TO tasks_app", "audit trail"),
+    "the right to empty the trail": ("GRANT TRUNCATE ON audit_events TO PUBLIC", "audit trail"),
     "tables of its own": ("GRANT CREATE ON SCHEMA public TO tasks_app", "tables of its own"),
 }
 

@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from core import db, schema, tasks
-from core.auth import people, tokens
+from core.auth import people, throttle, tokens
 from core.claims import claim
 from core.models import (
     Artifact,
+    AuditEvent,
     AuthSession,
     EndReason,
     LogType,
@@ -26,12 +27,14 @@ from core.models import (
     TaskLog,
     TaskStatus,
     User,
+    Way,
 )
 from core.ownership import Actor
 from tests import databases
 from tests.conftest import PASSWORD
 from tests.core.conforming import OWNED, lacks
 from tests.core.operating import core
+from tests.core.trail import verify
 from tests.on_postgresql import Present
 
 pytestmark = pytest.mark.usefixtures("postgresql")
@@ -73,8 +76,18 @@ def filled(sqlite: str) -> str:
     for actor in (ada, bob):
         tokens.create(actor, "laptop")
         tokens.create(actor, "gone")
+    throttle.count({"name:of nobody": 1, "address:x": 50}, now=MOMENT)
     with Session(db.writing()) as session, session.begin():
-        session.add(AuthSession(user_id=ada.id, epoch=3, created_at=MOMENT, expires_at=MOMENT + timedelta(days=1)))
+        session.add(
+            AuthSession(
+                user_id=ada.id, epoch=3, created_at=MOMENT, expires_at=MOMENT + timedelta(days=1), last_seen_at=MOMENT,
+                browser=TEXTS[0], address="2001:db8::1", proof="0" * 64,
+            )
+        )  # fmt: skip
+        session.add_all(
+            AuditEvent(at=MOMENT, actor_id=who, actor=words, way=way, kind="x", subject=words, detail=words)
+            for way, words, who in zip(Way, TEXTS, (ada.id, None, ada.id, None), strict=False)
+        )
         session.get_one(User, bob.id).is_active = False
         for number, (status, reason) in enumerate(
             [(TaskStatus.PENDING, None), (TaskStatus.PROCESSING, None), (TaskStatus.COMPLETED, EndReason.COMPLETED)]
@@ -153,13 +166,15 @@ def test_people_go_on_where_they_were(filled: str, postgresql: Present, settle: 
     onto(postgresql, settle)
     schema.check()
     assert [lacks(model.__tablename__) for model in OWNED] == [[]] * len(OWNED)
-    ada = people.verify("ada", PASSWORD)
+    ada = verify("ada", PASSWORD)
     assert ada
-    assert people.verify("bob", PASSWORD) is None
+    assert verify("bob", PASSWORD) is None
     own = {row[0] for row in rows(filled)["tasks"] if ada.id in row}
     assert {task.id for task in everything(ada)} == own
     assert tasks.create(ada, "the next one").id == highest + 1
+    highest = max(row[0] for row in rows(filled)["audit_events"])
     assert tokens.create(ada, "the next one")
+    assert max(row[0] for row in rows(postgresql.url("postgres"))["audit_events"]) == highest + 1
     held = claim("runner", 30)
     assert held and held.prompt == TEXTS[0]
     with pytest.raises(Exception, match="cannot insert a non-DEFAULT value"):
@@ -185,7 +200,7 @@ def test_an_id_that_was_deleted_is_not_used_again(filled: str, postgresql: Prese
     connection.close()
     assert copy(postgresql, filled).returncode == 0
     onto(postgresql, settle)
-    ada = people.verify("ada", PASSWORD)
+    ada = verify("ada", PASSWORD)
     assert ada
     assert tasks.create(ada, "a new one").id == highest + 1
 

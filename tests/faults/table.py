@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from pathlib import Path
 
@@ -32,42 +33,78 @@ def faults() -> dict[str, str]:
     return found
 
 
+def cells(text: str) -> list[list[str]]:
+    """The rows of a written table."""
+    lines = text.partition("| --- |")[2].splitlines()[1:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+
+
 def rows(text: str) -> dict[str, str]:
     """The faults of a written table, with what is expected."""
-    lines = text.partition("| --- |")[2].splitlines()[1:]
-    cells = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|"))
-    return {name: expected for name, expected, *_ in cells}
+    return {name: expected for name, expected, *_ in cells(text)}
 
 
-class Writer:
-    """Listens to the reports of this process or, with pytest-xdist, of all of them, and writes at the end."""
+class Listener(ABC):
+    """Listens to the reports of this process or, with pytest-xdist, of all of them, and writes a file at the end.
 
-    def __init__(self, path: Path) -> None:
+    A report belongs to each value of the property ``kind`` that its test has.
+    """
+
+    def __init__(self, kind: str, path: Path) -> None:
+        self._kind = kind
         self._path = path
-        self._outcomes: dict[str, list[str]] = defaultdict(list)
-        self._measured: dict[str, list[str]] = defaultdict(list)
+        self.reports: dict[object, list[pytest.TestReport]] = defaultdict(list)
+
+    @abstractmethod
+    def expected(self) -> list[object]:
+        """The values that must have been tried."""
+
+    @abstractmethod
+    def text(self) -> str:
+        """What to write."""
+
+    def result(self, value: object) -> str:
+        """Whether every test of this value passed."""
+        return "failed" if "failed" in self._outcomes(value) else "held"
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        fault = dict(report.user_properties).get("fault")
-        if fault is None or (report.when != "call" and report.passed):
-            return
-        self._outcomes[str(fault)].append(report.outcome)
-        if report.when == "call":
-            self._measured[str(fault)] += [str(text) for name, text in report.user_properties if name == "measured"]
+        if report.when == "call" or not report.passed:
+            for name, value in report.user_properties:
+                if name == self._kind:
+                    self.reports[value].append(report)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        expected = faults()
         missing = [
-            name for name in expected if set(self._outcomes[name]) - {"passed", "failed"} or not self._outcomes[name]
+            value
+            for value in self.expected()
+            if not self._outcomes(value) or self._outcomes(value) - {"passed", "failed"}
         ]
         if missing:
-            terminalreporter.write_line(
-                f"{self._path} was not written, because these did not run: {', '.join(missing)}"
-            )
+            names = ", ".join(map(str, missing))
+            terminalreporter.write_line(f"{self._path} was not written, because these did not run: {names}")
             return
-        lines = []
-        for name, must in expected.items():
-            result = "failed" if "failed" in self._outcomes[name] else "held"
-            lines.append(f"| {name} | {must} | {result} | {'; '.join(self._measured[name])} |\n")
-        self._path.write_text(HEAD + "".join(lines))
+        self._path.write_text(self.text())
         terminalreporter.write_line(f"{self._path} was written")
+
+    def _outcomes(self, value: object) -> set[str]:
+        return {report.outcome for report in self.reports[value]}
+
+
+class Writer(Listener):
+    """Writes the table of faults."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("fault", path)
+
+    def expected(self) -> list[object]:
+        return list(faults())
+
+    def text(self) -> str:
+        return HEAD + "".join(
+            f"| {name} | {must} | {self.result(name)} | {'; '.join(self._measured(name))} |\n"
+            for name, must in faults().items()
+        )
+
+    def _measured(self, fault: str) -> list[str]:
+        calls = (report for report in self.reports[fault] if report.when == "call")
+        return [str(text) for report in calls for name, text in report.user_properties if name == "measured"]

@@ -15,11 +15,8 @@ from core.ownership import Actor
 from pages import shared
 from tests.databases import unguarded
 from tests.pages.conftest import Open
-from tests.pages.test_task_detail import html, start
-
-
-def press(app, label: str):
-    return next(button for button in app.button if button.label == label).click().run()
+from tests.pages.test_task_detail import start
+from tests.pages.widgets import html, press
 
 
 def labels(app) -> list[str]:

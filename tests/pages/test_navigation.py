@@ -1,158 +1,134 @@
-import pytest
-from streamlit.runtime.context import ContextProxy
-from streamlit.testing.v1 import AppTest
+"""The way in: who sees which pages, and what a tab keeps."""
 
-from core.auth import sessions, setup
+import pytest
+
+from core.auth import people, sessions
+from core.models import Role
 from core.ownership import Actor
 from tests.conftest import PASSWORD
-from tests.pages.conftest import PAGES, Open
+from tests.pages.conftest import Connection, Open
+from tests.pages.widgets import everything_kept, is_signed_out, press, sign_in, texts, titles
+
+ADMIN_PAGES = ("people", "person", "audit_log")
 
 
-def texts(app: AppTest) -> str:
-    elements = [*app.title, *app.header, *app.markdown, *app.error, *app.info, *app.warning, *app.caption]
-    return "\n".join(element.value for element in elements)
-
-
-def sign_in(app: AppTest, username: str, password: str) -> AppTest:
-    app.text_input[0].input(username)
-    app.text_input[1].input(password)
-    return app.button[0].click().run()
+@pytest.fixture
+def admin() -> Actor:
+    return people.add("root", "root@example.org", "Root", PASSWORD, Role.ADMIN)
 
 
 def test_nobody_sees_a_task_before_signing_in(open_app: Open) -> None:
     app = open_app()
-    assert not app.exception
-    assert [field.label for field in app.text_input] == ["Username", "Password"]
+    assert is_signed_out(app)
     assert "Open the setup link" in texts(app)
 
 
 def test_the_right_password_leads_to_the_tasks(open_app: Open, ada: Actor) -> None:
     app = sign_in(open_app(), " ADA ", PASSWORD)
     assert not app.exception
-    assert "Tasks" in [title.value for title in app.title]
+    assert "Tasks" in titles(app)
     assert app.session_state["username"] == "ada"
     assert sessions.person(app.session_state["session_id"]) == ada
 
 
-@pytest.mark.parametrize(
-    ("username", "password"), [("ada", "wrong password"), ("eve", PASSWORD), ("", ""), ("ada", "x" * 100)]
-)
-def test_every_wrong_pair_gets_the_same_answer(open_app: Open, ada: Actor, username: str, password: str) -> None:
-    app = sign_in(open_app(), username, password)
-    assert [error.value for error in app.error] == ["The username or the password is not right."]
-    assert "session_id" not in app.session_state
+def test_the_sidebar_says_who_is_signed_in_and_as_what(open_app: Open, ada: Actor, admin: Actor) -> None:
+    assert "Signed in as **Ada** · Member" in [caption.value for caption in open_app(ada).sidebar.caption]
+    assert "Signed in as **Root** · Administrator" in [caption.value for caption in open_app(admin).sidebar.caption]
 
 
-def test_a_forged_authentication_status_opens_nothing(open_app: Open, ada: Actor) -> None:
-    app = AppTest.from_file(PAGES / "navigation.py")
-    app.session_state["authentication_status"] = True
-    app.session_state["username"] = "ada"
-    app.run()
-    assert "Tasks" not in [title.value for title in app.title]
+@pytest.mark.parametrize("page", ["new_task", "account", *ADMIN_PAGES])
+def test_every_page_asks_who_is_there(open_app: Open, ada: Actor, page: str) -> None:
+    assert is_signed_out(open_app(page=page))
 
 
+@pytest.mark.parametrize("page", ADMIN_PAGES)
+@pytest.mark.parametrize("role", [Role.MEMBER, Role.ANALYST])
+def test_the_pages_of_administrators_are_nobody_elses(
+    open_app: Open, admin: Actor, ada: Actor, page: str, role: Role
+) -> None:
+    people.set_role(ada.id, role, by=admin)
+    app = open_app(ada, page)
+    assert titles(app) == ["Not for you"]
+    assert "root" not in texts(app)
+
+
+@pytest.mark.attack(13)
+@pytest.mark.parametrize("page", ADMIN_PAGES)
+def test_a_role_that_is_taken_away_closes_the_open_page(open_app: Open, admin: Actor, ada: Actor, page: str) -> None:
+    people.set_role(ada.id, Role.ADMIN, by=admin)
+    app = open_app(ada, page, username="root")
+    assert "Root" in texts(app) or "root" in texts(app)
+    people.set_role(ada.id, Role.MEMBER, by=admin)
+    assert is_signed_out(app.run())
+    assert titles(sign_in(app, "ada", PASSWORD)) == ["Not for you"]
+
+
+@pytest.mark.attack(14)
 def test_signing_out_revokes_the_session_and_leaves_nothing_in_the_tab(open_app: Open, ada: Actor) -> None:
-    app = open_app(ada)
-    session_id = app.session_state["session_id"]
+    app, other = open_app(ada), open_app(ada)
+    session_id = other.session_state["session_id"] = app.session_state["session_id"]
+    assert "Tasks" in titles(other.run())
     app.session_state["prompt"] = "Ada's draft"
-    next(button for button in app.sidebar.button if button.label == "Sign out").click()
-    app.run()
+    press(app, "Sign out")
     assert sessions.person(session_id) is None
+    assert is_signed_out(app)
     assert "session_id" not in app.session_state
     assert "prompt" not in app.session_state
-    assert [field.label for field in app.text_input] == ["Username", "Password"]
+    assert is_signed_out(other.run())
+
+
+@pytest.mark.attack(15)
+def test_the_next_person_in_a_tab_finds_nothing_of_the_one_before(open_app: Open, ada: Actor, bob: Actor) -> None:
+    app = open_app(ada, "new_task")
+    app.text_area[0].input("Ada's secret plan").run()
+    assert "Ada's secret plan" in everything_kept(app)
+    sign_in(press(app, "Sign out"), "bob", PASSWORD)
+    assert "Signed in as **Bob** · Member" in texts(app)
+    kept = everything_kept(app)
+    assert [word for word in ("Ada", "ada", str(ada.id), "secret plan", PASSWORD) if word in kept] == []
+    assert app.text_area[0].value == ""
 
 
 def test_a_session_that_was_ended_elsewhere_is_out_at_the_next_run(open_app: Open, ada: Actor) -> None:
     app = open_app(ada)
     sessions.end(app.session_state["session_id"])
-    app.run()
-    assert [field.label for field in app.text_input] == ["Username", "Password"]
+    assert is_signed_out(app.run())
 
 
-def set_up(app: AppTest, **changes: str) -> AppTest:
-    values = {
-        "Your name": "Ada",
-        "E-mail": "ada@example.org",
-        "Username": "ada",
-        "Password": PASSWORD,
-        "Password, again": PASSWORD,
-    } | changes
-    for field in app.text_input:
-        field.input(values[field.label])
-    return next(button for button in app.button if button.label == "Create the account").click().run()
-
-
-def setup_token() -> str:
-    return (setup.link() or "").partition("token=")[2]
-
-
-def test_the_setup_link_creates_an_admin_and_signs_in(open_app: Open) -> None:
-    app = set_up(open_app(page="setup", token=setup_token()))
-    assert not app.exception
-    person = sessions.person(app.session_state["session_id"])
-    assert person is not None
-    assert (person.username, person.role) == ("ada", "admin")
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"Password, again": "another one"}, "The two passwords differ"),
-        ({"Password": "short", "Password, again": "short"}, "at least 10 characters"),
-        ({"Username": "a b"}, "A username has"),
-        ({"E-mail": "nobody"}, "not an e-mail address"),
-        ({"Your name": " "}, "A name has"),
-    ],
-)
-def test_an_unusable_account_is_refused_with_a_sentence(open_app: Open, changes: dict[str, str], sentence: str) -> None:
-    app = set_up(open_app(page="setup", token=setup_token()), **changes)
-    assert sentence in app.error[0].value
-    assert setup.link() is not None
-
-
-@pytest.mark.parametrize("token", ["", "forged", "ImZpcnN0IGFkbWluIg.aaaaaa.bbbb"])
-def test_a_forged_setup_link_offers_no_form(open_app: Open, token: str) -> None:
-    app = open_app(page="setup", token=token)
-    assert "used up or too old" in app.warning[0].value
-    assert not app.text_input
-
-
-def test_a_used_setup_link_offers_no_form(open_app: Open) -> None:
-    token = setup_token()
-    set_up(open_app(page="setup", token=token))
-    app = open_app(page="setup", token=token)
-    assert "used up or too old" in app.warning[0].value
-
-
-@pytest.fixture
-def connection(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The headers and cookies of the websocket, which AppTest does not have."""
-    facts: dict[str, str] = {}
-    headers = property(lambda _: {"Sec-Websocket-Key": facts.get("key")})
-    monkeypatch.setattr(ContextProxy, "headers", headers)
-    monkeypatch.setattr(ContextProxy, "cookies", property(lambda _: {sessions.COOKIE: facts.get("cookie", "")}))
-    return facts
-
-
+@pytest.mark.attack(17, 18)
 def test_a_tabs_state_is_worth_nothing_on_another_connection_without_the_cookie(
-    open_app: Open, ada: Actor, connection: dict[str, str]
+    open_app: Open, ada: Actor, connection: Connection
 ) -> None:
-    connection["key"] = "the first"
     app = sign_in(open_app(), "ada", PASSWORD)
-    assert "Tasks" in [title.value for title in app.title]
-    connection["key"] = "a thief"
-    app.run()
-    assert [field.label for field in app.text_input] == ["Username", "Password"]
+    session_id = app.session_state["session_id"]
+    assert "Tasks" in titles(app)
+    connection.key = "a thief"
+    assert is_signed_out(app.run())
+    assert sessions.person(session_id) == ada, "the one who was robbed goes on"
 
 
-def test_a_reconnect_with_the_cookie_goes_on(open_app: Open, ada: Actor, connection: dict[str, str]) -> None:
-    connection["key"] = "the first"
+@pytest.mark.attack(17, 18)
+@pytest.mark.parametrize("key", ["", None])
+def test_a_connection_without_a_key_is_never_the_same_one(
+    open_app: Open, ada: Actor, connection: Connection, key: str | None
+) -> None:
+    connection.key = key
+    assert is_signed_out(open_app(ada))
+
+
+def test_a_reconnect_with_the_cookie_goes_on(open_app: Open, ada: Actor, connection: Connection) -> None:
     app = sign_in(open_app(), "ada", PASSWORD)
-    connection["cookie"] = sessions.redeem(app.session_state["ticket"])
-    connection["key"] = "after a pause"
-    app.run()
-    assert "Tasks" in [title.value for title in app.title]
-    connection["cookie"] = ""
-    app.run()
-    assert "Tasks" in [title.value for title in app.title]
+    connection.cookie = sessions.redeem(app.session_state["ticket"])
+    connection.key = "after a pause"
+    assert "Tasks" in titles(app.run())
+    connection.cookie = ""
+    assert "Tasks" in titles(app.run())
+
+
+@pytest.mark.attack(62)
+def test_a_deep_link_survives_the_sign_in(open_app: Open, ada: Actor) -> None:
+    app = open_app(page="new_task", again="5")
+    assert is_signed_out(app)
+    sign_in(app, "ada", PASSWORD)
+    assert "New task" in titles(app)
+    assert app.query_params["again"] in ("5", ["5"])

@@ -98,6 +98,7 @@ def test_a_form_for_a_re_run_leaves_the_draft_of_a_new_task_alone(open_app: Open
     assert app.run().text_area[0].value == "half a thought"
 
 
+@pytest.mark.attack(23)
 @pytest.mark.parametrize("asked", ["999", "abc", "-1", "theirs"])
 def test_what_cannot_run_again_becomes_a_new_task(open_app: Open, ada: Actor, bob: Actor, asked: str) -> None:
     theirs = tasks.create(bob, "A secret", None, "data-processor")

@@ -1,19 +1,20 @@
 import re
+from collections.abc import Callable
 
 import pytest
+import streamlit as st
 
 from core import claims, tasks
 from core.agents.base import Kept
+from core.auth import sessions
 from core.claims import Entry
 from core.config import settings
 from core.db import now
+from core.errors import NotSignedIn
 from core.models import EndReason, LogType
 from core.ownership import Actor
 from tests.pages.conftest import Open
-
-
-def html(app) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
+from tests.pages.widgets import html
 
 
 def start(actor: Actor, prompt: str = "Profile the data") -> claims.Claim:
@@ -56,6 +57,7 @@ def test_the_files_can_be_seen_and_fetched(open_app: Open, ada: Actor) -> None:
     assert any("Download report.md" in button.proto.label for button in app.get("download_button"))
 
 
+@pytest.mark.attack(23)
 @pytest.mark.parametrize("asked", ["0", "-1", "999", "abc", "", str(2**63), "theirs"])
 def test_absent_and_anothers_look_the_same(open_app: Open, ada: Actor, bob: Actor, asked: str) -> None:
     theirs = start(bob)
@@ -121,3 +123,25 @@ def test_a_task_that_is_deleted_elsewhere_is_gone_not_damaged(open_app: Open, ad
     tasks.delete_one(ada, held.task_id)
     app.run()
     assert [title.value for title in app.title] == ["Task not found"]
+
+
+@pytest.mark.attack(9)
+def test_a_page_left_open_after_the_sign_out_downloads_nothing(
+    open_app: Open, ada: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Callable[[], object]] = []
+    monkeypatch.setattr(st, "download_button", lambda *_, data, **__: given.append(data))
+    held = start(ada)
+    folder = settings().artifacts / str(held.task_id)
+    folder.mkdir(parents=True)
+    (folder / "report.md").write_text("# All is well")
+    kept = Kept("report.md", 13, "0" * 64, "text/markdown")
+    claims.finish(held, EndReason.COMPLETED, artifacts=[kept])
+    app = open_app(ada, "task_detail", id=str(held.task_id))
+    file, log = given
+    assert file() == b"# All is well"
+    assert "Task accepted" in str(log())
+    sessions.end(app.session_state["session_id"])
+    for download in given:
+        with pytest.raises(NotSignedIn):
+            download()

@@ -1,3 +1,5 @@
+import pytest
+
 from core import claims, tasks
 from core.models import EndReason
 from core.ownership import Actor
@@ -28,6 +30,7 @@ def test_an_empty_list_says_what_to_do_next(open_app: Open, ada: Actor) -> None:
     assert "Create your first task" in links(app)
 
 
+@pytest.mark.attack(21)
 def test_my_tasks_are_listed_newest_first_and_nobody_elses(open_app: Open, ada: Actor, bob: Actor) -> None:
     make(ada, "first", "second")
     make(bob, "a secret")

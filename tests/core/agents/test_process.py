@@ -136,7 +136,7 @@ def test_nothing_is_left_open_after_a_process(tmp_path: Path) -> None:
 def test_the_child_gets_nothing_of_the_servers_environment_but_the_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TASKDECK_SECRET", "s" * 32)
+    monkeypatch.setenv("TASKDECK_SECRET", "q7XcV0nBz1LmKdJfHgTsRpWyEuIoAa32")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "secret")
     code = "import json, os; print(json.dumps(dict(os.environ), sort_keys=True))"
     ((line, _),), _ = finish(python(code, tmp_path, env={"HOME": "/nowhere"}))

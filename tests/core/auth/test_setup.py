@@ -6,8 +6,8 @@ from core.auth import people, sessions, setup
 from core.errors import InvalidInput
 from core.models import Role
 from core.ownership import Actor
-
-PASSWORD = "correct horse battery"
+from tests.conftest import PASSWORD
+from tests.core.trail import verify
 
 
 def token() -> str:
@@ -21,7 +21,7 @@ def test_the_link_creates_the_first_admin_and_is_dead_afterwards() -> None:
     given = token()
     assert setup.is_open(given)
     admin = setup.create_admin(given, "ada", "ada@example.org", "Ada", PASSWORD)
-    assert (admin.role, people.verify("ada", PASSWORD)) == (Role.ADMIN, admin)
+    assert (admin.role, verify("ada", PASSWORD)) == (Role.ADMIN, admin)
     assert not setup.is_open(given)
     assert setup.link() is None
     with pytest.raises(InvalidInput, match="no longer valid"):

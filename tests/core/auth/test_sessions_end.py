@@ -1,0 +1,64 @@
+"""How a session ends: by a farewell, by the cookie that replaces its own."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import update
+
+from core import db
+from core.auth import sessions
+from core.errors import InvalidInput
+from core.models import AuthSession
+from core.ownership import Actor
+from tests.core.trail import told
+from tests.databases import unguarded
+
+
+def cookie_of(session_id: UUID) -> str:
+    return sessions.redeem(sessions.ticket(session_id))
+
+
+@pytest.mark.parametrize("who", ["the same person", "somebody else", "a forger", "nobody"])
+def test_a_farewell_ends_only_the_persons_own_session(who: str, ada: Actor, bob: Actor) -> None:
+    session_id = sessions.start(ada)
+    cookie = cookie_of(session_id)
+    said = {
+        "the same person": sessions.farewell(ada),
+        "somebody else": sessions.farewell(bob),
+        "a forger": "\ud800",
+        "nobody": None,
+    }[who]
+    mine = who == "the same person"
+    assert sessions.leave(cookie, said) is mine
+    assert (sessions.person(session_id) is None) is mine
+    assert sessions.leave("garbage", None)
+
+
+def test_a_farewell_ends_no_session_that_began_after_it(ada: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = sessions.farewell(ada)
+    session_id = sessions.start(ada)
+    cookie = cookie_of(session_id)
+    with unguarded() as session:
+        later = db.now() + timedelta(seconds=5)
+        session.execute(update(AuthSession).values(created_at=later))
+    assert not sessions.leave(cookie, said)
+    assert sessions.person(session_id) == ada
+
+
+def test_the_cookie_that_a_ticket_replaces_ends_with_its_redemption_and_not_before(ada: Actor, bob: Actor) -> None:
+    first, second = sessions.start(ada), sessions.start(bob)
+    cookie = cookie_of(first)
+    with pytest.raises(InvalidInput):
+        sessions.redeem("forged", replaces=cookie)
+    assert sessions.person(first) == ada
+    sessions.redeem(sessions.ticket(second), replaces=cookie)
+    assert (sessions.person(first), sessions.person(second)) == (None, bob)
+    assert told("session.ended") == [("session.ended", "ada", "ada", "somebody signed in in the same browser")]
+
+
+def test_the_trail_has_no_sign_out_of_a_session_that_was_over_before(ada: Actor) -> None:
+    session_id = sessions.start(ada)
+    sessions.end_all(ada)
+    sessions.end(session_id)
+    assert told("session.ended") == []

@@ -1,0 +1,172 @@
+"""The commands that manage people, as an operator runs them: real processes on the test's own database."""
+
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from core import tasks
+from core.auth import links, people, sessions, tokens
+from core.models import EndReason, Role, Way
+from core.ownership import Actor
+from tests.conftest import PASSWORD
+from tests.core.living import ended, left_behind
+from tests.core.test_main import run
+from tests.core.trail import events, told, verify
+
+NEW = "another horse battery"
+
+
+def token_of(address: str) -> str:
+    return parse_qs(urlsplit(address).query)["token"][0]
+
+
+def test_users_list_says_who_is_active_disabled_and_invited(ada: Actor, bob: Actor, admin: Actor) -> None:
+    people.set_active(bob.id, False, by=None)
+    people.invite("cleo", "cleo@example.org", "Cleo", Role.ANALYST, by=None)
+    done = run("users", "list")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split("\t") for line in done.stdout.splitlines()] == [
+        ["ada", "ada@example.org", "member", "active"],
+        ["bob", "bob@example.org", "member", "disabled"],
+        ["cleo", "cleo@example.org", "analyst", "invited"],
+        ["grace", "grace@example.org", "admin", "active"],
+    ]
+
+
+def test_users_invite_prints_the_link_alone_by_which_the_person_chooses_a_password() -> None:
+    done = run(
+        *("users", "invite", "Cleo", "--email", "cleo@example.org", "--name", "Cleo C", "--role", "analyst"),
+        TASKDECK_PUBLIC_URL="https://tasks.example.org",
+    )
+    assert done.returncode == 0
+    assert done.stderr == "It sets the password, once, within 7 days: give it to nobody else.\n"
+    address = done.stdout.removesuffix("\n")
+    assert address.startswith("https://tasks.example.org/password?token=")
+    offer = links.look(token_of(address))
+    assert offer and offer.is_invitation
+    assert (offer.actor.username, offer.actor.name, offer.actor.role) == ("cleo", "Cleo C", Role.ANALYST)
+    links.set_password(token_of(address), NEW)
+    assert verify("cleo", NEW)
+    assert [(event.kind, event.way, event.subject) for event in events()[:2]] == [
+        ("person.invited", Way.CLI, "cleo"),
+        ("person.link", Way.CLI, "cleo"),
+    ]
+
+
+def test_users_reset_link_prints_a_link_for_another_password(ada: Actor) -> None:
+    done = run("users", "reset-link", "ADA")
+    assert done.returncode == 0
+    assert done.stderr == "It sets the password, once, within an hour: give it to nobody else.\n"
+    assert done.stdout.count("\n") == 1
+    assert verify("ada", PASSWORD) == ada, "the old one is good until the link is used"
+    links.set_password(token_of(done.stdout.strip()), NEW)
+    assert (verify("ada", PASSWORD), verify("ada", NEW)) == (None, ada)
+
+
+def test_users_role_disable_and_enable_say_nothing_and_do_it(ada: Actor, bob: Actor) -> None:
+    session_id, theirs = sessions.start(ada), sessions.start(bob)
+    for words in (("role", "ada", "analyst"), ("disable", "Ada"), ("enable", "ada"), ("enable", "ada")):
+        done = run("users", *words)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), words
+        if words[0] == "disable":
+            assert people.find("ada") is None
+    found = people.find("ada")
+    assert found and found.role is Role.ANALYST
+    assert (sessions.person(session_id), sessions.person(theirs)) == (None, bob)
+    changes = events("person.role", "person.disabled", "person.enabled")
+    assert {(event.actor_id, event.actor, event.way) for event in changes} == {(None, "", Way.CLI)}
+    assert [(event.kind, event.subject, event.detail) for event in changes] == [
+        ("person.role", "ada", "member -> analyst"),
+        ("person.disabled", "ada", ""),
+        ("person.enabled", "ada", ""),
+    ]
+
+
+def test_users_delete_takes_everything_of_this_person_and_nothing_of_another(
+    ada: Actor, bob: Actor, data: Path
+) -> None:
+    gone, kept = ended(ada, EndReason.COMPLETED).id, tasks.create(bob, "stays").id
+    (data / "artifacts" / str(gone)).mkdir(parents=True)
+    token = tokens.create(ada, "laptop")
+    done = run("users", "delete", "ada")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (people.account("ada"), tokens.person(token), left_behind(data)) == (None, None, [])
+    assert tasks.find(bob, kept).prompt == "stays"
+    assert told("person.deleted") == [("person.deleted", "", "ada", "ada@example.org")]
+    assert {event.way for event in events("person.deleted", "task.deleted")} == {Way.CLI}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("role", "nobody", "admin"), ("disable", ""), ("enable", "\udcff"), ("reset-link", "' or 1=1"), ("delete", "%")],
+    ids=str,
+)
+def test_an_account_that_is_not_there_is_one_sentence_and_exit_status_1(words: tuple[str, ...], ada: Actor) -> None:
+    done = run("users", *words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("There is no account ")
+    assert done.stderr.count("\n") == 1, done.stderr[-300:]
+
+
+@pytest.mark.parametrize("words", [("role", "grace", "member"), ("disable", "grace"), ("delete", "grace")])
+def test_the_last_administrator_stays_and_the_sentence_says_so(
+    words: tuple[str, ...], ada: Actor, admin: Actor
+) -> None:
+    done = run("users", *words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "That would leave no active administrator: make somebody else one first.\n"
+    assert verify("grace", PASSWORD) == admin
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("invite", "ADA", "--email", "x@example.org"), "already in use"),
+        (("invite", "x", "--email", "Ada@example.org"), "already in use"),
+        (("invite", "x y", "--email", "x@example.org"), "A username has"),
+        (("invite", "x", "--email", "x"), "not an e-mail address"),
+        (("invite", "x", "--email", "x@example.org", "--name", "\u202e"), "A name has"),
+        (("reset-link", "off"), "enable it first"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_and_nothing_is_printed(
+    words: tuple[str, ...], sentence: str, ada: Actor
+) -> None:
+    off = people.add("off", "off@example.org", "Off", PASSWORD)
+    people.set_active(off.id, False, by=None)
+    before = told()
+    done = run("users", *words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert sentence in done.stderr and done.stderr.count("\n") == 1
+    assert told() == before
+
+
+def test_a_token_is_made_for_the_days_it_is_asked_for_and_told_without_its_text(ada: Actor) -> None:
+    done = run("tokens", "create", "--user", "ada", "--name", "laptop", "--days", "7")
+    token = done.stdout.strip()
+    assert tokens.person(token)
+    assert told("token.created") == [("token.created", "ada", "laptop", f"{token[:12]}…, write, 7 d")]
+    for days in ("0", "366"):
+        done = run("tokens", "create", "--user", "ada", "--name", "laptop", "--days", days)
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", "A token is good for 1 to 365 days.\n")
+
+
+def test_nobody_who_is_disabled_gets_a_token(ada: Actor) -> None:
+    people.set_active(ada.id, False, by=None)
+    done = run("tokens", "create", "--user", "ada", "--name", "x")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no active person ada" in done.stderr
+
+
+@pytest.mark.parametrize("typed", ["", "short\n", "ada@example.org\n"])
+def test_a_password_is_not_repeated_when_it_is_refused(typed: str) -> None:
+    done = run("users", "add", "ada", "--email", "ada@example.org", "--password-stdin", stdin=typed)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert not typed.strip() or typed.strip() not in done.stderr
+
+
+def test_without_a_terminal_or_a_password_there_is_no_traceback() -> None:
+    done = run("users", "add", "ada", "--email", "ada@example.org")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "There is no terminal to type a password at: use --password-stdin.\n"
