@@ -21,7 +21,7 @@ from core.auth import setup
 from core.config import settings, signing_keys
 from core.errors import ConfigurationError
 from core.scheduler import Scheduler
-from pages import single_sign_on
+from pages import providers
 from pages.shared import show_failure
 
 
@@ -63,7 +63,7 @@ try:
     settings()
     catalog()
     signing_keys()
-    single_sign_on.check()
+    providers.check()
     schema.prepare()
 except (ConfigurationError, OSError) as error:
     sys.stderr.write(f"Taskdeck cannot start. {error}\n")

@@ -5,14 +5,20 @@ import re
 import secrets
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors, headers, origin
+from core.auth import sessions
 
 _TOKEN = re.compile(r"token=[^&\s]+")
 
 POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
+
+#: Streamlit's words in it are: its own name, a token against forged requests, the id of the tab to take up again.
+#: It gives a tab to whoever names it. What is in it stays closed to a stranger, but its owner's page would stand still.
+PROTOCOL = b"sec-websocket-protocol"
+
 STRANGE_HOST = "Taskdeck does not know itself by this name: set TASKDECK_PUBLIC_URL to the address that people open."
 
 #: What the API's documentation is drawn with. It changes with a release only, so browsers may keep it.
@@ -82,8 +88,18 @@ class Hardening:
             return
         # Streamlit compares the two itself. Were they different, because a proxy changed the host, it would ask a
         # public server for this machine's address and refuse.
-        others = [(name, text) for name, text in scope["headers"] if name != b"host"]
-        await self.app({**scope, "headers": [*others, (b"host", urlsplit(page).netloc.encode())]}, receive, send)
+        fixed = {b"host": urlsplit(page).netloc}
+        if words := origin.header(scope, PROTOCOL):
+            fixed[PROTOCOL] = words if _has_a_session(scope) else ",".join(words.split(",")[:2])
+        others = [(name, text) for name, text in scope["headers"] if name not in fixed]
+        named = [(name, text.encode("latin-1")) for name, text in fixed.items()]
+        await self.app({**scope, "headers": [*others, *named]}, receive, send)
+
+
+def _has_a_session(scope: Scope) -> bool:
+    """Whether the browser brings a session cookie that we signed. One without has no tab to take up again."""
+    cookies = cookie_parser(origin.header(scope, b"cookie") or "")
+    return sessions.read_cookie(sessions.cookie_in(cookies)) is not None
 
 
 def keep_secrets_out_of_the_log() -> None:

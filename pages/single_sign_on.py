@@ -4,18 +4,16 @@ Streamlit keeps the provider's word in a cookie for a month. Here it is worth on
 it in this browser too, and the next one needs a new word.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from urllib.parse import parse_qsl, urlsplit
 
 import streamlit as st
 
 from core.auth import sso
-from core.config import check_key
-from core.errors import ConfigurationError, InvalidInput
+from core.errors import InvalidInput
 from core.ownership import Actor
 from pages import authenticator
-
-UNNAMED = "single sign-on"
+from pages.providers import providers
 
 #: What Streamlit adds to the claims of the ID token, and a browser can take away.
 _NO_CLAIMS = {"is_logged_in", "tokens"}
@@ -28,28 +26,6 @@ export default function ({ data, setTriggerValue }) {
   sessionStorage.removeItem("taskdeck_place");
 }
 """
-
-
-def providers() -> dict[str | None, str]:
-    """What Streamlit's secrets name, for ``st.login``, and how people call it. Empty when nothing is set up."""
-    section = st.secrets.get("auth") if st.secrets.load_if_toml_exists() else None
-    if not isinstance(section, Mapping):
-        return {}
-    named = {key: part for key, part in section.items() if isinstance(part, Mapping) and "client_id" in part}
-    known: dict[str | None, str] = {key: str(part.get("name", key)) for key, part in named.items()}
-    if "client_id" in section:
-        known = {None: str(section.get("name", UNNAMED)), **known}
-    return known
-
-
-def check() -> None:
-    """Raise ConfigurationError when the key that signs a provider's word can be guessed: it opens any account."""
-    if not providers():
-        return
-    try:
-        check_key(str(st.secrets["auth"].get("cookie_secret", "")))
-    except ValueError as error:
-        raise ConfigurationError(f"cookie_secret in [auth] of Streamlit's secrets: {error}.") from None
 
 
 def arrive() -> Actor | None:

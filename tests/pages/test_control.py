@@ -70,7 +70,7 @@ def test_more_time_is_not_offered_by_default(open_app: Open, ada: Actor) -> None
     assert [label for label in labels(app) if "more" in label] == []
 
 
-@pytest.mark.parametrize(("ran", "late"), [(239, False), (241, True)])
+@pytest.mark.parametrize(("ran", "late"), [(225, False), (241, True)])
 def test_the_countdown_turns_amber_at_the_warning(open_app: Open, ada: Actor, ran: int, late: bool) -> None:
     held = start(ada)
     with unguarded() as session:

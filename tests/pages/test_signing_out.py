@@ -7,7 +7,7 @@ from sqlalchemy.exc import OperationalError
 from core.auth import sessions
 from core.errors import ConfigurationError
 from core.ownership import Actor
-from pages import single_sign_on
+from pages import providers
 from tests.pages.conftest import Open
 from tests.pages.widgets import press, titles
 
@@ -33,7 +33,7 @@ def test_a_key_of_single_sign_on_that_can_be_guessed_stops_the_start(key: str, m
     monkeypatch.setattr(type(st.secrets), "__getitem__", lambda _, name: {"auth": section}[name])
     monkeypatch.setattr(type(st.secrets), "get", lambda _, name, default=None: {"auth": section}.get(name, default))
     with pytest.raises(ConfigurationError, match="cookie_secret") as refused:
-        single_sign_on.check()
+        providers.check()
     assert key not in refused.value.message
     section["cookie_secret"] = "q7XcV0nBz1LmKdJfHgTsRpWyEuIoAa32"
-    single_sign_on.check()
+    providers.check()

@@ -116,18 +116,6 @@ def test_who_is_disabled_or_gone_begins_no_session(ada: Actor, bob: Actor) -> No
     assert told("session.started") == []
 
 
-@pytest.mark.attack(16)
-def test_the_session_of_a_cookie_that_is_replaced_can_be_ended_by_what_the_cookie_names(ada: Actor, bob: Actor) -> None:
-    hers = cookie_of(sessions.start(ada))
-    his = cookie_of(sessions.start(bob))
-    replaced = sessions.read_cookie(hers)
-    assert replaced
-    sessions.end(replaced)
-    assert sessions.by_cookie(hers) is None
-    known = sessions.by_cookie(his)
-    assert known and known[1] == bob
-
-
 def test_a_site_with_tls_takes_no_cookie_that_a_neighbour_could_have_set(settle: Callable[..., None]) -> None:
     host, plain = {sessions.HOST_COOKIE: "a"}, {sessions.PLAIN_COOKIE: "b"}
     assert [sessions.cookie_in(each) for each in ({}, host, plain, host | plain)] == ["", "a", "b", "a"]

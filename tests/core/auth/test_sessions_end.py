@@ -35,7 +35,7 @@ def test_a_farewell_ends_only_the_persons_own_session(who: str, ada: Actor, bob:
     assert sessions.leave("garbage", None)
 
 
-def test_a_farewell_ends_no_session_that_began_after_it(ada: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_farewell_ends_no_session_that_began_after_it(ada: Actor) -> None:
     said = sessions.farewell(ada)
     session_id = sessions.start(ada)
     cookie = cookie_of(session_id)
@@ -46,6 +46,7 @@ def test_a_farewell_ends_no_session_that_began_after_it(ada: Actor, monkeypatch:
     assert sessions.person(session_id) == ada
 
 
+@pytest.mark.attack(16)
 def test_the_cookie_that_a_ticket_replaces_ends_with_its_redemption_and_not_before(ada: Actor, bob: Actor) -> None:
     first, second = sessions.start(ada), sessions.start(bob)
     cookie = cookie_of(first)
@@ -55,6 +56,9 @@ def test_the_cookie_that_a_ticket_replaces_ends_with_its_redemption_and_not_befo
     sessions.redeem(sessions.ticket(second), replaces=cookie)
     assert (sessions.person(first), sessions.person(second)) == (None, bob)
     assert told("session.ended") == [("session.ended", "ada", "ada", "somebody signed in in the same browser")]
+    for nothing in ("", "garbage", cookie):
+        assert sessions.by_cookie(sessions.redeem(sessions.ticket(sessions.start(bob)), replaces=nothing))
+    assert len(told("session.ended")) == 1, "what is over is not told again"
 
 
 def test_the_trail_has_no_sign_out_of_a_session_that_was_over_before(ada: Actor) -> None:
