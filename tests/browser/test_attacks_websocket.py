@@ -31,7 +31,7 @@ def victim(server: Server, open_page: Open) -> tuple[Page, wire.Listener]:
     sign_in(page, "ada")
     has_its_cookie(page)
     make_task(page, SECRET)
-    expect(page.get_by_text(SECRET).first).to_be_visible()
+    expect(page.get_by_text(SECRET).first).to_be_visible(timeout=POLL)
     return page, listener
 
 

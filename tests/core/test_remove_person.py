@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import select
 
 from core import claims, db, removal, tasks
-from core.auth import people, sessions, tokens
+from core.auth import links, people, sessions, signin, tokens
 from core.entries import Entry
-from core.errors import ClaimLost, Conflict, Forbidden, NotFound, NotSignedIn
-from core.models import EndReason, LogType, Task, TaskStatus
+from core.errors import ClaimLost, Conflict, Forbidden, NotFound, NotSignedIn, TaskdeckError
+from core.models import EndReason, LogType, Role, Task, TaskStatus
 from core.ownership import Actor
+from tests.conftest import PASSWORD
 from tests.core.conforming import OWNED, row_for
 from tests.core.living import SLEEPER, Life, claimed, ended, left_behind, pids
 from tests.core.trail import at_once, told, verify
@@ -199,7 +200,7 @@ def test_nobody_deletes_their_own_account_nor_one_that_is_not_there(ada: Actor, 
     for by in (admin, None):
         with pytest.raises(NotFound, match="no such account"):
             removal.remove_person(uuid4(), by=by)
-    assert verify("grace", "correct horse battery") == admin
+    assert verify("grace", PASSWORD) == admin
 
 
 def test_of_four_who_delete_the_same_person_at_once_one_does(ada: Actor, admin: Actor, data: Path) -> None:
@@ -212,11 +213,28 @@ def test_of_four_who_delete_the_same_person_at_once_one_does(ada: Actor, admin: 
 
 
 def test_two_administrators_who_delete_each_other_at_once_leave_one(admin: Actor) -> None:
-    other = people.add("hopper", "hopper@example.org", "H", "correct horse battery", admin.role)
+    other = people.add("hopper", "hopper@example.org", "H", PASSWORD, admin.role)
     pair = (admin, other)
     came = at_once(2, lambda turn: removal.remove_person(pair[1 - turn].id, by=pair[turn]))
     assert sorted(type(each).__name__ for each in came) == ["Forbidden", "NoneType"], came
     assert len(people.accounts(by=None)) == 1
+
+
+def test_whoever_manages_a_person_who_is_just_being_deleted_gets_a_named_error(admin: Actor) -> None:
+    for turn in range(6):
+        who = people.add(f"p{turn}", f"p{turn}@example.org", "P", PASSWORD)
+        acts: list[Callable[[], object]] = [
+            lambda who=who: removal.remove_person(who.id, by=None),
+            lambda who=who: people.set_role(who.id, Role.ANALYST, by=admin),
+            lambda who=who: people.set_active(who.id, False, by=admin),
+            lambda who=who: links.make(who.id, by=admin),
+            lambda who=who: sessions.end_all(who),
+            lambda who=who: signin.start(who.username, PASSWORD),
+        ]
+        came = at_once(len(acts), lambda number, acts=acts: acts[number]())
+        unnamed = [each for each in came if isinstance(each, Exception) and not isinstance(each, TaskdeckError)]
+        assert unnamed == []
+        assert of(who) == []
 
 
 def test_a_task_that_a_runner_claims_at_the_same_moment_goes_as_well(
