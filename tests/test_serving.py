@@ -9,9 +9,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
+from itsdangerous import URLSafeSerializer
 from sqlalchemy import select, update
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
@@ -147,10 +149,16 @@ def session_begun(connection: ClientConnection) -> str:
 
 def test_a_session_that_is_taken_up_again_is_not_named_in_the_log(serve: Serve) -> None:
     server = serve()
+    secret = (Path(server.environment["TASKDECK_DATA"]) / "secret").read_text().strip()
+    cookie = URLSafeSerializer(secret, salt="taskdeck.cookie").dumps(uuid4().hex)  # without one nothing is taken up
 
     def connected(*naming: str) -> ClientConnection:
-        words = [Subprotocol(word) for word in ("streamlit", *naming)]
-        return connect(f"ws://localhost:{server.port}/_stcore/stream", origin=Origin(server.url), subprotocols=words)
+        return connect(
+            f"ws://localhost:{server.port}/_stcore/stream",
+            origin=Origin(server.url),
+            subprotocols=[Subprotocol(word) for word in ("streamlit", *naming)],
+            additional_headers={"Cookie": f"{sessions.HOST_COOKIE}={cookie}"},
+        )
 
     with connected() as first:
         session_id = session_begun(first)
