@@ -88,8 +88,13 @@ def test_lines_whose_answer_got_lost_are_stored_once(
 
 
 def test_a_doubt_at_the_end_is_resolved_before_the_finish(
-    live: Life, script_agent: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
+    live: Life, tmp_path: Path, script_agent: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    seen = tmp_path / "seen"
+    code = (
+        "import pathlib, time\nfor n in range(250): print('line', n)\n"
+        f"while not pathlib.Path({str(seen)!r}).exists(): time.sleep(0.01)"
+    )
     lose_answer(monkeypatch, "record")
     with monkeypatch.context() as patch:
         doubtful = threading.Event()
@@ -98,11 +103,12 @@ def test_a_doubt_at_the_end_is_resolved_before_the_finish(
         def later(*arguments: object) -> object:
             if not doubtful.is_set():
                 doubtful.set()
+                seen.touch()
                 away()
             return recorded(*arguments)  # type: ignore[arg-type]
 
         patch.setattr(claims, "recorded", later)
-        task = live(script_agent("talker", "for n in range(250): print('line', n)"))
+        task = live(script_agent("talker", code))
     assert doubtful.is_set()
     assert task.end_reason is EndReason.COMPLETED
     assert lines(live.actor, task.id) == [f"line {n}" for n in range(250)]
