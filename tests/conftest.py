@@ -32,6 +32,10 @@ NO_DATABASE = (
     *("faults/test_table.py", "pages/test_rules.py", "test_readme.py"),
 )
 
+#: Not run again on PostgreSQL: what they show lies before the database, and what lies behind is asked of both in core.
+ONCE = ("browser",)
+TWICE = ("browser/test_story.py",)
+
 for name in databases.LOGINS:
     os.environ.pop(name, None)
 
@@ -55,14 +59,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _is_about(item: pytest.Item, *, on_postgresql: bool) -> bool:
     wanted = getattr(item, "fixturenames", ())
     if on_postgresql:
-        return "sqlite_file" not in wanted and _has_database(item)
+        return "sqlite_file" not in wanted and _has_database(item) and not _is_asked_once(item)
     return "postgresql" not in wanted
 
 
+def _is_asked_once(item: pytest.Item) -> bool:
+    return _lies_in(item, ONCE) and not _lies_in(item, TWICE)
+
+
+def _lies_in(item: pytest.Item, parts: tuple[str, ...]) -> bool:
+    return any(item.path.is_relative_to(TESTS / part) for part in parts)
+
+
 def _has_database(item: pytest.Item) -> bool:
-    return not item.get_closest_marker("no_database") and not any(
-        item.path.is_relative_to(TESTS / part) for part in NO_DATABASE
-    )
+    return not item.get_closest_marker("no_database") and not _lies_in(item, NO_DATABASE)
 
 
 def _forget() -> None:
