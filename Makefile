@@ -1,5 +1,5 @@
 # run     set up, migrate, serve        test     everything quick, with a real browser and a real PostgreSQL
-# check   ruff, mypy, import rules      faults   the slow faults: floods, locks, hundreds of cancels
+# check   ruff, mypy, import rules      faults   the slow faults, and on PostgreSQL all of them
 # bench   the benchmarks
 PYTHON ?= python3
 PORT ?= 8501
@@ -20,11 +20,11 @@ test: $(VENV)/.dev
 		|| { echo 'The tests need git: install it and try again.'; exit 1; }
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m pytest --numprocesses 2 -m 'not slow'
-	$(BIN)/python -m pytest --numprocesses 2 -m 'not slow' --postgresql
+	$(BIN)/python -m pytest --numprocesses 2 --postgresql --ignore=tests/faults
 
 faults: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses 2 -m slow
-	$(BIN)/python -m pytest --numprocesses 2 -m slow --postgresql
+	$(BIN)/python -m pytest --numprocesses 2 --postgresql tests/faults
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
