@@ -33,7 +33,7 @@ NO_DATABASE = (
 )
 
 #: Not run again on PostgreSQL: what they show lies before the database, and what lies behind is asked of both in core.
-ONCE = ("browser",)
+ONCE = ("browser", "core/test_main_users.py", "test_serving.py")
 TWICE = ("browser/test_story.py",)
 
 for name in databases.LOGINS:
