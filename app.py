@@ -16,7 +16,7 @@ from uvicorn import Server
 from api import client, hardening, shutdown
 from api.routes import create_api
 from core import schema
-from core.agents.catalog import catalog
+from core.agents import agents, box
 from core.auth import setup
 from core.config import settings, signing_keys
 from core.errors import ConfigurationError
@@ -30,6 +30,8 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Serve, then take tasks; on the way down let the scheduler end what runs."""
     if link := setup.link():
         print(f"\n  Nobody has an account yet. Create the first admin here:\n\n    {link}\n", flush=True)  # noqa: T201
+    if warning := box.warning():
+        sys.stderr.write(f"{warning}\n")
     scheduler = api.state.scheduler = Scheduler(settings())
 
     def close() -> None:
@@ -61,7 +63,7 @@ hardening.keep_secrets_out_of_the_log()
 
 try:
     settings()
-    catalog()
+    agents()
     signing_keys()
     providers.check()
     schema.prepare()

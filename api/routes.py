@@ -1,35 +1,23 @@
 """The API: each route asks core one thing and shapes the answer."""
 
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
 
-from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi import APIRouter, FastAPI, Query
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import HTMLResponse
 from fastapi_offline import FastAPIOffline
 from pydantic import BeforeValidator
-from starlette.types import Receive, Scope, Send
 
-from api import errors, events, headers, schemas, service, session
+from api import errors, events, files, headers, schemas, service, session
 from api.client import Arrival
 from api.hardening import DOCUMENTATION_FILES
 from api.identity import CurrentActor
-from core import __version__, artifacts, listing, logs, tasks
+from core import __version__, listing, logs, tasks
 from core.agents import DEFAULT, agents
 from core.models import Task, TaskStatus
 from core.ownership import Actor
 
 TAIL_ENTRIES = 20
-
-#: Files that a task made are shown as documents of no origin: no script, no request, no access to our pages.
-ARTIFACT_HEADERS = {
-    "Content-Security-Policy": "sandbox; default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; "
-    "frame-ancestors 'self'",
-    "Cross-Origin-Opener-Policy": "unsafe-none",  # HTML has browsers refuse what asks for a sandbox and more than this
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "private, no-store",
-}
-SHOWN_INLINE = ("text/html", "text/markdown", "text/plain", "application/json", "image/png", "image/svg+xml")
 
 Logs = Literal["all", "tail", "none"]
 _ENTRIES = {"all": logs.PAGE_ENTRIES, "tail": TAIL_ENTRIES, "none": 0}
@@ -57,20 +45,20 @@ def create_api() -> FastAPI:
     api.add_middleware(Arrival)
     api.add_api_route("/docs", show_documentation, include_in_schema=False)
     api.state.closing = False
-    for each in (router, events.router, service.router, session.router):
+    for each in (router, events.router, files.router, service.router, session.router):
         api.include_router(each, responses=_FAILURES)
     return api
 
 
 async def show_documentation() -> HTMLResponse:
     """The API's documentation; its one inline script may run."""
-    files = DOCUMENTATION_FILES.removeprefix("/")
+    assets = DOCUMENTATION_FILES.removeprefix("/")
     page = get_swagger_ui_html(
         title="Taskdeck API",
         openapi_url="openapi.json",
-        swagger_js_url=f"{files}/swagger-ui-bundle.js",
-        swagger_css_url=f"{files}/swagger-ui.css",
-        swagger_favicon_url=f"{files}/favicon.png",
+        swagger_js_url=f"{assets}/swagger-ui-bundle.js",
+        swagger_css_url=f"{assets}/swagger-ui.css",
+        swagger_favicon_url=f"{assets}/favicon.png",
     )
     page.headers["Content-Security-Policy"] = headers.policy(bytes(page.body).decode())
     return page
@@ -153,33 +141,6 @@ def list_logs(
     return schemas.LogPage(logs=[schemas.LogEntry.model_validate(entry) for entry in entries])
 
 
-@router.get("/tasks/{task_id}/artifacts/", tags=["artifacts"])
-def list_artifacts(actor: CurrentActor, task_id: int, request: Request) -> schemas.ArtifactList:
-    """The files that the task made."""
-    files = artifacts.of(actor, task_id)
-    return schemas.ArtifactList(
-        artifacts=[schemas.ArtifactOut.of(file, request.url.path + quote(file.name, safe="")) for file in files]
-    )
-
-
-@router.get(
-    "/tasks/{task_id}/artifacts/{name}",
-    tags=["artifacts"],
-    response_class=FileResponse,
-)
-def get_artifact(actor: CurrentActor, task_id: int, name: str, download: bool = False) -> FileResponse:
-    """One file; as a download unless its kind is safe to show."""
-    artifact, path = artifacts.find(actor, task_id, name)
-    inline = artifact.media_type in SHOWN_INLINE and not download
-    return _WholeFile(
-        path,
-        media_type=artifact.media_type,
-        filename=artifact.name,
-        content_disposition_type="inline" if inline else "attachment",
-        headers=ARTIFACT_HEADERS,
-    )
-
-
 @router.get("/agents", tags=["agents"])
 def list_agents(actor: CurrentActor) -> schemas.AgentList:
     """Every agent, whether it can run here, and if not why."""
@@ -190,6 +151,8 @@ def list_agents(actor: CurrentActor) -> schemas.AgentList:
                 title=agent.title,
                 summary=agent.summary,
                 models=list(agent.models),
+                allow_other_models=agent.allow_other_models,
+                changes_files=agent.changes_files,
                 default=agent.name == DEFAULT,
                 available=(reason := agent.unavailable()) is None,
                 reason=reason,
@@ -197,14 +160,6 @@ def list_agents(actor: CurrentActor) -> schemas.AgentList:
             for agent in agents().values()
         ]
     )
-
-
-class _WholeFile(FileResponse):
-    """A file without ranges: Starlette would refuse a bad one in another form than our errors."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
-        await super().__call__({**scope, "headers": headers}, receive, send)
 
 
 def _shown(actor: Actor, task: Task) -> schemas.LoggedTask:

@@ -42,7 +42,7 @@ class NewTask(BaseModel):
     prompt: str = Field(description="What to do: 1 to 20,000 characters.")
     repoUrl: str | None = Field(None, description="An https address without user name or password.")  # noqa: N815
     selectedAgent: str | None = Field(None, description="A name from /agents; claude if left out.")  # noqa: N815
-    selectedModel: str | None = Field(None, description="One of the agent's models.")  # noqa: N815
+    selectedModel: str | None = Field(None, description="One of the agent's models; its first if left out.")  # noqa: N815
 
 
 class Rerun(BaseModel):
@@ -148,8 +148,10 @@ class AgentOut(BaseModel):
     name: str
     title: str
     summary: str
-    models: list[str]
-    default: bool
+    models: list[str] = Field(description="The first is its default.")
+    allow_other_models: bool = Field(description="Whether it takes models that are not in the list.")
+    changes_files: bool = Field(description="Whether its work is a commit on a branch of its own, and a patch.")
+    default: bool = Field(description="Whether it works on tasks that name none.")
     available: bool
     reason: str | None = Field(description="Why it is not available.")
 
@@ -193,6 +195,14 @@ class RunnerOut(BaseModel):
     lease_seconds: float = Field(description="Until the first of its leases ends, unless it is renewed.")
 
 
+class SandboxOut(BaseModel):
+    """How the processes of tasks are held; what does not apply is left out."""
+
+    state: Literal["bwrap", "none", "unavailable"]
+    reason: str | None = Field(None, description="Why there is no box.")
+    memory: Literal["cgroup", "watch"] = Field(description="Who bounds it: the kernel, or a look every half second.")
+
+
 class Health(BaseModel):
     """How the service stands; what does not apply is left out."""
 
@@ -205,6 +215,7 @@ class Health(BaseModel):
     slots: int | None = Field(None, description="How many tasks this server runs at once.")
     busy: int | None = Field(None, description="How many it runs now.")
     last_sweep_seconds: float | None = Field(None, description="Since this server last looked for waiting tasks.")
+    sandbox: SandboxOut | None = None
 
 
 class Ticket(BaseModel):

@@ -12,6 +12,7 @@ from api import schemas
 from api.errors import AWAY, RETRY_SECONDS
 from api.identity import CurrentActor
 from core import __version__, health, metrics
+from core.agents import box
 from core.clock import duration
 from core.scheduler import STALLED_SECONDS, Scheduler
 
@@ -30,17 +31,19 @@ async def get_health(
     scheduler: Scheduler | None = getattr(request.app.state, "scheduler", None)
     if live:
         return _health(200, {"status": "ok"}, None)
+    known: dict[str, Any] = {"sandbox": vars(await to_thread.run_sync(box.state, limiter=_THREADS))}
     try:
-        load = vars(await to_thread.run_sync(health.load, limiter=_THREADS))
+        known |= vars(await to_thread.run_sync(health.load, limiter=_THREADS))
+        away = bool(scheduler and scheduler.away)
     except SQLAlchemyError:  # away, locked, damaged
-        load = {}
-    if not load or (scheduler and scheduler.away):
-        return _health(503, {"status": "degraded", "error": AWAY} | load, scheduler)
+        away = True
+    if away:
+        return _health(503, {"status": "degraded", "error": AWAY} | known, scheduler)
     silent = (scheduler and scheduler.since_sweep) or 0.0
     if silent > STALLED_SECONDS:
         stalled = f"No look for waiting tasks got through for {duration(silent)}; restart the server."
-        return _health(503, {"status": "degraded", "error": stalled} | load, scheduler)
-    return _health(200, {"status": "ok"} | load, scheduler)
+        return _health(503, {"status": "degraded", "error": stalled} | known, scheduler)
+    return _health(200, {"status": "ok"} | known, scheduler)
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

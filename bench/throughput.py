@@ -27,7 +27,7 @@ from core.entries import Entry
 from core.models import EndReason, LogType, TaskStatus
 from core.ownership import Actor
 from core.scheduler import Scheduler
-from tests.scripts import registry
+from tests.scripts import scripts, with_agents
 
 ROUNDS = 5
 COMMITS, TASKS, LIVES = 2_000, 300, 16
@@ -47,7 +47,8 @@ def main() -> int:
         os.environ["TASKDECK_DATA"] = folder
         schema.upgrade()
         actor = people.add("bench", "bench@example.org", "Bench", "bench password")
-        core.agents._AGENTS = registry(lines=f"for n in range({ENTRIES}): print('line', n)")  # type: ignore[assignment]
+        code = f"for n in range({ENTRIES}): print('line', n)"
+        core.agents.made = with_agents(scripts(lines=code))  # type: ignore[assignment]
         rounds = [_round(actor, Path(folder)) for _ in range(ROUNDS)]
         counts = listing.counts(actor)
         db.dispose()

@@ -123,13 +123,14 @@ def look(claim: Claim) -> Wishes:
     return Wishes(*row)
 
 
-def record(claim: Claim, entries: Sequence[Entry], progress: int = 0) -> int:
-    """Append entries and raise the progress (percent); the last entry's number.
+def record(claim: Claim, entries: Sequence[Entry], progress: int = 0, branch: str | None = None) -> int:
+    """Append entries, raise the progress (percent) and name the branch if there is one; the last entry's number.
 
     Raises ClaimLost and writes nothing if the claim is gone.
     """
     with _writing() as session:
-        written = _write(session, claim, {"updated_at": db.now(), "progress": _raised(progress)}, entries)
+        values = {"updated_at": db.now(), "progress": _raised(progress)} | _named(branch)
+        written = _write(session, claim, values, entries)
     if written is None:
         raise ClaimLost
     metrics.LOG_ENTRIES.inc(len(entries))
@@ -153,6 +154,7 @@ def finish(
     entries: Sequence[Entry] = (),
     artifacts: Sequence[Kept] = (),
     progress: int = 0,
+    branch: str | None = None,
     *,
     now: datetime | None = None,
 ) -> None:
@@ -162,7 +164,7 @@ def finish(
     nothing and raises nothing: the first one's answer may have been lost.
     """
     now = now or db.now()
-    values = _ended(reason, error, now)
+    values = _ended(reason, error, now) | _named(branch)
     values["progress"] = 100 if reason is EndReason.COMPLETED else _raised(progress)
     if artifacts:
         values["sandbox_url"] = f"/api/tasks/{claim.task_id}/artifacts/"
@@ -266,6 +268,10 @@ def _ended(reason: EndReason, error: str | None, now: datetime) -> dict[str, Any
 
 def _raised(progress: int) -> ColumnElement[int]:
     return case((Task.progress < progress, progress), else_=Task.progress)
+
+
+def _named(branch: str | None) -> dict[str, Any]:
+    return {"branch_name": branch} if branch else {}
 
 
 def _by(claim: Claim) -> tuple[ColumnElement[bool], ...]:

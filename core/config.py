@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     public_url: str = ""
     proxies: Annotated[tuple[str, ...], NoDecode] = ()
     agents: Path = Path("agents.toml")
+    sandbox: Literal["bwrap", "none"] = "bwrap"
     timeout: float = Field(300, gt=0, allow_inf_nan=False)
     warning: float = Field(240, gt=0, allow_inf_nan=False)
     tick: float = Field(60, gt=0, allow_inf_nan=False)

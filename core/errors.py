@@ -9,7 +9,8 @@ TaskdeckError
 ├── Conflict               it is not in a state for this any more; says why
 ├── ClaimLost              the runner no longer holds the task, so it must write nothing more
 └── AgentFailed            the work ended without success; the sentence becomes the task's error
-    └── TimedOut           the hard limit came first
+    ├── TimedOut           the hard limit came first
+    └── NotPushed          it was committed, and its branch could not be pushed
 """
 
 
@@ -59,3 +60,7 @@ class AgentFailed(TaskdeckError):
 
 class TimedOut(AgentFailed):
     """The task reached its time limit."""
+
+
+class NotPushed(AgentFailed):
+    """The changes were committed, but not pushed; the patch has them."""

@@ -7,6 +7,9 @@ MAX_CHARACTERS = 8_000
 LOOK_CHARACTERS = 2**18  # of one message; what follows is cut unread
 MASK = "[hidden]"
 
+#: Shorter lines of a secret would be found everywhere.
+SECRET_LINE_CHARACTERS = 8
+
 #: ECMA-48 SGR: up to ten numbers, as terminals take them.
 COLOUR = re.compile(r"\x1b\[((?:\d{1,3}(?:;\d{1,3}){0,9})?)m", re.ASCII)
 # ECMA-48: CSI, then OSC/DCS/SOS/PM/APC strings up to their terminator, then any other two-character escape.
@@ -16,20 +19,20 @@ _ESCAPE = re.compile(
 # C0 and C1 controls but tab, newline and the escape of a colour; bidirectional overrides; lone surrogates.
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
+#: Taskdeck, GitHub, GitLab, Slack, Anthropic and OpenAI, AWS, Google: each by its documented prefix.
+KEYS = (
+    r"\b(?:tsk_[\w-]{20,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,}"
+    r"|sk-[\w-]{20,}|AKIA[0-9A-Z]{16}|AIza[\w-]{35})"
+)
+PRIVATE_KEY = r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
+
 _PATTERNS = (
     # https://user:password@host, whatever the scheme
     (re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"), MASK),
     (re.compile(r"(?i)(?<=authorization: )\S+ \S+"), MASK),
     (re.compile(r"(?i)(?<=bearer )[a-z0-9._~+/=-]{8,}"), MASK),
-    # Taskdeck, GitHub, GitLab, Slack, Anthropic and OpenAI, AWS, Google: each by its documented prefix
-    (
-        re.compile(
-            r"\b(?:tsk_[\w-]{20,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,}"
-            r"|sk-[\w-]{20,}|AKIA[0-9A-Z]{16}|AIza[\w-]{35})"
-        ),
-        MASK,
-    ),
-    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL), MASK),
+    (re.compile(KEYS), MASK),
+    (re.compile(rf"{PRIVATE_KEY}.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL), MASK),
     # NAME=value and "name": "value", where the name says that it is secret
     (
         re.compile(r"(?i)((?:password|passwd|secret|token|api[_-]?key)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]{4,}"),
@@ -58,6 +61,18 @@ def mask(text: str, secrets: Iterable[str] = ()) -> str:
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def hidden(values: Iterable[str]) -> tuple[str, ...]:
+    """What ``mask`` must know to hide these secrets: each without the space around it, and each of its longer lines.
+
+    A program's output comes a line at a time, so a key of several lines is never seen whole.
+    """
+    parts: dict[str, None] = {}  # in order, each once
+    for value in map(str.strip, values):
+        lines = map(str.strip, value.splitlines())
+        parts |= dict.fromkeys([value, *(line for line in lines if len(line) >= SECRET_LINE_CHARACTERS)])
+    return tuple(filter(None, parts))
 
 
 def storable(text: str, secrets: Iterable[str] = ()) -> str:

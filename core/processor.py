@@ -1,4 +1,4 @@
-"""One task's whole life, in named steps: claim, clock, run, finish."""
+"""One task's whole life, in named steps: claim, clock, workspace, repository, agent, commit, keep, push, finish."""
 
 import errno
 import logging
@@ -6,21 +6,22 @@ import math
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 
-from core import claims, db, health, repositories
-from core.agents import agents
-from core.agents.base import Agent, Assignment, Command, Done, Kept
+from core import claims, db, repositories
+from core.agents import agents, box, output
+from core.agents.base import Agent, Assignment, Kept
 from core.agents.catalog import catalog
-from core.agents.process import Process
-from core.agents.workspace import ARTIFACT_FILES, ARTIFACT_MIB, Workspace
+from core.agents.gateway import Gateway
+from core.agents.git import Checkout, branch_name
+from core.agents.workspace import Workspace
 from core.claims import Claim
 from core.clock import Clock, duration
 from core.config import Settings, signing_keys
 from core.entries import Entry
 from core.errors import AgentFailed, ClaimLost, InvalidInput, TimedOut
+from core.execution import READ_SECONDS, Execution, Stopped
 from core.heartbeat import RETRY_SECONDS, Heartbeat, OutOfContact, StopRequested
 from core.log_text import storable
 from core.models import EndReason, LogType
@@ -28,14 +29,8 @@ from core.task_logger import TaskLogger
 from core.tasks import NEVER_BEGAN
 
 #: How far a task has come when a stage begins, in percent.
-STARTING, WORKSPACE, CLONED, RUNNING, COLLECTING, KEEPING = 10, 15, 20, 30, 90, 95
+STARTING, WORKSPACE, CLONED, BRANCHED, RUNNING, COLLECTING, KEEPING = 10, 15, 20, 25, 30, 90, 95
 RAN = 85  # the agent's own 100 %
-
-#: How long one look for a process's output takes at most, in seconds: so soon is everything else noticed.
-READ_SECONDS = 0.1
-
-#: A folder's name with more digits is no task's.
-ID_DIGITS = 19
 
 #: How long a server that goes down tries to write an end when the database is away, in seconds.
 LAST_SECONDS = 5.0
@@ -51,10 +46,6 @@ BROKEN = "Something went wrong inside Taskdeck; the server's log has the details
 _server_log = logging.getLogger(__name__)
 
 
-class Stopped(Exception):
-    """The server is going down."""
-
-
 def live(
     claim: Claim,
     settings: Settings,
@@ -67,18 +58,20 @@ def live(
     if stopping.is_set():
         run.give_back()
         return
-    with Workspace(settings.workspaces / str(claim.task_id)) as workspace:
+    with Workspace(settings.workspaces / str(claim.task_id), claim.task_id) as workspace:
         try:
             with run.heartbeat:
                 run.enter(STARTING, "starting")
                 agent = run.choose_agent()
                 run.enter(WORKSPACE, "preparing the workspace")
                 workspace.make()
-                repository = run.clone(workspace)
+                checkout = run.check_out(agent, workspace)
                 run.enter(RUNNING, f"{agent.name} at work")
-                run.work(agent, Assignment(claim.prompt, claim.model, repository, workspace.output))
+                run.work(agent, workspace)
                 run.enter(COLLECTING, "collecting the results")
-                artifacts = run.collect(workspace)
+                run.commit(agent, checkout, workspace)
+                run.keep(agent, workspace)
+                run.push(checkout)
         except TimedOut as end:
             run.finish(EndReason.TIMED_OUT, end.message)
         except AgentFailed as end:
@@ -96,28 +89,11 @@ def live(
             _server_log.exception("task %s ended by a fault of Taskdeck", claim.task_id)
             run.finish(EndReason.FAILED, DISK_FULL if full else BROKEN)
         else:
-            run.finish(EndReason.COMPLETED, artifacts=artifacts)
-
-
-def clear_up_orphans(settings: Settings) -> None:
-    """Remove what lies there for nobody: workspaces of tasks that nobody runs, artifacts of tasks that are gone."""
-    for folder, wanted in ((settings.workspaces, health.running), (settings.artifacts, health.existing)):
-        names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-        numbers = [int(name) for name in names if name.isdecimal() and len(name) < ID_DIGITS]
-        kept = {str(task_id) for task_id in wanted(numbers)}  # after the names: a task has a row before it has a folder
-        for name in names:
-            if name not in kept:
-                shutil.rmtree(folder / name, ignore_errors=True)
-
-
-def clear_up(task_id: int, settings: Settings) -> None:
-    """Remove what a task left on the disk whose runner died in its middle."""
-    for folder in (settings.workspaces, settings.artifacts):
-        shutil.rmtree(folder / str(task_id), ignore_errors=True)
+            run.finish(EndReason.COMPLETED)
 
 
 class Run:
-    """The steps of a task's life and what they share: the log, the heartbeat, the clock, the stage."""
+    """The steps of a task's life and what they share: the log, the heartbeat, the clock, the processes."""
 
     def __init__(
         self,
@@ -128,85 +104,127 @@ class Run:
         taken_at: float,
     ) -> None:
         self.claim = claim
+        self.kept: list[Kept] = []  #: the files that the task made, once all of them are copied
         limits = catalog().limits(claim.agent, settings)
         self.clock = Clock(limits.timeout, limits.warning, settings.tick, monotonic, taken_at)
-        self._secrets = signing_keys()
+        self._secrets = [*signing_keys(), *catalog().secrets()]
         self.log = TaskLogger(claim, lines=settings.log_lines, secrets=self._secrets, monotonic=monotonic)
         self.heartbeat = Heartbeat(claim, self.log, settings.lease, monotonic, taken_at)
-        self._lease = settings.lease
+        self._execution = Execution(self.log, self.heartbeat, self.clock, stopping, settings.lease, monotonic)
         self._artifacts = settings.artifacts / str(claim.task_id)
         self._workspace = settings.workspaces / str(claim.task_id)
+        self._address: str | None = None  # of the repository, in the one form
         self._stopping = stopping
         self._monotonic = monotonic
-        self._stage = ""
-        self._last_error = ""
 
     def enter(self, percent: int, stage: str) -> None:
         """Begin a stage of the work."""
-        self._stage = stage
+        self._execution.stage = stage
         self.log.progress(percent)
-        self._beat()
+        self._execution.beat()
 
     def choose_agent(self) -> Agent:
         """The agent that the task asks for. Raises AgentFailed when it cannot run here."""
         agent = agents().get(self.claim.agent)
         if agent is None:
             raise AgentFailed(f"There is no agent {self.claim.agent} any more; run the task again with another one.")
-        if reason := agent.unavailable():
+        if reason := agent.unavailable() or agent.refusal(self.claim.prompt, self.claim.repo_url):
             raise AgentFailed(reason)
+        self._secrets += [*agent.secrets, *([agent.upstream.key] if agent.upstream else [])]
         return agent
 
-    def clone(self, workspace: Workspace) -> Path | None:
-        """The task's repository, cloned; None when it names none. Raises AgentFailed."""
-        if self.claim.repo_url is None:
+    def check_out(self, agent: Agent, workspace: Workspace) -> Checkout | None:
+        """The task's repository, on its branch if the agent changes it; None when there is nothing to work on.
+
+        Raises AgentFailed when the repository cannot be had.
+        """
+        if self.claim.repo_url is None and not agent.changes_files:
             return None
-        self._stage = "cloning the repository"
-        # The address was checked when the task was made; the administrator's roots may have changed since.
-        try:
-            address = repositories.checked(self.claim.repo_url)
-        except InvalidInput as error:
-            raise AgentFailed(error.message) from None
-        repository = workspace.clone(address, lambda command, limit: self._execute(command, self._hear_text, limit))
-        self.log.progress(CLONED)
-        return repository
+        checkout = Checkout(workspace, self._execution.run)
+        if self.claim.repo_url is None:
+            checkout.begin()
+        else:
+            self._execution.stage = "cloning the repository"
+            # The address was checked when the task was made; where it leads may have changed since.
+            try:
+                remote = repositories.admitted(self.claim.repo_url)
+            except InvalidInput as error:
+                raise AgentFailed(error.message) from None
+            self._address = remote.address
+            checkout.clone(remote)
+            self.log.progress(CLONED)
+        if agent.changes_files:
+            if self.claim.repo_url is not None:
+                self.log.branch = branch_name(self.claim.task_id, self.claim.prompt)
+                checkout.branch(self.log.branch)
+                self.log.progress(BRANCHED)
+            checkout.lend()
+        return checkout
 
-    def work(self, agent: Agent, assignment: Assignment) -> None:
+    def work(self, agent: Agent, workspace: Workspace) -> None:
         """Let the agent's process do its work. Raises AgentFailed when it ends without success."""
+        gateway = Gateway(agent.upstream, workspace.door, workspace.user) if agent.upstream else None
+        with ExitStack() as stack:
+            if gateway:
+                stack.callback(self._say, gateway.summary)  # after its end: a call that is cut off counts too
+                door = stack.enter_context(gateway)
+                self._secrets.append(door.token)
+            assignment = Assignment(
+                prompt=self.claim.prompt,
+                model=self.claim.model,
+                repository=workspace.repository if workspace.repository.exists() else None,
+                repository_url=self._address,
+                output=workspace.output,
+                home=workspace.home,
+                box=workspace.box(agent.bounds, changes_files=agent.changes_files),
+                door=door if gateway else None,
+            )
+            listener = agent.listen(assignment)
+            # A model that thinks prints nothing, but its API sends signs of life.
+            sign = (lambda: gateway.heard) if gateway else (lambda: 0.0)
+            status = self._execution.work(agent, agent.command(assignment), listener, self._advance, sign)
+        if sentence := listener.failure(status):
+            raise AgentFailed(sentence)
 
-        def hear(line: str, is_error: bool) -> None:
-            if is_error:
-                self._hear_text(line, is_error)
-                return
-            meaning = agent.parse(line)
-            if isinstance(meaning, Done):
-                self.log.progress(RUNNING + int(meaning.share * (RAN - RUNNING)))
-                return
-            self.log.output(LogType(meaning.type), meaning.message)
-            if meaning.type == "error":
-                self._last_error = meaning.message
+    def commit(self, agent: Agent, checkout: Checkout | None, workspace: Workspace) -> None:
+        """Commit what the agent changed; where there is a repository, make a patch of it. Raises AgentFailed."""
+        if checkout is None or not agent.changes_files:
+            return
+        changes = checkout.collect(self.claim.prompt, agent.name, self.claim.task_id)
+        for line in changes.said:
+            self.log.info(line)
+        if changes.commit and self.claim.repo_url:
+            checkout.patch(workspace.output)
 
-        status = self._execute(agent.command(assignment), hear)
-        self.log.end_of_output()
-        if status != 0:
-            raise AgentFailed(self._last_error or f"{agent.name} ended with exit status {status}.")
-
-    def collect(self, workspace: Workspace) -> list[Kept]:
-        """Keep the files that the agent made."""
-        names, left = workspace.made()
+    def keep(self, agent: Agent, workspace: Workspace) -> None:
+        """Keep the files that the agent made; without a repository that is all of its work tree."""
+        folder = workspace.output
+        if agent.changes_files and not self.claim.repo_url:
+            folder = workspace.repository
+            box.remove(folder / ".git")
+        names, left = output.find(folder)
         if left:
-            limits = f"files of up to {ARTIFACT_MIB} MiB, at most {ARTIFACT_FILES}"
-            self.log.info(f"Not kept: {', '.join(left)}. What is kept: {limits}.")
-        artifacts = []
-        for kept in workspace.keep(names, self._artifacts):
-            artifacts.append(kept)
-            self._beat()
+            self.log.info(f"Not kept: {', '.join(left)}. What is kept: {output.LIMITS}.")
+        kept = []
+        for file in output.keep(names, folder, self._artifacts):
+            kept.append(file)
+            self._execution.beat()
+        self.kept = kept
         self.log.progress(KEEPING)
-        if artifacts:
-            self.log.info(f"Kept {len(artifacts)} files: {', '.join(kept.name for kept in artifacts)}.")
-        return artifacts
+        if kept:
+            files = "1 file" if len(kept) == 1 else f"{len(kept)} files"
+            self.log.info(f"Kept {files}: {', '.join(file.name for file in kept)}.")
 
-    def finish(self, reason: EndReason, error: str | None = None, artifacts: Sequence[Kept] = ()) -> None:
-        """The one guarded write of the end state, with the last log entries."""
+    def push(self, checkout: Checkout | None) -> None:
+        """Push the branch where the agent's settings and the repository's host allow it.
+
+        Raises NotPushed when that fails: the patch is there all the same.
+        """
+        if checkout and catalog().pushes(self.claim.agent) and checkout.push(self._secrets):
+            self.log.success(f"Pushed the branch {self.log.branch}.")
+
+    def finish(self, reason: EndReason, error: str | None = None) -> None:
+        """The one guarded write of the end state, with the last log entries and the files that were kept."""
         error = error and storable(error, self._secrets)
         self.log.end_of_output()
         if error is None:
@@ -215,12 +233,12 @@ class Run:
             self.log.info(error)
         else:
             self.log.error(error)
-        if not artifacts:  # files may have been copied before the end came
+        if not self.kept:  # some may have been copied before the end came
             shutil.rmtree(self._artifacts, ignore_errors=True)
-        now = db.now()
+        reached, branch, now = self.log.reached, self.log.branch, db.now()
         try:
             self._insist(
-                lambda: claims.finish(self.claim, reason, error, self.log.rest(), artifacts, self.log.reached, now=now)
+                lambda: claims.finish(self.claim, reason, error, self.log.rest(), self.kept, reached, branch, now=now)
             )
         except ClaimLost:
             self.forget()
@@ -260,42 +278,16 @@ class Run:
                 write()
                 return
             except db.Unavailable:
-                shutil.rmtree(self._workspace, ignore_errors=True)  # the disk may be full of it
+                box.remove(self._workspace)  # the disk may be full of it
                 if self._stopping.wait(RETRY_SECONDS):
                     deadline = min(deadline, self._monotonic() + LAST_SECONDS)
                     if self._monotonic() >= deadline:
                         raise
                     time.sleep(READ_SECONDS)
 
-    def _execute(self, command: Command, hear: Callable[[str, bool], None], limit: float = math.inf) -> int:
-        """Run a process to its end, at most ``limit`` seconds; its exit status."""
-        self.log.command(command.shown)
-        deadline = self._monotonic() + limit
-        with Process(command, silence=self._lease) as process:
-            while not process.ended:
-                process.alive()
-                if self.log.full:
-                    time.sleep(READ_SECONDS)  # nothing is read: the pipe fills, and the process waits
-                else:
-                    for line, is_error in process.read(READ_SECONDS):
-                        hear(line, is_error)
-                self._beat()
-                if self._monotonic() >= deadline:
-                    raise AgentFailed(f"{command.argv[0]} was stopped after {duration(limit)} without an end.")
-            self._beat()  # its end may be ours: it was killed because this thread was held up for too long
-            return process.exit_status
+    def _advance(self, share: float) -> None:
+        self.log.progress(RUNNING + int(share * (RAN - RUNNING)))
 
-    def _hear_text(self, line: str, _: bool) -> None:
-        self.log.output(LogType.INFO, line)
-
-    def _beat(self) -> None:
-        """What goes on whatever the step: the clock, and the look whether the task is still wanted."""
-        self.heartbeat.check()
-        if self._stopping.is_set():
-            raise Stopped
-        self.clock.extend(self.heartbeat.extension)
-        self.clock.check()
-        if warning := self.clock.warning():
-            self.log.info(warning)
-        if elapsed := self.clock.tick():
-            self.log.info(f"{elapsed} of work: {self._stage}.")
+    def _say(self, sentence: Callable[[], str | None]) -> None:
+        if said := sentence():
+            self.log.info(said)

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from core import claims, db, dispatch, processor, removal
+from core import claims, db, dispatch, leftovers, processor, removal
 from core.config import Settings
 
 SWEEP_SECONDS = 2
@@ -164,7 +164,7 @@ class Scheduler:
             self._swept_at = self._monotonic()
             for task_id in late:
                 _log.warning("task %s was interrupted: its runner is gone", task_id)
-                processor.clear_up(task_id, self._settings)
+                leftovers.remove(task_id, self._settings)
         self._look()
 
     def _watch_the_time(self, now: datetime) -> None:
@@ -181,7 +181,7 @@ class Scheduler:
 
     def _tidy(self) -> None:
         with self._unless_away():
-            processor.clear_up_orphans(self._settings)
+            leftovers.remove_orphans(self._settings)
             if days := self._settings.retention:
                 for number in removal.retire(days):
                     _log.info("%s tasks that ended more than %g days ago were deleted", number, days)

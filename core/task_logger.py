@@ -54,6 +54,7 @@ class TaskLogger:
         self._head_left = int(lines * HEAD_SHARE)
         self._tail: deque[Entry] = deque(maxlen=lines - self._head_left)
         self._left_out = 0
+        self.branch: str | None = None  #: the task's branch, stored with the next progress
         self._progress = 0
         self._stored_progress = 0
 
@@ -112,7 +113,7 @@ class TaskLogger:
         if self._take() or self._progress != self._stored_progress:
             progress = self._progress
             try:
-                self._last = claims.record(self._claim, self._sending, progress)
+                self._last = claims.record(self._claim, self._sending, progress, self.branch)
             except db.Unavailable:
                 self._in_doubt = True
                 raise

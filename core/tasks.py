@@ -1,5 +1,6 @@
 """What people do with tasks. Each function says who asks, is one transaction, and sees that person's tasks alone."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 from core import audit, db, dispatch, metrics, repositories
 from core.agents import DEFAULT, agents
 from core.agents.catalog import Limits, catalog
+from core.agents.fields import MODEL
 from core.clock import duration
 from core.config import settings
 from core.errors import Conflict, InvalidInput, NotFound, NotSignedIn
@@ -21,6 +23,9 @@ from core.ownership import Actor, acting_as
 from core.removal import remove
 
 PROMPT_CHARACTERS = 20_000
+
+#: Letters and signs that show nothing: fillers of Hangul, the empty pattern of Braille.
+_BLANK = "\u115f\u1160\u3164\uffa0\u2800"
 
 #: How long before its limit a task can no longer be extended, in seconds: its runner must still hear of it.
 TOO_LATE_SECONDS = 5.0
@@ -191,8 +196,11 @@ def _checked(prompt: str, repo_url: str | None, agent: str | None, model: str | 
     if repo_url:
         repositories.checked(repo_url)
     agent = _checked_agent(agent or DEFAULT)
+    prompt = _checked_prompt(prompt)
+    if reason := agents()[agent].refusal(prompt, repo_url):
+        raise InvalidInput(reason)
     return Task(
-        prompt=_checked_prompt(prompt),
+        prompt=prompt,
         repo_url=repo_url,
         selected_agent=agent,
         selected_model=_checked_model(agent, model or None),
@@ -246,7 +254,7 @@ def _say(session: Session, task: Task, said: Sequence[tuple[LogType, str]], last
 
 def _checked_prompt(prompt: str) -> str:
     prompt = prompt.strip()
-    if not any(character.isprintable() and not character.isspace() for character in prompt):
+    if not any(map(_is_seen, prompt)):
         raise InvalidInput("The prompt is empty: say what the agent should do.")
     if len(prompt) > PROMPT_CHARACTERS:
         raise InvalidInput(f"The prompt is too long: {len(prompt):,} characters, at most {PROMPT_CHARACTERS:,}.")
@@ -255,17 +263,30 @@ def _checked_prompt(prompt: str) -> str:
     return prompt
 
 
+def _is_seen(character: str) -> bool:
+    return (
+        character.isprintable()
+        and not character.isspace()
+        and character not in _BLANK
+        and not unicodedata.category(character).startswith("M")  # marks, which need a letter before them
+    )
+
+
 def _checked_agent(name: str) -> str:
     if name not in agents():
         raise InvalidInput(f"There is no such agent; choose one of {', '.join(agents())}.")
     return name
 
 
-def _checked_model(agent: str, model: str | None) -> str | None:
-    models = agents()[agent].models
+def _checked_model(name: str, model: str | None) -> str | None:
+    agent = agents()[name]
     if model is None:
-        return models[0] if models else None
-    if model not in models:
-        choice = f"choose one of {', '.join(models)}" if models else "it has no models to choose from"
-        raise InvalidInput(f"{agent} has no such model; {choice}.")
+        return agent.models[0] if agent.models else None
+    if model in agent.models:
+        return model
+    if not agent.allow_other_models:
+        choice = f"choose one of {', '.join(agent.models)}" if agent.models else "it has no models to choose from"
+        raise InvalidInput(f"{name} has no such model; {choice}.")
+    if not MODEL.fullmatch(model):
+        raise InvalidInput("That is no name of a model: letters, digits and . _ : / -, no sign first, at most 100.")
     return model

@@ -5,7 +5,7 @@ import streamlit as st
 from core import repositories, tasks
 from core.agents import DEFAULT, agents
 from core.errors import InvalidInput, NotFound
-from core.models import Task
+from core.models import Role, Task
 from pages import shared
 from pages.authenticator import require_actor
 
@@ -49,7 +49,8 @@ if first:
     st.caption("Change what should be different. That task stays as it is.")
     if first.selected_agent in usable:
         st.session_state.setdefault(key("agent"), first.selected_agent)
-        if first.selected_model in known[first.selected_agent].models:
+        chosen = known[first.selected_agent]
+        if first.selected_model and (first.selected_model in chosen.models or chosen.allow_other_models):
             st.session_state.setdefault(key(f"model-{first.selected_agent}"), first.selected_model)
         elif first.selected_model:
             st.warning(f"{first.selected_agent} has no model {first.selected_model} any more; choose another one.")
@@ -68,7 +69,20 @@ name = st.radio(
     persist_state="session",
 )
 agent = known[name]
-model = st.selectbox("Model", agent.models, key=key(f"model-{name}")) if agent.models else None
+if DEFAULT in missing:
+    how = "install it and give the server its key; the README's section Agents says how"
+    way = how if actor.role is Role.ADMIN else "ask an administrator"
+    st.caption(f":material/lightbulb: {known[DEFAULT].title} is the usual choice. To have it here, {way}.")
+model = None
+if agent.models or agent.allow_other_models:
+    model = st.selectbox(
+        "Model",
+        agent.models,
+        key=key(f"model-{name}"),
+        accept_new_options=agent.allow_other_models,
+        placeholder="Type a model's name" if agent.allow_other_models else None,
+        help="Another model's name can be typed." if agent.allow_other_models else None,
+    )
 
 prompt = st.text_area(
     "What should it do?",
@@ -87,8 +101,9 @@ repository = st.text_input(
     placeholder="https://host/owner/name",
     persist_state="session",
 )
-st.caption("Cloned without user name or password, so it must be open to everybody.")
+st.caption("Open to everybody, or on a host that an administrator gave Taskdeck access to.")
 
+need = st.empty()
 if st.button("Run again" if first else "Create task", type="primary", icon=":material/play_arrow:"):
     try:
         if first:
@@ -101,9 +116,11 @@ if st.button("Run again" if first else "Create task", type="primary", icon=":mat
         for field in ("prompt", "repository", "example", *(("agent",) if first else ())):
             st.session_state.pop(key(field), None)
         st.switch_page("task_detail.py", query_params={"id": str(task.id)})
+elif reason := agent.refusal((prompt or "").strip(), (repository or "").strip() or None):
+    need.caption(f":material/info: {shared.plain(reason)}")
 
 if missing:
-    with st.expander(f"{len(missing)} agents are not set up here"):
+    with st.expander(f"{len(missing)} {'agent is' if len(missing) == 1 else 'agents are'} not set up here"):
         st.radio(
             "Agents that are not set up",
             missing,

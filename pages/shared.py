@@ -55,6 +55,14 @@ def moment(time: datetime) -> str:
     return f"{time.astimezone(zone()):%Y-%m-%d %H:%M:%S}"
 
 
+def size(count: int) -> str:
+    """A number of bytes in the largest unit that fits: ``812 bytes``, ``12 kB``, ``3.4 MB``."""
+    if count < 1_000:
+        return f"{count} byte{'' if count == 1 else 's'}"
+    number, unit = (count / 1_000, "kB") if count < 999_500 else (count / 1_000_000, "MB")
+    return f"{number:.1f} {unit}" if number < 9.95 else f"{number:,.0f} {unit}"
+
+
 def day(time: datetime) -> str:
     """A date in the reader's zone."""
     return f"{time.astimezone(zone()):%Y-%m-%d}"

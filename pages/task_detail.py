@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import timedelta
 from html import escape
-from urllib.parse import quote
 
 import streamlit as st
 
@@ -13,7 +12,7 @@ from core.config import settings
 from core.errors import Conflict, NotFound
 from core.models import ENDED, EndReason, LogType, Task, TaskStatus
 from core.ownership import Actor
-from pages import shared
+from pages import files, shared
 from pages.authenticator import for_download, require_actor
 from pages.log_view import log_html
 
@@ -21,7 +20,6 @@ SHOWN = 500  # entries at first, and more with each click
 MOST = 2_000  # entries that a growing log may show before it begins later
 LOG_HEIGHT = 420  # pixels, and how many short entries that is
 LOG_ROWS = 18
-PREVIEW_BYTES = 2**20
 
 actor = require_actor()
 
@@ -167,14 +165,13 @@ def settled(task_id: int) -> None:
     """A task that has ended: drawn once, what it made before what it said."""
     try:
         task = tasks.find(require_actor(), task_id)
+        made = artifacts.of(actor, task_id)
     except NotFound:
         st.rerun()  # deleted meanwhile: the whole page says so
     outcome(task)
     facts(task)
-    try:
-        files(task)
-    except NotFound:
-        st.warning("A file of this task is not in the data folder any more.", icon=":material/unknown_document:")
+    if made:
+        files.show(actor, made)
     log(task)
 
 
@@ -184,41 +181,6 @@ def everything_said(actor: Actor, task: Task) -> str:
         entries += batch
         last = batch[-1].seq
     return logs.as_text(entries)
-
-
-def files(task: Task) -> None:
-    made = artifacts.of(actor, task.id)
-    if not made:
-        return
-    st.subheader("Files", anchor=False)
-    names = [file.name for file in made]
-    first = next((name for name in ("report.html", "report.md") if name in names), names[0])
-    with st.container(horizontal=True, vertical_alignment="center"):
-        name = st.segmented_control(
-            "File", names, default=first, required=True, key="file", label_visibility="collapsed"
-        )
-        file, path = artifacts.find(actor, task.id, name or first)
-        st.download_button(
-            f"Download {file.name} ({max(1, file.size // 1024):,} KB)",
-            data=for_download(lambda actor: artifacts.find(actor, task.id, file.name)[1].read_bytes()),
-            file_name=file.name,
-            mime=file.media_type,
-            on_click="ignore",
-            icon=":material/download:",
-        )
-    address = f"/api/tasks/{task.id}/artifacts/{quote(file.name)}"
-    if file.media_type == "text/html":
-        st.iframe(address, height=900)  # served as a document without scripts, requests or an origin
-    elif file.size > PREVIEW_BYTES:
-        st.caption("Too large to show here: download it.")
-    elif file.media_type == "text/markdown":
-        with st.container(border=True):
-            # A picture in it could tell a stranger who reads this: it becomes a link.
-            st.markdown(path.read_text("utf-8", "replace").replace("![", "!\\["))
-    elif file.media_type.startswith("text/") or file.media_type == "application/json":
-        st.code(path.read_text("utf-8", "replace"), language="json" if "json" in file.media_type else None, height=500)
-    else:
-        st.caption("There is no preview for this kind of file: download it.")
 
 
 @st.dialog("Delete task", icon=":material/delete:")

@@ -18,7 +18,7 @@ from core.ownership import Actor
 from tests import databases
 from tests.on_postgresql import Present
 from tests.postgresql import given_or_own
-from tests.scripts import registry
+from tests.scripts import scripts, with_agents
 
 pytest_plugins = ["tests.attacks.plugin"]
 
@@ -36,6 +36,15 @@ NO_DATABASE = (
 ONCE = ("browser", "core/test_main_users.py", "test_serving.py")
 TWICE = ("browser/test_story.py",)
 
+#: As if each test here had the marker slow: each starts a server of its own, or drives a browser for long.
+SLOW = (
+    *("api/test_events_server.py", "faults/test_boxed.py", "faults/test_disk.py", "faults/test_kill.py"),
+    *("faults/test_processes.py", "faults/test_stop.py", "faults/test_two_servers.py"),
+    *("browser/test_attacks_others.py", "browser/test_attacks_sessions.py", "browser/test_attacks_websocket.py"),
+    *("browser/test_headers.py", "browser/test_single_sign_on.py"),
+    *("core/agents/drivers/test_claude_real.py", "core/agents/drivers/test_codex_real.py"),
+)
+
 for name in databases.LOGINS:
     os.environ.pop(name, None)
 
@@ -45,8 +54,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes more than about eight seconds; run by make faults")
+    config.addinivalue_line("markers", "slow: of a file or test that takes long; run by make faults")
     config.addinivalue_line("markers", "no_database: touches none; gets none, and is left out on PostgreSQL")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if _lies_in(item, SLOW):
+        item.add_marker("slow")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -198,10 +212,12 @@ def local_root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def script_agent(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], str]:
-    """Put an agent into the registry that runs Python code; its name."""
+    """Put an agent into the registry that runs Python code, in no box: it writes where the test reads; its name."""
+    monkeypatch.setenv("TASKDECK_SANDBOX", "none")
+    config.settings.cache_clear()
 
     def register(name: str, code: str) -> str:
-        monkeypatch.setattr(core.agents, "_AGENTS", registry(**{name: code}))
+        monkeypatch.setattr(core.agents, "made", with_agents(scripts(**{name: code})))
         return name
 
     return register

@@ -1,11 +1,16 @@
 """Agents with a special behaviour: a few lines of Python, each run in a real process of its own."""
 
 import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import core.agents
-from core.agents.base import Assignment, Command
-from core.agents.builtin import BuiltIn
+from core.agents.base import Agent, Assignment, Command
+from core.agents.catalog import Catalog
+from core.agents.drivers.builtin import BuiltIn
+
+#: The agents of the catalog alone, whatever a test has put in its place.
+made = core.agents.made
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,12 @@ class Script(BuiltIn):
         return replace(super().command(assignment), argv=(sys.executable, "-c", self.code, str(assignment.output)))
 
 
-def registry(**codes: str) -> tuple[object, ...]:
-    """The registry with these agents in it, each by its name."""
-    scripts = (Script(name=name, title=name, summary=name, module="", code=code) for name, code in codes.items())
-    return (*core.agents._AGENTS, *scripts)
+def scripts(**codes: str) -> list[Script]:
+    """Agents by name and code."""
+    return [Script(name=name, title=name, summary=name, module="", code=code) for name, code in codes.items()]
+
+
+def with_agents(added: Iterable[Agent]) -> Callable[[Catalog], Mapping[str, Agent]]:
+    """What to put in the place of ``core.agents.made``, so that these agents are there too."""
+    before, more = core.agents.made, {agent.name: agent for agent in added}
+    return lambda settled: {**before(settled), **more}

@@ -55,3 +55,9 @@ def test_the_image_holds_what_the_server_needs_and_runs_as_nobody_special() -> N
     assert copied == {"requirements.txt", "app.py", ".streamlit", "api", "core", "migrations", "pages"}
     assert {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().split()} >= copied
     assert dockerfile.index("USER taskdeck") < dockerfile.index('CMD ["streamlit"')
+
+
+def test_the_containers_tasks_can_be_boxed() -> None:
+    assert "bubblewrap" in (ROOT / "Dockerfile").read_text()
+    allowed = set(COMPOSE["services"]["app"]["security_opt"])
+    assert allowed == {"no-new-privileges:true", "seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"}

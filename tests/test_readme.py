@@ -1,14 +1,20 @@
 """The README and the example files are true: whatever can be named is named there."""
 
+import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from api.routes import create_api
 from core.agents import agents
-from core.agents.catalog import Catalog
+from core.agents.base import Agent, Assignment, Box, Said
+from core.agents.catalog import Catalog, Host, Repositories
+from core.agents.plugins import GROUP
+from core.agents.settings import DRIVERS, Target
 from core.config import Settings
 from core.models import EndReason, LogType, TaskStatus
 
@@ -59,5 +65,99 @@ def test_every_link_leads_to_a_file(target: str) -> None:
     assert (ROOT / target).exists()
 
 
-def test_the_example_catalog_is_valid() -> None:
-    Catalog.model_validate(tomllib.loads((ROOT / "agents.toml.example").read_text()))
+EXAMPLE = (ROOT / "agents.toml.example").read_text()
+#: With every setting taken in: a line that begins with # and no space is one.
+TAKEN_IN = re.sub(r"^#(?! |$)", "", EXAMPLE, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("text", [EXAMPLE, TAKEN_IN], ids=["as it is", "taken in"])
+def test_the_example_catalog_is_valid(text: str) -> None:
+    Catalog.model_validate(tomllib.loads(text))
+
+
+@pytest.mark.parametrize("table", [Catalog, Repositories, Host, Target, *DRIVERS.values()])
+def test_the_example_catalog_has_every_key(table: type[BaseModel]) -> None:
+    sections = r"^\[+(?:[\w.-]+\.)?{0}\b"  # a table is there by its header
+    for name in table.model_fields:
+        assert re.search(rf"^{name} = |{sections.format(name)}", TAKEN_IN, re.MULTILINE), name
+
+
+def test_the_example_catalog_shows_the_defaults_of_the_known_agents() -> None:
+    shown = Catalog.model_validate(tomllib.loads(TAKEN_IN)).agents
+    usual = Catalog.model_validate({}).agents
+    assert (shown["claude"], shown["codex"]) == (usual["claude"], usual["codex"])
+
+
+def examples(language: str) -> list[str]:
+    """The README's code in a language, from top to bottom."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Assignment:
+    """A task on a small repository."""
+    for name in ("repository", "output", "home"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "repository" / "shop.py").write_text("total = 0\n# LATER: add the tax\n")
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path / "repository", check=True)
+    subprocess.run(["git", "add", "."], cwd=tmp_path / "repository", check=True)
+    return Assignment(
+        "LATER please",
+        None,
+        tmp_path / "repository",
+        "https://git.example.org/team/shop",
+        tmp_path / "output",
+        tmp_path / "home",
+        Box(),
+    )
+
+
+def said_by(agent: Agent, given: Assignment, **environment: str) -> list[str]:
+    """What it says about this task, run as it is, in no box."""
+    command = agent.command(given)
+    done = subprocess.run(
+        command.argv,
+        cwd=command.cwd,
+        env={"PATH": os.environ["PATH"], **command.env, **environment},
+        input=command.stdin,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    heard = agent.listen(given)
+    entries = [entry for line in done.stdout.splitlines() for entry in heard.hear(line)]
+    assert heard.failure(done.returncode) is None
+    return [entry.message for entry in entries if isinstance(entry, Said)]
+
+
+def test_the_agent_in_ten_lines_of_toml_works(tmp_path: Path, given: Assignment) -> None:
+    (text,) = (text for text in examples("toml") if "[agents." in text)
+    assert len(text.splitlines()) <= 12
+    (tmp_path / "agents.toml").write_text(text)
+    said = said_by(agents()["line-count"], given)
+    assert any(re.fullmatch(r" *2 shop\.py", line) for line in said)
+    assert said[-1] == "asked: LATER please"
+    assert list(agents()["shell"].examples) == ["test", "format"]
+
+
+def test_the_agent_in_thirty_lines_of_python_works(
+    tmp_path: Path, given: Assignment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (code,) = (code for code in examples("python") if "BuiltIn" in code)
+    assert len(code.splitlines()) <= 32
+    (tmp_path / "acme_notes.py").write_text(code)
+    (package,) = (text for text in examples("toml") if "entry-points" in text)
+    (catalog,) = (text for text in examples("toml") if text.startswith("plugins"))
+    points = tomllib.loads(package)["project"]["entry-points"][GROUP]
+    installed = tmp_path / "acme-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    lines = [f"[{GROUP}]", *(f"{name} = {target}" for name, target in points.items())]
+    (installed / "entry_points.txt").write_text("\n".join(lines))
+    (tmp_path / "agents.toml").write_text(catalog)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    notes = agents()["notes"]
+    assert notes.refusal("LATER", None) == "notes works on a repository: give its address."
+    # Where it is really installed it is found without this path.
+    assert said_by(notes, given, PYTHONPATH=str(tmp_path)) == ["- shop.py:2: # LATER: add the tax"]
+    assert (tmp_path / "output" / "notes.md").read_text() == "- shop.py:2: # LATER: add the tax\n"

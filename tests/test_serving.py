@@ -168,6 +168,13 @@ def test_a_session_that_is_taken_up_again_is_not_named_in_the_log(serve: Serve) 
     assert session_id not in server.said()
 
 
+def test_a_server_without_a_box_says_so_at_its_start(serve: Serve) -> None:
+    server = serve({"TASKDECK_SANDBOX": "none"})
+    assert httpx.get(f"{server.url}/api/health").json()["sandbox"]["state"] == "none"
+    server.stop()
+    assert server.said().count("TASKDECK_SANDBOX=none: tasks run without a box") == 1
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [

@@ -1,33 +1,29 @@
 """The registry: which agents there are."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
+from core.agents import catalog, drivers, plugins
 from core.agents.base import Agent
-from core.agents.builtin import BuiltIn, NotIncluded
+from core.agents.settings import AgentSettings
+from core.errors import ConfigurationError
 
 DEFAULT = "claude"
 
-_AGENTS: tuple[Agent, ...] = (
-    BuiltIn(
-        name="data-processor",
-        title="Data processor",
-        summary="Reads every CSV, TSV, Parquet and JSON file of a repository and writes a report with charts. "
-        "Without a repository it works on sample data.",
-        module="core.agents.data_processor",
-        examples=(
-            "Profile the data: what is in it, what is missing, what stands out?",
-            "Compare the regions and find the outliers.",
-            "Check the quality of the data before we publish it.",
-        ),
-    ),
-    NotIncluded("claude", "Claude Code", "Writes and changes code in a repository."),
-    NotIncluded("codex", "Codex", "Writes and changes code in a repository."),
-    NotIncluded("code-review", "Code review", "Checks a repository with ruff and reports what it finds."),
-    NotIncluded("deployment-bot", "Deployment bot", "Runs a repository's own deployment recipe."),
-    NotIncluded("shell", "Shell", "Runs a recipe that the administrator named."),
-)
-
 
 def agents() -> Mapping[str, Agent]:
-    """Every agent by name."""
-    return {agent.name: agent for agent in _AGENTS}
+    """Every agent by name; those first that run everywhere. Raises ConfigurationError as ``catalog`` does."""
+    return made(catalog.catalog())
+
+
+@lru_cache(maxsize=1)
+def made(settled: catalog.Catalog) -> Mapping[str, Agent]:
+    """The agents that a catalog stands for. Raises ConfigurationError for a plugin that cannot be used."""
+    found: dict[str, Agent] = {
+        name: drivers.make(name, given) for name, given in settled.agents.items() if isinstance(given, AgentSettings)
+    }
+    for agent in plugins.load(settled.plugins):
+        if agent.name in found:
+            raise ConfigurationError(f"There are two agents of the name {agent.name}: a plugin's, and another one.")
+        found[agent.name] = agent
+    return found

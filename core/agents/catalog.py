@@ -1,32 +1,38 @@
 """What the administrator settled in agents.toml."""
 
+import os
 import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
-from core.agents import agents
+from core.agents.fields import AgentName, HostName, RepositoryName, Root, Variable
+from core.agents.settings import DRIVERS, KNOWN, AnySettings, Table, Times
+from core.agents.toml_lines import line_of
 from core.config import Settings, settings
 from core.errors import ConfigurationError
+from core.log_text import hidden, mask
 
 
-class Repositories(BaseModel):
-    """Where repositories may come from, beside https."""
+class Host(Table):
+    """A host of repositories that is private, or that Taskdeck signs in to."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    private: bool = False  #: whether its name may lead to an address that is not public
+    user: str = "oauth2"
+    token: Variable | None = None
+    push: tuple[RepositoryName, ...] = ()
 
-    local_roots: tuple[Path, ...] = ()
 
-    @field_validator("local_roots")
-    @classmethod
-    def _absolute(cls, roots: tuple[Path, ...]) -> tuple[Path, ...]:
-        for root in roots:
-            if not root.is_absolute():
-                raise ValueError("each folder must be an absolute path")
-        return tuple(root.resolve() for root in roots)
+class Repositories(Table):
+    """Where repositories may come from, beside public ones over https."""
+
+    local_roots: tuple[Root, ...] = ()
+    hosts: Mapping[HostName, Host] = {}
 
 
 @dataclass(frozen=True)
@@ -38,75 +44,93 @@ class Limits:
     extension: float
 
 
-class AgentSettings(BaseModel):
-    """One agent's own settings; times are in seconds."""
+class Catalog(Table):
+    """The whole file, with the defaults of what it does not say."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    timeout: float | None = Field(None, gt=0, allow_inf_nan=False)
-    warning: float | None = Field(None, gt=0, allow_inf_nan=False)
-    extension: float = Field(0, ge=0, allow_inf_nan=False)
-
-
-def _known(name: str) -> str:
-    if name not in agents():
-        raise ValueError(f"there is no such agent; known are {', '.join(agents())}")
-    return name
-
-
-class Catalog(BaseModel):
-    """The whole file; a key that is not known is refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+    plugins: tuple[AgentName, ...] = ()
     repositories: Repositories = Repositories()
-    agents: dict[Annotated[str, AfterValidator(_known)], AgentSettings] = {}
+    agents: Mapping[AgentName, AnySettings]
+
+    __hash__ = object.__hash__  # what is built from it is kept with it
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_drivers(cls, given: Any) -> Any:
+        """Every known agent is there, and an agent known by its name has its driver."""
+        tables, plugins = given.get("agents", {}), given.get("plugins", [])
+        if not isinstance(tables, dict) or not isinstance(plugins, list):
+            return given
+        known: dict[str, Any] = {name: {} for name in KNOWN}
+        named = [name for name in plugins if isinstance(name, str)]
+        drivers = dict.fromkeys(named) | {name: name for name in KNOWN}
+        return {**given, "agents": {name: _driven(table, name, drivers) for name, table in (known | tables).items()}}
 
     def limits(self, agent: str, settings: Settings) -> Limits:
         """An agent's limits. Its own timeout moves the warning in proportion, unless it has a warning of its own."""
-        own = self.agents.get(agent, AgentSettings())
+        own = self.agents.get(agent, Times())
         timeout = own.timeout or settings.timeout
         warning = own.warning or timeout * settings.warning / settings.timeout
         return Limits(timeout, warning, own.extension)
+
+    def pushes(self, agent: str) -> bool:
+        """Whether an agent's branches may be pushed, where the repository's host allows it too."""
+        return agent in self.agents and self.agents[agent].pushed
+
+    def secrets(self) -> tuple[str, ...]:
+        """What no log may show: every value that the file's names of environment variables lead to, and its lines."""
+        names = {name for agent in self.agents.values() for name in agent.variables}
+        names |= {host.token for host in self.repositories.hosts.values() if host.token}
+        return hidden(os.environ.get(name, "") for name in sorted(names))
+
+
+def _driven(table: Any, name: str, drivers: Mapping[str, str | None]) -> Any:
+    if isinstance(table, dict) and "driver" not in table and name in drivers:
+        return {"driver": drivers[name], **table}
+    return table
 
 
 @cache
 def catalog() -> Catalog:
     """The configured catalog; the defaults when there is no file.
 
-    Raises ConfigurationError that names the file and the key.
+    Raises ConfigurationError that names the file, the line and the key; a value is never shown.
     """
     path = settings().agents
-    if not path.exists():
-        return Catalog()
     try:
-        text = path.read_text()
+        text = path.read_text() if path.exists() else ""
         made = Catalog.model_validate(tomllib.loads(text))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}.") from None
+        raise ConfigurationError(f"{path} cannot be read: {mask(str(error))}.") from None  # it may repeat a key
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        first["loc"] = tuple(part for part in first["loc"] if part != "[key]")
-        key = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigurationError(f"{path}{_line_of(text, first['loc'])}: {key}: {message}.") from None
+        raise ConfigurationError(_explain(path, text, first)) from None
     for agent in made.agents:
         limits = made.limits(agent, settings())
         if limits.warning >= limits.timeout:
-            line = _line_of(text, ("agents", agent))
-            raise ConfigurationError(f"{path}{line}: agents.{agent}.warning must be less than its timeout.")
+            place = ("agents", agent)
+            raise ConfigurationError(f"{_where(path, text, place)}.warning must be less than its timeout.")
     return made
 
 
-def _line_of(text: str, location: tuple[int | str, ...]) -> str:
-    """Where the key or the section of ``location`` stands, as far as the text shows it."""
-    wanted = ".".join(part for part in location if isinstance(part, str))
-    section = ""
-    for number, line in enumerate(map(str.strip, text.splitlines()), 1):
-        if line.startswith("["):
-            section = here = line.strip("[] ")
-        else:
-            here = ".".join(filter(None, (section, line.partition("=")[0].strip())))
-        if here == wanted:
-            return f", line {number}"
-    return ""
+def _explain(path: Path, text: str, error: ErrorDetails) -> str:
+    place = [part for part in error["loc"] if part != "[key]"]
+    message = error["msg"].removeprefix("Value error, ")
+    driver = place.pop(2) if place[0] == "agents" and len(place) > 2 else None
+    if error["type"] == "extra_forbidden":
+        whose = f"the driver {driver}" if driver in DRIVERS else "a plugin" if driver else "the file"
+        message = f"{whose} has no such key; agents.toml.example shows them all"
+    elif error["type"] == "missing":
+        message = f"{place.pop()} is missing"
+    return f"{_where(path, text, place, _shown(place, error))}: {message}."
+
+
+def _shown(place: Sequence[int | str], error: ErrorDetails) -> Sequence[int | str]:
+    """A place without what may be a secret in the place of a key: one among secrets, an address with a password."""
+    unsafe = {"secrets"} | ({"hosts"} if "[key]" in error["loc"] else set())
+    return next((place[: number + 1] for number, part in enumerate(place) if part in unsafe), place)
+
+
+def _where(path: Path, text: str, place: Sequence[int | str], shown: Sequence[int | str] | None = None) -> str:
+    line = line_of(text, place)
+    key = "".join(f".{part}" if isinstance(part, str) else f"[{part}]" for part in shown or place)
+    return f"{path}{f', line {line}' if line else ''}: {key.removeprefix('.')}"

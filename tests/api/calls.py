@@ -25,7 +25,8 @@ TASK_FIELDS = {
 #: Every call on one task, as method and what follows /tasks/{task_id}.
 TASK_CALLS = [
     *(("GET", ""), ("DELETE", ""), ("GET", "/logs"), ("GET", "/events"), ("GET", "/artifacts/")),
-    *(("GET", "/artifacts/report.md"), ("POST", "/cancel"), ("POST", "/extend"), ("POST", "/rerun")),
+    *(("GET", "/artifacts/report.md"), ("GET", "/artifacts/charts/a.svg"), ("GET", "/artifacts.zip")),
+    *(("POST", "/cancel"), ("POST", "/extend"), ("POST", "/rerun")),
 ]
 
 NEW = {"prompt": "Count"}

@@ -1,26 +1,122 @@
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
-from tests.api.calls import Caller
+from core.agents.catalog import catalog
+from core.models import Task
+from tests.api.calls import Caller, rows, sentence
 
 NAMES = {"claude", "codex", "code-review", "data-processor", "deployment-bot", "shell"}
+FIELDS = {
+    *("name", "title", "summary", "models", "allow_other_models", "changes_files", "default", "available", "reason"),
+}
 
 
-def test_every_agent_is_listed_and_one_that_cannot_run_says_why_in_a_sentence(by_ada: Caller) -> None:
-    answer = by_ada.get("/agents")
+@pytest.fixture
+def settle(tmp_path: Path) -> Callable[[str], None]:
+    """Write agents.toml."""
+
+    def write(text: str) -> None:
+        (tmp_path / "agents.toml").write_text(text)
+        catalog.cache_clear()
+
+    return write
+
+
+def listed(by: Caller) -> dict[str, dict[str, object]]:
+    """What /agents says, by name."""
+    answer = by.get("/agents")
     assert answer.status_code == 200 and set(answer.json()) == {"agents"}
-    listed = {agent["name"]: agent for agent in answer.json()["agents"]}
-    assert set(listed) == NAMES and len(answer.json()["agents"]) == len(NAMES)
-    for name, agent in listed.items():
-        assert set(agent) == {"name", "title", "summary", "models", "default", "available", "reason"}
+    return {agent["name"]: agent for agent in answer.json()["agents"]}
+
+
+@pytest.mark.attack(103)
+def test_every_agent_is_listed_and_one_that_cannot_run_says_why_in_a_sentence(by_ada: Caller) -> None:
+    found = listed(by_ada)
+    assert set(found) == NAMES
+    for name, agent in found.items():
+        assert set(agent) == FIELDS
         assert agent["default"] is (name == "claude")
-        if agent["available"]:
-            assert agent["reason"] is None
-        else:
-            assert agent["reason"].startswith(f"{name} is not set up: ") and agent["reason"].endswith(".")
-    assert listed["data-processor"]["available"] is True
+        reason = agent["reason"]
+        assert agent["available"] is (reason is None)
+        assert reason is None or (str(reason).startswith(f"{name} ") and str(reason).endswith("."))
+    assert found["data-processor"]["available"] is True
+    assert found["claude"]["models"] == ["sonnet", "opus", "haiku"]
+    assert [name for name, agent in found.items() if agent["changes_files"]] == ["claude", "codex", "shell"]
+
+
+@pytest.mark.attack(103)
+def test_an_agent_without_its_program_or_its_key_is_not_available_and_no_value_is_shown(
+    by_ada: Caller, settle: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TASKDECK_SANDBOX", "none")
+    monkeypatch.setenv("SECRET_KEY", "hush-hush-hush")
+    monkeypatch.delenv("UNSET_KEY", raising=False)
+    settle(
+        """
+        [agents.claude]
+        command = ["/no/such/claude"]
+        secrets = { api_key = "SECRET_KEY" }
+        [agents.codex]
+        command = ["sh"]
+        secrets = { api_key = "UNSET_KEY" }
+        [agents.report]
+        driver = "lines"
+        command = ["no-such-report"]
+        secrets = ["SECRET_KEY"]
+        """
+    )
+    found = listed(by_ada)
+    for name, word in (("claude", "/no/such/claude"), ("codex", "UNSET_KEY"), ("report", "no-such-report")):
+        assert found[name]["available"] is False
+        assert str(found[name]["reason"]).startswith(f"{name} is not set up: ") and word in str(found[name]["reason"])
+    assert "hush" not in by_ada.get("/agents").text
+
+
+def test_the_administrators_agents_are_listed_after_the_known_ones(
+    by_ada: Caller, settle: Callable[[str], None]
+) -> None:
+    settle("[agents.report]\ndriver = 'lines'\ncommand = ['sh']\nmodels = ['small']\nallow_other_models = true")
+    found = listed(by_ada)
+    assert list(found)[-1] == "report"
+    assert (found["report"]["models"], found["report"]["allow_other_models"]) == (["small"], True)
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-def test_a_task_is_accepted_for_every_listed_agent(by_ada: Caller, name: str) -> None:
-    answer = by_ada.post("/tasks", json={"prompt": "Count", "selectedAgent": name})
-    assert (answer.status_code, answer.json()["task"]["selected_agent"]) == (201, name)
+def test_a_task_is_accepted_for_every_listed_agent_with_its_first_model(
+    by_ada: Caller, settle: Callable[[str], None], name: str
+) -> None:
+    settle("[agents.shell]\nrecipes = { deploy = ['make', 'deploy'] }")
+    task = {"prompt": "deploy to staging", "repoUrl": "https://git.example.org/a/b", "selectedAgent": name}
+    answer = by_ada.post("/tasks", json=task)
+    assert answer.status_code == 201, answer.text
+    models = listed(by_ada)[name]["models"]
+    assert answer.json()["task"]["selected_agent"] == name
+    assert answer.json()["task"]["selected_model"] == (models[0] if models else None)  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ({"prompt": "Review", "selectedAgent": "code-review"}, "give its address"),
+        ({"prompt": "Deploy to staging", "selectedAgent": "deployment-bot"}, "give its address"),
+        ({"prompt": "nightly", "selectedAgent": "shell"}, "Begin the prompt with the name of a recipe: test; or"),
+        ({"prompt": "$(id)", "selectedAgent": "shell", "repoUrl": "https://git.example.org/a/b"}, "Begin the prompt"),
+    ],
+)
+def test_a_task_that_its_agent_can_never_do_is_refused_with_what_it_needs(
+    by_ada: Caller, settle: Callable[[str], None], task: dict[str, str], words: str
+) -> None:
+    settle("[agents.shell]\nrecipes = { test = ['make', 'test'] }")
+    answer = by_ada.post("/tasks", json=task)
+    assert answer.status_code == 400
+    assert words in sentence(answer)
+    assert rows(Task) == 0
+
+
+def test_a_task_that_runs_again_is_looked_at_anew(by_ada: Caller) -> None:
+    first = by_ada.post("/tasks", json={"prompt": "Count", "selectedAgent": "data-processor"}).json()["task"]["id"]
+    answer = by_ada.post(f"/tasks/{first}/rerun", json={"selectedAgent": "code-review"})
+    assert (answer.status_code, sentence(answer)) == (400, "code-review works on a repository: give its address.")
+    assert rows(Task) == 1

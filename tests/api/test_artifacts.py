@@ -1,17 +1,22 @@
 import hashlib
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
+import httpx
 import pytest
 
-from core.agents.workspace import media_type
+from api import files
 from core.config import settings
 from core.models import Artifact
 from core.ownership import Actor
 from tests.api.calls import Caller, same, sentence
 from tests.api.conftest import MakeTask
+from tests.api.kept import keep
 from tests.databases import unguarded
 
 ODD_NAMES = [
+    "charts/a b.svg",
+    "bericht für Zoë/報告/a.md",
+    "a/b/c.d/e/f.txt",
     "a b.html",
     "bericht für Zoë.md",
     "報告.csv",
@@ -22,17 +27,6 @@ ODD_NAMES = [
     "a+b&c=d.md",
     "'\".md",
 ]
-
-
-def keep(owner: Actor, task_id: int, name: str, content: bytes = b"content") -> None:
-    """A file as a finished task leaves it: a row, and the bytes in the task's folder."""
-    folder = settings().artifacts / str(task_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_bytes(content)
-    with unguarded() as session:
-        digest = hashlib.sha256(content).hexdigest()
-        row = {"name": name, "size": len(content), "sha256": digest, "media_type": media_type(name)}
-        session.add(Artifact(task_id=task_id, user_id=owner.id, **row))
 
 
 @pytest.fixture
@@ -66,8 +60,12 @@ def test_a_task_without_files_has_an_empty_list(by_ada: Caller, number: int) -> 
     [
         *((name, "inline") for name in ("report.html", "report.md", "notes.txt", "summary.json", "chart.png", "x.svg")),
         *(
+            (name, "inline")
+            for name in ("photo.jpg", "p.jpeg", "a.gif", "data.csv", "a.tsv", "changes.patch", "a.diff")
+        ),
+        *(
             (name, "attachment")
-            for name in ("data.csv", "change.patch", "rows.ndjson", "paper.pdf", "run.sh", "no-end")
+            for name in ("rows.ndjson", "paper.pdf", "run.sh", "no-end", "a.zip", "x.wasm", "a.mht")
         ),
         *((name, "attachment") for name in ("page.xhtml", "style.css", "script.js", "feed.xml", "book.parquet")),
     ],
@@ -88,9 +86,22 @@ def test_a_file_comes_whole_and_harmless_and_only_safe_kinds_are_shown(
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "no-store" in answer.headers["cache-control"]
     assert answer.headers["content-disposition"] == f'{disposition}; filename="{name}"'
+    if disposition == "inline":
+        assert answer.headers["content-type"].partition(";")[0] in files.SHOWN_AS.values()
     download = by_ada.get(f"/tasks/{number}/artifacts/{name}?download=true")
     assert download.content == content
     assert download.headers["content-disposition"] == f'attachment; filename="{name}"'
+
+
+@pytest.mark.parametrize("name", ["data:text/html,x", "data:a漢/b,c", "page.html.gz", "a.csv.gz"])
+def test_a_name_that_looks_like_an_address_or_is_packed_is_never_shown(
+    by_ada: Caller, ada: Actor, number: int, name: str
+) -> None:
+    keep(ada, number, name, b"<script>")
+    answer = by_ada.get(f"/tasks/{number}/artifacts/{quote(name)}")
+    assert (answer.status_code, answer.content) == (200, b"<script>")
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"].startswith("attachment;")
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
@@ -98,9 +109,8 @@ def test_a_file_with_an_odd_name_is_reached_by_that_name(by_ada: Caller, ada: Ac
     keep(ada, number, name, name.encode())
     answer = by_ada.get(f"/tasks/{number}/artifacts/{quote(name, safe='')}")
     assert (answer.status_code, answer.content) == (200, name.encode())
-    assert (
-        quote(name, safe="") in answer.headers["content-disposition"] or name in answer.headers["content-disposition"]
-    )
+    last = name.rpartition("/")[2]
+    assert any(form in answer.headers["content-disposition"] for form in (quote(last, safe=""), last))
     assert "\n" not in answer.headers["content-disposition"]
 
 
@@ -109,33 +119,32 @@ def test_the_url_in_the_list_leads_to_the_file(by_ada: Caller, ada: Actor, numbe
     keep(ada, number, name, name.encode())
     (listed,) = by_ada.get(f"/tasks/{number}/artifacts/").json()["artifacts"]
     assert listed["name"] == name
+    assert listed["url"] == f"/api/tasks/{number}/artifacts/{quote(name)}"
     answer = by_ada.get(listed["url"].removeprefix("/api"))
     assert (answer.status_code, answer.content) == (200, name.encode()), listed["url"]
 
 
+@pytest.mark.attack(84)
 @pytest.mark.parametrize(
     "name",
     [
-        *(
-            "%2e%2e",
-            "%2e",
-            "..%2f..%2fsecret",
-            "..%2F..%2Ftaskdeck.db",
-            "%2e%2e/%2e%2e/secret",
-            "..%5csecret",
-            "/secret",
-        ),
-        *("%2fetc%2fpasswd", "//etc/passwd", "%00", "report.md%00.txt", "report.md%00", "REPORT.MD", "report.md%20"),
-        *("%FF%FE", "x" * 5_000, "other.md"),
+        *("%2e%2e", "%2e", "..%2f..%2fsecret", "..%2F..%2Ftaskdeck.db", "%2e%2e/%2e%2e/secret", "..%5csecret"),
+        *("/secret", "%2fetc%2fpasswd", "//etc/passwd", "%2f%2fetc%2fpasswd", "a/../report.md", "a/%2e%2e/report.md"),
+        *("%00", "report.md%00.txt", "report.md%00", "REPORT.MD", "report.md%20", "report.md/", "report.md/.", "a"),
+        *("a/", "a//b.md", "a%2F%2Fb.md", "a/./b.md", "a/b.md/..", "/a/b.md", "./a/b.md", "a%5cb.md"),
+        *("%FF%FE", "a/%FF", "x" * 5_000, "x/" * 2_000, "other.md", "%252e%252e%252fsecret"),
     ],
 )
-def test_a_name_that_no_file_of_the_task_has_is_not_found(
-    by_ada: Caller, ada: Actor, number: int, make_task: MakeTask, name: str
+def test_a_path_that_no_file_of_the_task_has_is_not_found(
+    url: str, by_ada: Caller, ada: Actor, number: int, make_task: MakeTask, name: str
 ) -> None:
     keep(ada, number, "report.md")
+    keep(ada, number, "a/b.md")
     keep(ada, make_task(ada, "completed"), "other.md")
     (settings().data / "secret").write_text("the signing secret")
-    answer = by_ada.get(f"/tasks/{number}/artifacts/{name}")
+    sent = f"{urlsplit(url).path}/tasks/{number}/artifacts/{name}".encode()  # byte by byte: httpx would tidy it up
+    with httpx.Client(headers=by_ada.headers) as client:
+        answer = client.get(url, extensions={"target": sent})
     assert answer.status_code == 404
     assert sentence(answer)
 
@@ -156,16 +165,17 @@ def test_a_file_that_vanished_from_the_disk_is_not_found(by_ada: Caller, ada: Ac
     keep(ada, number, "report.md")
     (settings().artifacts / str(number) / "report.md").unlink()
     answer = by_ada.get(f"/tasks/{number}/artifacts/report.md")
-    assert (answer.status_code, sentence(answer)) == (404, "There is no such file.")
+    assert (answer.status_code, sentence(answer)) == (404, "The file report.md is not in the data folder any more.")
 
 
+@pytest.mark.attack(86)
 def test_another_persons_file_answers_byte_for_byte_like_an_absent_one(
     by_ada: Caller, by_bob: Caller, bob: Actor, make_task: MakeTask
 ) -> None:
     theirs = make_task(bob, "completed")
-    keep(bob, theirs, "report.md")
-    assert by_bob.get(f"/tasks/{theirs}/artifacts/report.md").status_code == 200
-    for path in ("/artifacts/", "/artifacts/report.md", "/artifacts/report.md?download=true"):
+    keep(bob, theirs, "charts/a.svg")
+    for path in ("/artifacts/", "/artifacts/charts/a.svg", "/artifacts/charts/a.svg?download=true", "/artifacts.zip"):
+        assert by_bob.get(f"/tasks/{theirs}{path}").status_code == 200
         answer = by_ada.get(f"/tasks/{theirs}{path}")
         assert answer.status_code == 404
         assert same(answer, by_ada.get(f"/tasks/987654{path}"))

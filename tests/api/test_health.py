@@ -38,13 +38,34 @@ def degraded(answer: httpx.Response) -> dict[str, object]:
     said = known.pop("error")
     assert sentence(httpx.Response(503, json={"error": said}))
     assert (known.pop("status"), known.pop("version")) == ("degraded", __version__)
+    assert known.pop("sandbox")
     return known
 
 
 def test_an_idle_server_is_ok_and_needs_no_identity(anybody: Caller) -> None:
     answer = anybody.get("/health")
     idle = {"pending": 0, "oldest_pending_seconds": 0.0, "runners": []}
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "version": __version__} | idle)
+    known = answer.json()
+    assert known.pop("sandbox")["state"] == "bwrap"
+    assert (answer.status_code, known) == (200, {"status": "ok", "version": __version__} | idle)
+
+
+def test_how_tasks_are_boxed_is_said_and_why_if_they_are_not(
+    anybody: Caller, settle: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    boxed = anybody.get("/health").json()["sandbox"]
+    assert boxed.pop("memory") in ("cgroup", "watch")
+    assert boxed == {"state": "bwrap"}
+    settle(TASKDECK_SANDBOX="none")
+    off = anybody.get("/health").json()["sandbox"]
+    assert (off["state"], off["reason"]) == ("none", "TASKDECK_SANDBOX is none")
+    settle(TASKDECK_SANDBOX=None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    missing = anybody.get("/health").json()["sandbox"]
+    assert (missing["state"], missing["reason"]) == (
+        "unavailable",
+        "bubblewrap is not installed (apt install bubblewrap)",
+    )
 
 
 def test_an_identity_that_is_not_valid_is_not_looked_at(anybody: Caller) -> None:

@@ -12,7 +12,7 @@ CALLS = {
     *(("delete", "/tasks/{task_id}"), ("get", "/tasks/{task_id}/logs"), ("get", "/tasks/{task_id}/artifacts/")),
     *(("get", "/tasks/{task_id}/artifacts/{name}"), ("get", "/agents"), ("get", "/health")),
     *(("get", "/tasks/{task_id}/events"), ("post", "/tasks/{task_id}/cancel"), ("post", "/tasks/{task_id}/extend")),
-    *(("post", "/tasks/{task_id}/rerun"), ("get", "/metrics")),
+    *(("post", "/tasks/{task_id}/rerun"), ("get", "/tasks/{task_id}/artifacts.zip"), ("get", "/metrics")),
 }
 
 

@@ -38,7 +38,7 @@ def test_a_new_task_is_pending_at_0_percent_and_has_every_field_of_the_contract(
 
 def test_the_agent_is_claude_unless_another_is_asked_for(by_ada: Caller) -> None:
     task = by_ada.post("/tasks", json={"prompt": "Count"}).json()["task"]
-    assert (task["selected_agent"], task["selected_model"], task["repo_url"]) == ("claude", None, None)
+    assert (task["selected_agent"], task["selected_model"], task["repo_url"]) == ("claude", "sonnet", None)
 
 
 def test_an_ended_task_says_when_and_why(by_ada: Caller, ada: Actor, make_task: MakeTask) -> None:

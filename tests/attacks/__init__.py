@@ -1,4 +1,4 @@
-"""Attacks on sign-in, sessions, tokens and ownership: which there are, and what Taskdeck answers.
+"""Attacks on sign-in, sessions, tokens, ownership, agents and their box: which there are, and what Taskdeck answers.
 
 A test that makes one is marked ``attack(number, …)``, wherever it is; docs/attacks.md says what happened.
 """
@@ -130,4 +130,82 @@ ATTACKS = {
     ),
     62: Attack("a deep link, signed out", "the sign-in form, then the same address"),
     63: Attack("an answer without security headers", "none: page, API, file, 404 and 500 have them"),
+    64: Attack(
+        "an agent that is none: `nope`, `__class__`, 300 letters, `../claude`", "400 with the names that there are"
+    ),
+    65: Attack("a model that is a command or an option: `x; touch /tmp/p`, `--help`", "400"),
+    66: Attack("a prompt of nothing, of spaces, of invisible characters", "400"),
+    67: Attack("a prompt of 1 MB, or with NUL", "400; nothing is stored"),
+    68: Attack(
+        "a prompt made of options and shell code", "stored as it is, read by the agent as plain text; nothing runs"
+    ),
+    69: Attack(
+        "a prompt that begins with a slash command or `@/etc/passwd`", "no command runs; the box has no such file"
+    ),
+    70: Attack("a repository address that is an option, another protocol, a path, plain http", "400"),
+    71: Attack("a repository address with a user and a password", "400; the password is in no answer, row or log"),
+    72: Attack(
+        "a repository on a private address, however written, or a name that leads there", "400, or the clone is refused"
+    ),
+    73: Attack("a redirect from a repository to a private address", "the clone fails; nothing is asked there"),
+    74: Attack("a repository address with a line break, an escape, a mark of direction", "400"),
+    75: Attack("a repository that asks for a password", "an error within seconds that says so"),
+    76: Attack("a repository without a commit", "the task works, from an empty first commit"),
+    77: Attack("a repository larger than the workspace may be", "stopped, an error, the disk is free again"),
+    78: Attack("a repository with hooks, submodules, LFS and filters", "nothing of it is executed or fetched"),
+    79: Attack(
+        "a repository with agent settings: hooks, MCP servers, another address of the API",
+        "no hook, no server, no request there",
+    ),
+    80: Attack("a repository that tells the agent to print its environment", "only the allowed names are there"),
+    81: Attack("an agent that poisons its git configuration", "the commit is made; nothing is executed"),
+    82: Attack(
+        "an agent that puts a link or a file in place of `.git` or of the repository",
+        "refused or ignored; nothing outside is read",
+    ),
+    83: Attack("an agent that leaves a repository in the repository", "left out, and the log says so"),
+    84: Attack("an output of links, pipes, devices and odd names", "not kept or not served; listed escaped"),
+    85: Attack("a report or an SVG with a script that calls the API", "the browser runs no script"),
+    86: Attack("another person's file", "404, the same as for one that is not there"),
+    87: Attack(
+        "an output of 1 GB, a line of 100 MB, binary, terminal escapes, forged events",
+        "bounded and cleaned; only the driver's own stream counts",
+    ),
+    88: Attack(
+        "a child that detaches itself, holds the pipe, ignores TERM", "dead at the limit; the task ends within 2 s"
+    ),
+    89: Attack("a fork storm, all memory, a full disk, a busy loop", "that task fails; the one beside it completes"),
+    90: Attack("a model API that answers 401, 429, 529 or stops in the middle", "an error that says so, in time"),
+    91: Attack(
+        "an agent that ends without its result, with half a line, killed, with a result of 4 MB",
+        "an error, never completed",
+    ),
+    92: Attack(
+        "an agent whose every tool was refused and that says it is done",
+        "completed with no files changed and the refusals named",
+    ),
+    93: Attack("a stop at any moment, twice, in a race with the end", "one end; 409 when it has ended"),
+    94: Attack("kill -9 of the server in the middle of a run", "no process is left; the task is interrupted"),
+    95: Attack("a jump of the machine's time", "the limit does not move"),
+    96: Attack(
+        "an agent that prints a secret, also in pieces", "the value is masked in the log; the key is not in the box"
+    ),
+    97: Attack("two tasks on one repository at once", "a workspace and a branch for each"),
+    98: Attack("a branch that the remote has already", "not pushed, never forced; an error"),
+    99: Attack(
+        "data files that are ragged, empty, huge, bombs, or hold formulas and numbers that are none",
+        "named as unreadable or escaped; JSON without NaN",
+    ),
+    100: Attack(
+        "a deployment with a false environment, no recipe, a failing one, an unhealthy or redirecting server",
+        "400, or an error that says which",
+    ),
+    101: Attack("a dry run whose makefile runs commands", "only in the box, without secrets"),
+    102: Attack("a repository whose ruff settings read other files", "ignored"),
+    103: Attack(
+        "an agent that is not installed, not executable, or has no key",
+        "an error within a second that says so; the list says so too",
+    ),
+    104: Attack("a prompt without a letter of ASCII", "a branch named by the task's number"),
+    105: Attack("an agent that deletes the whole work tree", "the commit shows it; not pushed, an error entry"),
 }

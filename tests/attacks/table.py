@@ -8,8 +8,9 @@ from tests.faults.table import Listener, cells
 COMMAND = "pytest tests --numprocesses 2 -m attack --attack-table=docs/attacks.md"
 HEAD = f"""# Attacks
 
-What somebody might try against sign-in, sessions, tokens, other people's tasks and the browser, and what Taskdeck
-answers. Each row is made by the tests that it names; [security.md](security.md) says how it is built.
+What somebody might try against sign-in, sessions, tokens, other people's tasks and the browser, and what a repository
+or an agent might try against the machine, the keys and the tasks beside it; and what Taskdeck answers. Each row is made
+by the tests that it names; [security.md](security.md) says how it is built.
 Made by `{COMMAND}`, on SQLite.
 
 | # | attack | what must happen | result | tests |

@@ -23,7 +23,7 @@ CHANGES = [
     *(("POST", f"/tasks/1/{word}") for word in ("cancel", "extend", "rerun")),
 ]
 
-PARTS = ("logs", "events", "artifacts/", "artifacts/report.md")
+PARTS = ("logs", "events", "artifacts/", "artifacts/report.md", "artifacts/charts/a.svg", "artifacts.zip")
 
 HOST = "localhost:{port}"
 ORIGINS = [

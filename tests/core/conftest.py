@@ -17,7 +17,7 @@ from core.models import LogType, Role, TaskLog
 from core.ownership import Actor
 from core.scheduler import Scheduler
 from core.task_logger import TaskLogger
-from tests import databases
+from tests import clis, databases
 from tests.conftest import PASSWORD
 from tests.core.living import Hand, Life, Wall, claimed
 
@@ -30,6 +30,12 @@ def admin() -> Actor:
 @pytest.fixture
 def live(ada: Actor, data: Path) -> Life:
     return Life(ada, data)
+
+
+@pytest.fixture(scope="session")
+def programs() -> None:
+    """The real agents' programs are there; ``make test`` installs them."""
+    assert clis.CLAUDE.exists() and clis.CODEX.exists(), "install them with: python -m tests.clis"
 
 
 @pytest.fixture

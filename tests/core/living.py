@@ -84,9 +84,9 @@ class Life:
         assert claim
         processor.live(claim, self.settings, self.stopping, self.monotonic)
 
-    def begin(self, agent: str) -> tuple[Task, threading.Thread]:
+    def begin(self, agent: str, repo_url: str | None = None) -> tuple[Task, threading.Thread]:
         """Live a new task in a thread of its own."""
-        task = tasks.create(self.actor, "the prompt", None, agent)
+        task = tasks.create(self.actor, "the prompt", repo_url, agent)
         thread = threading.Thread(target=self.live)
         thread.start()
         return task, thread

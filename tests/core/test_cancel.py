@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from core import artifacts, claims, db, logs, tasks
-from core.agents import workspace
+from core import artifacts, claims, config, db, logs, tasks
+from core.agents import output
 from core.errors import ClaimLost, Conflict, NotFound
 from core.models import EndReason, LogType, TaskStatus
 from core.ownership import Actor
@@ -153,6 +153,8 @@ def test_a_clone_is_stopped_too(
     is_alive: Callable[[int], bool],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("TASKDECK_SANDBOX", "none")  # a box has its own programs
+    config.settings.cache_clear()
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "git").write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
@@ -251,16 +253,16 @@ def test_a_stopped_task_gives_its_slot_to_the_next_and_leaves_bobs_alone(
 def test_a_stop_while_files_are_kept_leaves_no_file(
     live: Life, data: Path, script_agent: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy, copied = workspace._copy, []
+    copy, copied = output._copy, []
 
-    def slowly(source: Path, target: Path) -> object:
+    def slowly(*file: object) -> object:
         if not copied:
             tasks.cancel(live.actor, 1)
-        copied.append(target.name)
+        copied.append(file)
         time.sleep(0.3)
-        return copy(source, target)
+        return copy(*file)
 
-    monkeypatch.setattr(workspace, "_copy", slowly)
+    monkeypatch.setattr(output, "_copy", slowly)
     code = "import sys; [open(f'{sys.argv[1]}/{n}.md', 'w').write('x') for n in range(9)]"
     task = live(script_agent("worker", code))
     assert task.end_reason is EndReason.CANCELLED

@@ -60,10 +60,10 @@ def test_the_oldest_task_goes_first_and_of_one_instant_the_first_made(ada: Actor
 
 
 def test_a_claim_starts_the_task_and_says_how_long_it_waited(ada: Actor) -> None:
-    task = tasks.create(ada, "hello", "https://h/x", "data-processor")
+    task = tasks.create(ada, "hello", "https://git.example.org/x", "data-processor")
     started = task.created_at + timedelta(seconds=2.5)
     claim = claims.claim("me", 30, now=started)
-    assert claim == Claim(task.id, ada.id, "me", 1, "hello", "https://h/x", "data-processor", None)
+    assert claim == Claim(task.id, ada.id, "me", 1, "hello", "https://git.example.org/x", "data-processor", None)
     now = tasks.find(ada, task.id)
     assert (now.status, now.started_at, now.updated_at, now.attempt) == (TaskStatus.PROCESSING, started, started, 1)
     assert (now.claimed_by, now.lease_until) == ("me", started + timedelta(seconds=30))
@@ -153,6 +153,17 @@ def test_completed_means_a_hundred_percent_and_every_other_end_leaves_the_progre
     assert task.finished_at == task.updated_at
     assert task.lease_until is None
     assert [line.message for line in logs.after(ada, task.id, 2)] == ["at work", "over"]
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_branch_once_named_stays(ends: bool, ada: Actor) -> None:
+    claim = claimed(ada)
+    if ends:
+        claims.finish(claim, EndReason.FAILED, "Why.", branch="task/1-fix")
+    else:
+        claims.record(claim, [], 25, "task/1-fix")
+        claims.record(claim, [entry("at work")], 30)
+    assert tasks.find(ada, claim.task_id).branch_name == "task/1-fix"
 
 
 def test_artifacts_are_stored_with_the_end_or_not_at_all(ada: Actor) -> None:

@@ -62,6 +62,7 @@ def environment(data: Path) -> Iterator[pytest.MonkeyPatch]:
         ("TASKDECK_CONCURRENCY", "6543", "less than or equal to 64"),
         ("TASKDECK_CONCURRENCY", "two", "valid integer"),
         ("TASKDECK_LOG_LINES", "9", "greater than or equal to 10"),
+        ("TASKDECK_SANDBOX", "docker", "'bwrap' or 'none'"),
         ("PORT", "0", "greater than or equal to 1"),
         ("PORT", "65536", "less than or equal to 65535"),
         ("DATABASE_URL", "mysql://usr77:pw88@db99.example/x", "sqlite:///path/to/file.db"),

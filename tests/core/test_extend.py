@@ -23,8 +23,8 @@ from tests.databases import unguarded
 def allow(tmp_path: Path) -> Callable[..., None]:
     """Write agents.toml: by how many seconds an agent's tasks may be extended, and more of its settings."""
 
-    def write(agent: str, extension: float, **more: float) -> None:
-        lines = [f"{name} = {value}" for name, value in {"extension": extension, **more}.items()]
+    def write(agent: str, extension: float, **more: float | str) -> None:
+        lines = [f"{name} = {value!r}" for name, value in {"extension": extension, **more}.items()]
         (tmp_path / "agents.toml").write_text("\n".join([f"[agents.{agent}]", *lines]))
         catalog.catalog.cache_clear()
 
@@ -162,7 +162,7 @@ def test_the_limit_really_moves_and_the_warning_comes_again_before_the_new_one(
     monkeypatch.setattr(tasks, "TOO_LATE_SECONDS", 0.5)
     live.settings = Settings(timeout=30, warning=20, tick=100, data=data)
     name = script_agent("sleeper", "import time; time.sleep(600)")
-    allow(name, 2, timeout=4, warning=1)
+    allow(name, 2, timeout=4, warning=1, driver="data-processor")
     task, thread = live.begin(name)
     eventually(lambda: "3 s left: the task will be stopped at 4 s." in live.log(task), 4)
     tasks.extend(live.actor, task.id)
@@ -190,7 +190,7 @@ def test_work_that_ends_within_the_extension_is_completed(
 ) -> None:
     monkeypatch.setattr(tasks, "TOO_LATE_SECONDS", 0.5)
     name = script_agent("slow", "import time; print('begun', flush=True); time.sleep(3.2)")
-    allow(name, 30, timeout=3, warning=2)
+    allow(name, 30, timeout=3, warning=2, driver="data-processor")
     task, thread = live.begin(name)
     eventually(lambda: "begun" in live.log(task))
     tasks.extend(live.actor, task.id)

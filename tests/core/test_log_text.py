@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from core.log_text import MASK, MAX_CHARACTERS, clean, mask, storable
+from core.log_text import MASK, MAX_CHARACTERS, clean, hidden, mask, storable
 
 CLEANED = {
     "plain": ("hello\tworld\nnext", "hello\tworld\nnext"),
@@ -79,6 +79,16 @@ def test_known_secrets_are_masked_wherever_they_stand() -> None:
 
 def test_a_secret_that_begins_like_another_hides_both() -> None:
     assert mask("say swordfish and sword", ["sword", "swordfish"]) == f"say {MASK} and {MASK}"
+
+
+def test_of_a_secret_of_several_lines_each_is_masked_on_its_own_but_the_short_ones() -> None:
+    known = hidden(["\n -----BEGIN-----\r\n  orange-giraffe\r\n\r\nshort\r\n", "flat-value\n", "short", "", " \n"])
+    assert known == (
+        *("-----BEGIN-----\r\n  orange-giraffe\r\n\r\nshort", "-----BEGIN-----", "orange-giraffe"),
+        *("flat-value", "short"),
+    )
+    assert mask("a orange-giraffe b", known) == f"a {MASK} b"
+    assert mask("flat-value", known) == MASK
 
 
 def test_an_empty_secret_does_no_harm() -> None:

@@ -6,11 +6,12 @@ import pytest
 
 import core.agents
 from core import artifacts, processor, tasks
-from core.agents import catalog, workspace
+from core.agents import catalog, output
 from core.config import Settings
 from core.models import EndReason, LogType, TaskStatus
 from core.ownership import Actor
 from tests.core.living import SAY, Life, left_behind
+from tests.scripts import made
 
 
 def test_a_task_runs_to_its_one_end_with_its_log_in_order(
@@ -34,7 +35,7 @@ def test_a_task_runs_to_its_one_end_with_its_log_in_order(
         "the prompt",
         "not an event",
         "made it",
-        "Kept 1 files: report.md.",
+        "Kept 1 file: report.md.",
         "Completed in 0 s.",
     ]
     assert "to stderr" in log
@@ -54,7 +55,7 @@ def test_a_repository_is_cloned_and_handed_to_the_agent(
     assert task.status is TaskStatus.COMPLETED
     log = live.log(task)
     assert f"git clone --depth 1 file://{origin}" in log
-    assert log.index("worker --output output --input repository") < log.index("home output repository")
+    assert log.index("worker --output output --input repository") < log.index("door git home output repository")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_progress_stays_where_it_was_when_the_agent_fails(live: Life, script_age
     assert live(script_agent("worker", code)).progress == 30 + 33
 
 
-@pytest.mark.parametrize("name", ["claude", "codex", "shell"])
+@pytest.mark.parametrize("name", ["claude", "codex"])
 def test_an_agent_that_is_not_set_up_says_so(name: str, live: Life) -> None:
     task = live(name)
     assert (task.end_reason, task.error) == (EndReason.FAILED, core.agents.agents()[name].unavailable())
@@ -92,7 +93,7 @@ def test_an_agent_that_is_gone_since_is_named(
     live: Life, ada: Actor, script_agent: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = tasks.create(ada, "x", None, script_agent("short-lived", ""))
-    monkeypatch.setattr(core.agents, "_AGENTS", core.agents._AGENTS[:-1])
+    monkeypatch.setattr(core.agents, "made", made)
     live.live()
     assert "There is no agent short-lived any more" in str(tasks.find(ada, task.id).error)
 
@@ -160,7 +161,7 @@ def test_the_error_of_a_task_is_masked_cleaned_and_cut_like_its_log(
 
 def test_a_file_that_is_not_kept_is_named(live: Life, script_agent: Callable[[str, str], str]) -> None:
     task = live(script_agent("linker", "import os, sys; os.symlink('/etc/passwd', sys.argv[1] + '/passwd')"))
-    assert any(line.startswith("Not kept: passwd.") for line in live.log(task))
+    assert any(line.startswith("Not kept: passwd (a link).") for line in live.log(task))
     assert artifacts.of(live.actor, task.id) == []
 
 
@@ -173,15 +174,15 @@ def test_a_full_disk_is_named_and_leaves_no_file(
     script_agent: Callable[[str, str], str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    copy, copied = workspace._copy, []
+    copy, copied = output._copy, []
 
-    def fill(source: Path, target: Path) -> object:
+    def fill(*file: object) -> object:
         if copied:
             raise OSError(getattr(errno, number), "from the system")
-        copied.append(target)
-        return copy(source, target)
+        copied.append(file)
+        return copy(*file)
 
-    monkeypatch.setattr(workspace, "_copy", fill)
+    monkeypatch.setattr(output, "_copy", fill)
     code = "import sys; [open(f'{sys.argv[1]}/{n}.md', 'w').write('x') for n in range(2)]"
     task = live(script_agent("worker", code))
     assert (task.end_reason, task.error) == (EndReason.FAILED, getattr(processor, sentence))

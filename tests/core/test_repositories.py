@@ -1,13 +1,12 @@
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import CalledProcessError
 
 import pytest
 
 from core import repositories
-from core.agents.base import Command
-from core.agents.workspace import Workspace
-from core.errors import AgentFailed, InvalidInput
+from core.errors import InvalidInput
+from tests.core.agents.git.running import git
 
 REFUSED = {
     "an option": "--upload-pack=touch /tmp/x",
@@ -27,32 +26,33 @@ REFUSED = {
     "ssh": "ssh://h/x",
     "git": "git://h/x",
     "a script": "javascript:alert(1)",
-    "a user": "https://u@h/x",
-    "an empty user": "https://@h/x",
+    "a user": "https://u@host77.org/x",
+    "an empty user": "https://@host77.org/x",
     "no host": "https:///x",
     "no host but a port": "https://:443/x",
-    "no path": "https://host77",
-    "an empty path": "https://host77/",
+    "no path": "https://host77.org",
+    "an empty path": "https://host77.org/",
     "no scheme": "//h/x",
     "one slash": "https:/h/x",
-    "a port out of range": "https://h:99999/x",
-    "a port that is no number": "https://h:x/x",
+    "a port out of range": "https://host77.org:99999/x",
+    "a port that is no number": "https://host77.org:x/x",
     "a broken address": "https://[::1/x",
-    "a fragment": "https://h/x#y",
-    "a query, which may hold a secret": "https://h/x?token=abc",
-    "a space": "https://h/x y",
-    "a new line": "https://h/x\ny",
-    "an escape": "https://h/x\x1b[31m",
-    "a right-to-left mark": "https://h/\u202egit",
+    "a fragment": "https://host77.org/x#y",
+    "a query, which may hold a secret": "https://host77.org/x?token=abc",
+    "a space": "https://host77.org/x y",
+    "a new line": "https://host77.org/x\ny",
+    "an escape": "https://host77.org/x\x1b[31m",
+    "a right-to-left mark": "https://host77.org/\u202egit",
     "another script's letter": "https://exаmple.org/x",
-    "a backslash": "https://h\\x/y",
-    "NUL": "https://h/x\0",
+    "a backslash": "https://host77.org\\x/y",
+    "NUL": "https://host77.org/x\0",
     "NUL in a folder's address": "file:///%00",
-    "3,000 characters": "https://h/" + "x" * 2_990,
+    "3,000 characters": "https://host77.org/" + "x" * 2_990,
     "nothing": "",
 }
 
 
+@pytest.mark.attack(70, 71, 74)
 @pytest.mark.parametrize("what", REFUSED)
 def test_refused(what: str, local_root: Path) -> None:
     with pytest.raises(InvalidInput) as caught:
@@ -60,7 +60,10 @@ def test_refused(what: str, local_root: Path) -> None:
     assert not REFUSED[what] or REFUSED[what] not in caught.value.message
 
 
-@pytest.mark.parametrize("address", ["https://usr77:pw88@h/x", "https://usr77@h/x", "https://:pw88@h/x"])
+@pytest.mark.attack(71)
+@pytest.mark.parametrize(
+    "address", ["https://usr77:pw88@host77.org/x", "https://usr77@host77.org/x", "https://:pw88@host77.org/x"]
+)
 def test_the_refusal_never_repeats_a_user_name_or_a_password(address: str) -> None:
     with pytest.raises(InvalidInput, match="user name and password") as caught:
         repositories.checked(address)
@@ -73,8 +76,8 @@ def test_the_refusal_never_repeats_a_user_name_or_a_password(address: str) -> No
         "https://github.com/psf/requests",
         "https://github.com/psf/requests.git",
         "https://git.example.org:8443/a/b/c",
-        "https://h/" + "x" * 1_990,
-        "https://h/caf%C3%A9",
+        "https://host77.org/" + "x" * 1_980,
+        "https://host77.org/caf%C3%A9",
     ],
 )
 def test_an_https_address_is_accepted_as_it_is(address: str) -> None:
@@ -97,6 +100,7 @@ def test_no_folder_is_accepted_while_no_root_is_allowed(tmp_path: Path) -> None:
         repositories.checked(str(tmp_path))
 
 
+@pytest.mark.attack(70)
 @pytest.mark.parametrize(
     "address", ["{root}/../../etc", "file://{root}/%2e%2e/outside", "{root}-beside", "{root}/link"]
 )
@@ -107,29 +111,24 @@ def test_no_way_leads_out_of_a_root(address: str, local_root: Path, tmp_path: Pa
         repositories.checked(address.format(root=local_root))
 
 
+@pytest.mark.attack(70)
 @pytest.mark.parametrize("address", ["{root}/%2e%2e/outside", "file://{root}/%252e%252e/outside"])
 def test_what_git_decodes_once_more_does_not_lead_out_of_a_root_either(
     address: str, local_root: Path, tmp_path: Path, make_repository: Callable[..., Path]
 ) -> None:
     make_repository(tmp_path / "outside", {"private.txt": "for nobody"})
+    try:
+        found = repositories.checked(address.format(root=local_root))
+    except InvalidInput:
+        return
+    with pytest.raises(CalledProcessError):
+        git(tmp_path, "ls-remote", found)
 
-    def run(command: Command, _: float) -> int:
-        return subprocess.run(command.argv, cwd=command.cwd, env=command.env, capture_output=True).returncode
 
-    with Workspace(tmp_path / "workspace") as workspace, pytest.raises((InvalidInput, AgentFailed)):
-        workspace.make()
-        workspace.clone(repositories.checked(address.format(root=local_root)), run)
-
-
-def test_a_name_with_a_percent_sign_is_cloned_as_it_is_called(
+def test_a_name_with_a_percent_sign_leads_git_to_the_folder_that_is_called_so(
     local_root: Path, tmp_path: Path, make_repository: Callable[..., Path]
 ) -> None:
-    make_repository(local_root / "50%25 off", {"a.txt": "a"})
-
-    def run(command: Command, _: float) -> int:
-        return subprocess.run(command.argv, cwd=command.cwd, env=command.env, capture_output=True).returncode
-
-    with Workspace(tmp_path / "workspace") as workspace:
-        workspace.make()
-        address = repositories.checked(f"file://{local_root}/50%2525%20off")
-        assert (workspace.clone(address, run) / "a.txt").read_text() == "a"
+    folder = make_repository(local_root / "50%25 off", {"a.txt": "a"})
+    remote = repositories.admitted(f"file://{local_root}/50%2525%20off")
+    assert remote.folder == folder
+    assert "HEAD" in git(tmp_path, "ls-remote", remote.address)

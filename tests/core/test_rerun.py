@@ -15,7 +15,7 @@ from core.errors import InvalidInput, NotFound
 from core.models import EndReason, TaskStatus
 from core.ownership import Actor
 from tests.core.living import Life, claimed, ended, row_counts
-from tests.scripts import Script
+from tests.scripts import Script, made, with_agents
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def modelled(monkeypatch: pytest.MonkeyPatch) -> None:
         Modelled(name=name, title=name, summary=name, module="", models=models, code=code)
         for name, models in (("painter", ("oil", "water")), ("writer", ("prose", "verse")))
     )
-    monkeypatch.setattr(core.agents, "_AGENTS", (*core.agents._AGENTS, *added))
+    monkeypatch.setattr(core.agents, "made", with_agents(added))
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def heard() -> Iterator[list[int]]:
     deafen()
 
 
-FIRST = {"prompt": "Paint a tree", "repo_url": "https://h/x", "agent": "painter", "model": "water"}
+FIRST = {"prompt": "Paint a tree", "repo_url": "https://git.example.org/x", "agent": "painter", "model": "water"}
 
 
 def fields(actor: Actor, task_id: int) -> dict[str, str | None]:
@@ -64,21 +64,21 @@ CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "everything as it was": (FIRST, {}, ", unchanged"),
     "the prompt": ({"prompt": " Paint a house "}, {"prompt": "Paint a house"}, ": prompt changed"),
     "the repository": (
-        {"repo_url": "https://h/y"},
-        {"repo_url": "https://h/y"},
-        ": repository https://h/x -> https://h/y",
+        {"repo_url": "https://git.example.org/y"},
+        {"repo_url": "https://git.example.org/y"},
+        ": repository https://git.example.org/x -> https://git.example.org/y",
     ),
-    "no repository": ({"repo_url": None}, {"repo_url": None}, ": repository https://h/x -> none"),
-    "an empty repository": ({"repo_url": " "}, {"repo_url": None}, ": repository https://h/x -> none"),
+    "no repository": ({"repo_url": None}, {"repo_url": None}, ": repository https://git.example.org/x -> none"),
+    "an empty repository": ({"repo_url": " "}, {"repo_url": None}, ": repository https://git.example.org/x -> none"),
     "the agent": (
         {"agent": "writer"},
         {"agent": "writer", "model": "prose"},
         ": agent painter -> writer, model water -> prose",
     ),
     "an agent without models": (
-        {"agent": "codex"},
-        {"agent": "codex", "model": None},
-        ": agent painter -> codex, model water -> none",
+        {"agent": "data-processor"},
+        {"agent": "data-processor", "model": None},
+        ": agent painter -> data-processor, model water -> none",
     ),
     "the agent and the model": (
         {"agent": "writer", "model": "verse"},
@@ -87,15 +87,15 @@ CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     ),
     "no agent is the usual one": (
         {"agent": None},
-        {"agent": "claude", "model": None},
-        ": agent painter -> claude, model water -> none",
+        {"agent": "claude", "model": "sonnet"},
+        ": agent painter -> claude, model water -> sonnet",
     ),
     "the model": ({"model": "oil"}, {"model": "oil"}, ": model water -> oil"),
     "no model is the agent's own": ({"model": None}, {"model": "oil"}, ": model water -> oil"),
     "much": (
         {"prompt": "Write", "repo_url": None, "agent": "writer"},
         {"prompt": "Write", "repo_url": None, "agent": "writer", "model": "prose"},
-        ": prompt changed, repository https://h/x -> none, agent painter -> writer, model water -> prose",
+        ": prompt changed, repository https://git.example.org/x -> none, agent painter -> writer, model water -> prose",
     ),
 }
 
@@ -192,7 +192,7 @@ def test_what_may_no_longer_be_used_is_refused_unless_it_is_changed(
     catalog.catalog.cache_clear()
     with pytest.raises(InvalidInput, match="only where the administrator allowed it"):
         tasks.rerun(ada, first.id)
-    monkeypatch.setattr(core.agents, "_AGENTS", core.agents._AGENTS[:-2])
+    monkeypatch.setattr(core.agents, "made", made)
     with pytest.raises(InvalidInput, match="no such agent"):
         tasks.rerun(ada, first.id, repo_url=None)
     assert tasks.rerun(ada, first.id, repo_url=None, agent="codex").selected_agent == "codex"

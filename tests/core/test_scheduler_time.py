@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from core import claims, db, heartbeat, tasks
+from core.agents.drivers.builtin import Events
 from core.models import EndReason, TaskStatus
 from core.ownership import Actor
 from core.scheduler import JUMP_SECONDS, Scheduler
 from tests.core.living import QUICK, SLEEPER, Wall, next_sweep, pids
-from tests.scripts import Script
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -174,15 +174,15 @@ def test_a_thread_that_hangs_loses_its_lease_and_the_others_go_on(
 ) -> None:
     monkeypatch.setattr(heartbeat, "HUNG_SECONDS", 0.5)
     hung, go_on = threading.Event(), threading.Event()
-    parse = Script.parse
+    hear = Events.hear
 
-    def hang(agent: Script, line: str) -> object:
-        if agent.name == "hangs":
+    def hang(events: Events, line: str) -> object:
+        if line == "x":
             hung.set()
             assert go_on.wait(30)
-        return parse(agent, line)
+        return hear(events, line)
 
-    monkeypatch.setattr(Script, "parse", hang)
+    monkeypatch.setattr(Events, "hear", hang)
     code = SLEEPER.format(path=str(tmp_path / "pids")).replace(
         "time.sleep(600)", "print('x', flush=True); time.sleep(600)"
     )

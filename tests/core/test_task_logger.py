@@ -54,6 +54,13 @@ def test_a_beat_with_nothing_to_say_does_not_touch_the_task(
     assert tasks.find(ada, claim.task_id).updated_at > before
 
 
+def test_the_branch_is_written_with_the_next_progress(log: TaskLogger, ada: Actor, claim: Claim) -> None:
+    log.branch = "task/1-fix"
+    log.progress(25)
+    log.flush()
+    assert tasks.find(ada, claim.task_id).branch_name == "task/1-fix"
+
+
 def test_progress_is_written_with_the_batch_and_only_a_finish_makes_it_a_hundred(
     log: TaskLogger, hand: Hand, ada: Actor, claim: Claim
 ) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from core import listing, tasks
 from core.agents import agents
+from core.agents.catalog import catalog
 from core.errors import InvalidInput, NotFound
 from core.models import EndReason, TaskLog, TaskStatus
 from core.ownership import Actor, acting_as
@@ -15,12 +16,19 @@ from tests.core.living import ended, row_counts
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an empty prompt": ({"prompt": ""}, "empty"),
     "nothing that can be seen": ({"prompt": "\u200b\u202e\x1b"}, "empty"),
+    "letters and marks that show nothing": ({"prompt": "\u3164\u2800 \ufe0f\u034f\u0301"}, "empty"),
     "only white space": ({"prompt": " \t\r\n\u2003 "}, "empty"),
     "20,001 characters": ({"prompt": "é" * 20_001}, "20,001 characters, at most 20,000"),
     "NUL": ({"prompt": "a\0b"}, "cannot be stored"),
     "half a character": ({"prompt": "a\udc80b"}, "cannot be stored"),
     "an unknown agent": ({"agent": "claud"}, f"choose one of {', '.join(agents())}."),
     "an agent in capitals": ({"agent": "Claude"}, "choose one of"),
+    "a model that is not in the list": (
+        {"model": "gpt"},
+        "claude has no such model; choose one of sonnet, opus, haiku.",
+    ),
+    "a review of nothing": ({"agent": "code-review"}, "code-review works on a repository: give its address."),
+    "no recipe": ({"agent": "shell"}, "Begin the prompt with the name of"),
     "a model where there is none": ({"agent": "data-processor", "model": "gpt"}, "no models to choose from"),
     "an address": ({"repo_url": "http://h/x"}, "https"),
     "an address with a password": ({"repo_url": "https://u:p@h/x"}, "user name and password"),
@@ -37,15 +45,43 @@ def test_refused_input_is_explained_and_writes_nothing(what: str, ada: Actor) ->
 
 
 def test_a_created_task_is_pending_with_one_entry_and_the_defaults(ada: Actor) -> None:
-    task = tasks.create(ada, "  Look at the data.\n", "  https://h/x ")
-    assert (task.prompt, task.repo_url) == ("Look at the data.", "https://h/x")
+    task = tasks.create(ada, "  Look at the data.\n", "  https://git.example.org/x ")
+    assert (task.prompt, task.repo_url) == ("Look at the data.", "https://git.example.org/x")
     assert (task.status, task.progress, task.attempt, task.log_count) == (TaskStatus.PENDING, 0, 0, 1)
-    assert (task.selected_agent, task.selected_model, task.user_id) == ("claude", None, ada.id)
+    assert (task.selected_agent, task.selected_model, task.user_id) == ("claude", "sonnet", ada.id)
     assert task.created_at == task.updated_at
     with acting_as(ada, reading=True) as session:
         entry = session.scalars(select(TaskLog)).one()
     assert (entry.seq, entry.timestamp) == (1, task.created_at)
     assert entry.message == "Task accepted for claude; it waits for a free runner."
+
+
+@pytest.fixture
+def open_list(tmp_path: Path) -> None:
+    """An agents.toml that lets people choose other models of claude."""
+    (tmp_path / "agents.toml").write_text("[agents.claude]\nallow_other_models = true\n")
+    catalog.cache_clear()
+
+
+@pytest.mark.parametrize("model", ["sonnet", "claude-3-opus-20240229", "a", "x" * 100, "vendor/model:free", "4.5_b"])
+def test_where_the_list_of_models_is_open_any_name_of_a_model_is_kept_as_it_is(
+    model: str, ada: Actor, open_list: None
+) -> None:
+    assert tasks.create(ada, "x", model=model).selected_model == model
+    assert tasks.create(ada, "x").selected_model == "sonnet"
+
+
+@pytest.mark.attack(65)
+@pytest.mark.parametrize(
+    "model", ["x; touch /tmp/p", "--help", "-m", "$(id)", "a b", "a\n", "../x", "é", "x" * 101, "a\0", ":x", "/etc"]
+)
+def test_a_model_that_is_a_command_or_an_option_is_refused_also_where_the_list_is_open(
+    model: str, ada: Actor, open_list: None
+) -> None:
+    with pytest.raises(InvalidInput, match="That is no name of a model") as caught:
+        tasks.create(ada, "x", model=model)
+    assert "touch" not in caught.value.message
+    assert row_counts() == (0, 0)
 
 
 @pytest.mark.parametrize("prompt", ["x" * 20_000, "𝔘" * 20_000, "zwei\nZeilen", "\u202eאב", "'; DROP TABLE tasks; --"])

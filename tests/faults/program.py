@@ -12,7 +12,7 @@ import sys
 
 import core.agents
 from core import processor
-from tests.scripts import registry
+from tests.scripts import scripts, with_agents
 
 
 def die(*_: object, **__: object) -> None:
@@ -25,7 +25,7 @@ DEATHS = {"claimed": (processor, "live"), "exited": (processor.Run, "finish")}
 
 def main(module: str) -> None:
     """Run ``module`` as python -m would, with the rest of the arguments as its own."""
-    core.agents._AGENTS = registry(**json.loads(os.environ.get("FAULT_AGENTS", "{}")))  # type: ignore[assignment]
+    core.agents.made = with_agents(scripts(**json.loads(os.environ.get("FAULT_AGENTS", "{}"))))  # type: ignore[assignment]
     if moment := os.environ.get("FAULT_DEATH"):
         setattr(*DEATHS[moment], die)
     del sys.argv[0]

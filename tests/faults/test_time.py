@@ -54,6 +54,7 @@ def jump(monkeypatch: pytest.MonkeyPatch) -> Jump:
     "it is not interrupted, warning and limit come when they would have, the log keeps its order",
 )
 @both_ways
+@pytest.mark.attack(95)
 def test_a_jump_of_the_time_moves_neither_lease_nor_limit(
     jump: Jump,
     minutes: int,

@@ -81,9 +81,9 @@ def test_the_countdown_turns_amber_at_the_warning(open_app: Open, ada: Actor, ra
 def test_a_re_run_links_the_first_one_and_says_what_is_different_also_when_that_is_gone(
     open_app: Open, ada: Actor
 ) -> None:
-    first = tasks.create(ada, "Profile the data", "https://h/x", "data-processor")
-    second = tasks.rerun(ada, first.id, agent="codex")
-    difference = shared.plain(f"Runs task {first.id} again: agent data-processor -> codex.")
+    first = tasks.create(ada, "Profile the data", "https://git.example.org/x", "data-processor")
+    second = tasks.rerun(ada, first.id, agent="code-review")
+    difference = shared.plain(f"Runs task {first.id} again: agent data-processor -> code-review.")
     app = open_app(ada, "task_detail", id=str(second.id))
     assert [link.proto.label for link in app.get("page_link")][1:] == [f"Task {first.id}"]
     assert difference in [caption.value for caption in app.caption]

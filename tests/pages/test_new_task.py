@@ -1,8 +1,12 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from core import listing, logs, tasks
+from core import config, listing, logs, tasks
+from core.agents.catalog import catalog
+from core.auth import people
+from core.models import Role
 from core.ownership import Actor
 from tests.pages.conftest import Open
 
@@ -46,13 +50,109 @@ def test_an_example_fills_the_prompt(open_app: Open, ada: Actor) -> None:
     assert app.text_area[0].value == "Compare the regions and find the outliers."
 
 
-def test_agents_that_are_not_set_up_are_disabled_with_the_reason(open_app: Open, ada: Actor) -> None:
+@pytest.fixture
+def settle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Write agents.toml, on a server where claude has its key and programs need no box."""
+    monkeypatch.setenv("TASKDECK_SANDBOX", "none")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "a key")
+
+    def write(text: str) -> None:
+        (tmp_path / "agents.toml").write_text(text)
+        for cached in (config.settings, catalog):
+            cached.cache_clear()
+
+    return write
+
+
+READY = "[agents.claude]\ncommand = ['sh']\n"
+AWAY = "[agents.claude]\ncommand = ['/no/such/claude']\n[agents.codex]\ncommand = ['/no/such/codex']\n"
+RECIPES = "[agents.shell]\nrecipes = { test = ['make', 'test'] }\n"
+
+
+def captions(app) -> str:
+    return "\n".join(caption.value for caption in app.caption)
+
+
+def test_agents_that_are_not_set_up_are_disabled_with_the_reason(
+    open_app: Open, ada: Actor, settle: Callable[[str], None]
+) -> None:
+    settle(AWAY)
     app = open_app(ada, "new_task")
     usable, missing = app.radio
-    assert (usable.options, usable.disabled) == (["Data processor"], False)
-    assert "Claude Code" in missing.options
-    assert missing.disabled
-    assert any("claude is not set up" in caption for caption in missing.proto.captions)
+    assert usable.options == ["Data processor", "Code review", "Deployment bot", "Shell"]
+    assert (usable.value, usable.disabled) == ("data-processor", False)
+    assert (missing.options, missing.disabled) == (["Claude Code", "Codex"], True)
+    assert "claude is not set up: there is no program /no/such/claude" in missing.proto.captions[0]
+
+
+def test_the_usual_agent_is_chosen_beforehand_where_it_is_set_up(
+    open_app: Open, ada: Actor, settle: Callable[[str], None]
+) -> None:
+    settle(READY)
+    app = open_app(ada, "new_task")
+    assert (app.radio[0].value, app.selectbox[0].options) == ("claude", ["sonnet", "opus", "haiku"])
+    assert "usual choice" not in captions(app)
+    app.text_area[0].input("Fix the test")
+    create(app)
+    (task,) = listing.page(ada).tasks
+    assert (task.selected_agent, task.selected_model) == ("claude", "sonnet")
+
+
+@pytest.mark.parametrize(("role", "words"), [(Role.ADMIN, "section Agents says how"), (Role.MEMBER, "ask an admin")])
+def test_where_the_usual_agent_is_not_set_up_one_sentence_says_what_to_do(
+    open_app: Open, settle: Callable[[str], None], role: Role, words: str
+) -> None:
+    settle(AWAY)
+    grace = people.add("grace", "grace@example.org", "Grace", "correct horse battery", role)
+    said = captions(open_app(grace, "new_task"))
+    assert "Claude Code is the usual choice. To have it here, " in said and words in said
+
+
+def test_a_model_of_one_s_own_can_be_typed_where_the_list_is_open(
+    open_app: Open, ada: Actor, settle: Callable[[str], None]
+) -> None:
+    settle(READY + "allow_other_models = true\n")
+    tasks.create(ada, "Fix the test", model="claude-3-opus-20240229")
+    app = open_app(ada, "new_task", again="1")
+    # AppTest cannot type into it; what was typed before is kept.
+    assert app.selectbox[0].proto.accept_new_options
+    assert (app.selectbox[0].value, list(app.warning)) == ("claude-3-opus-20240229", [])
+    settle(READY)
+    app = open_app(ada, "new_task", again="1")
+    assert "has no model claude-3-opus-20240229 any more" in app.warning[0].value
+    assert (app.selectbox[0].value, app.selectbox[0].proto.accept_new_options) == ("sonnet", False)
+
+
+@pytest.mark.parametrize(
+    ("agent", "prompt", "repository", "words"),
+    [
+        ("code-review", "", "", "works on a repository: give its address"),
+        ("code-review", "", "https://git.example.org/a/b", ""),
+        ("shell", "", "", "Begin the prompt with the name of a recipe: test; or"),
+        ("shell", " test please ", " ", ""),
+        ("data-processor", "", "", ""),
+    ],
+)
+def test_what_an_agent_needs_is_said_before_the_button_is_pressed(
+    open_app: Open,
+    ada: Actor,
+    settle: Callable[[str], None],
+    agent: str,
+    prompt: str,
+    repository: str,
+    words: str,
+) -> None:
+    settle(AWAY + RECIPES)
+    app = open_app(ada, "new_task")
+    app.radio[0].set_value(agent)
+    app.text_area[0].input(prompt)
+    app.text_input[0].input(repository)
+    said = captions(app.run()).replace("\\", "")
+    assert (words in said) if words else (":material/info:" not in said)
+    if words:
+        app.text_area[0].input("x")
+        assert words in create(app).error[0].value
+        assert ":material/info:" not in captions(app)
 
 
 def again(app):
@@ -60,18 +160,25 @@ def again(app):
 
 
 def test_a_task_runs_again_with_what_was_changed(open_app: Open, ada: Actor) -> None:
-    first = tasks.create(ada, "Profile the data", "https://h/x", "data-processor")
+    first = tasks.create(ada, "Profile the data", "https://git.example.org/x", "data-processor")
     app = open_app(ada, "new_task", again=str(first.id))
     assert (app.title[0].value, app.text_area[0].value, app.text_input[0].value) == (
         "Run again",
         "Profile the data",
-        "https://h/x",
+        "https://git.example.org/x",
     )
-    app.text_input[0].input("https://h/y")
+    app.text_input[0].input("https://git.example.org/y")
     again(app)
     second, _ = listing.page(ada).tasks
-    assert (second.rerun_of, second.prompt, second.repo_url) == (first.id, "Profile the data", "https://h/y")
-    assert logs.after(ada, second.id)[0].message == "Runs task 1 again: repository https://h/x -> https://h/y."
+    assert (second.rerun_of, second.prompt, second.repo_url) == (
+        first.id,
+        "Profile the data",
+        "https://git.example.org/y",
+    )
+    assert (
+        logs.after(ada, second.id)[0].message
+        == "Runs task 1 again: repository https://git.example.org/x -> https://git.example.org/y."
+    )
 
 
 def test_a_second_re_run_begins_with_the_first_task_again(

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from .limits import REQUEST_CHARACTERS
+from core.agents.programs.words import REQUEST_CHARACTERS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,7 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.input and not options.input.is_dir():
         parser.error("--input is not a folder")
     # Imported late: --help and wrong usage need no Polars.
-    from .events import Events
+    from core.agents.programs.events import Events
+
     from .run import run
 
     request = sys.stdin.buffer.read().decode("utf-8", "replace")[:REQUEST_CHARACTERS]

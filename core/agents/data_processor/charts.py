@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.agents.programs.words import coefficient, count, figure, share, visible
+
 from . import svg
 from .limits import SHOWN_CHARTS
 from .profile import TableProfile, categories, informative
 from .statistics import ColumnProfile, Histogram, Timeline
-from .words import coefficient, count, figure, share, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

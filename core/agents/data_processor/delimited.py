@@ -13,9 +13,10 @@ from itertools import islice
 import numpy as np
 import polars as pl
 
+from core.agents.programs.words import count
+
 from .files import Unreadable
 from .limits import MAX_COLUMNS, MAX_RECORD_BYTES, MIB
-from .words import count
 
 Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import polars as pl
 
+from core.agents.programs.words import visible
+
 from .files import Unreadable
 from .limits import MAX_COLUMNS, MAX_JSON_BYTES, MAX_RECORD_BYTES, MIB
 from .text import blocks
-from .words import visible
 
 _NESTING = 3  # objects inside objects become columns a.b.c; what is deeper stays JSON text
 _BATCH = 20_000  # objects of a .json file that become one batch

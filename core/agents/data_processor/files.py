@@ -5,8 +5,10 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.agents.programs.folders import walk
+from core.agents.programs.words import visible
+
 from .limits import MAX_FILE_BYTES, MAX_FILES, MIB
-from .words import visible
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".json", ".ndjson", ".jsonl")
 
@@ -53,7 +55,7 @@ def find(root: Path) -> Folder:
         found.refused.append((visible(folder) + "/", "The folder could not be opened."))
 
     paths: list[Path] = []
-    for folder, subfolders, names in os.walk(root, onerror=refuse):
+    for folder, subfolders, names in walk(root, refuse):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         paths += [Path(folder, name) for name in names if name.lower().endswith(SUFFIXES)]
     # By bytes, not by text: a name need not be valid UTF-8.

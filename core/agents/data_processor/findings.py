@@ -1,9 +1,10 @@
 """What is worth saying of a table, in plain sentences, the weightiest first."""
 
+from core.agents.programs.words import coefficient, count, figure, listed, share, visible
+
 from .limits import SHOWN_FINDINGS
 from .profile import TableProfile, categories
 from .statistics import ColumnProfile
-from .words import coefficient, count, figure, listed, share, visible
 
 _STRONG = 0.5  # |r| from which a correlation is worth a sentence
 

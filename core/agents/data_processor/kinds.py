@@ -102,7 +102,6 @@ _MONTH_FIRST = (
     Reading(Kind.DATE, _date("%m/%d/%Y"), "read as month/day/year"),
     Reading(Kind.MOMENT, _moment("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M"), "read as month/day/year"),
 )
-_TEXT = Reading(Kind.TEXT, lambda text: text)
 _EMPTY = Reading(Kind.EMPTY, lambda text: pl.when(False).then(text))
 _COMMON = (
     Reading(Kind.BOOLEAN, _boolean),

@@ -21,8 +21,6 @@ CORRELATED_ROWS = 50_000  # rows, evenly spaced, that correlations are computed 
 CORRELATED_COLUMNS = 20  # numeric columns per table that are correlated
 
 # Report.
-REQUEST_CHARACTERS = 20_000  # of the request
-NAME_CHARACTERS = 120  # of a file or column name
 CELL_CHARACTERS = 80  # of a cell
 TOP_VALUES = 5
 PREVIEW_ROWS = 5

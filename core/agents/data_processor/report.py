@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from datetime import date
 
+from core.agents.programs.words import count, figure, moment, share, visible
+
 from .findings import of as findings_of
 from .limits import SHOWN_COLUMNS, SHOWN_FILES, TOP_VALUES
 from .profile import TableProfile
 from .statistics import Bound, ColumnProfile
-from .words import count, figure, moment, share, visible
 
 TITLE = "Data report"
 SAMPLE_NOTE = "Sample data, generated; not yours."

@@ -6,14 +6,15 @@ from pathlib import Path
 
 from polars.exceptions import PanicException, PolarsError
 
+from core.agents.programs.events import Events, Progress
+from core.agents.programs.words import count
+
 from . import profile, sample, tables
-from .events import Events, Progress
 from .files import SUFFIXES, DataFile, Folder, Unreadable, find
 from .markdown import markdown
 from .page import page
 from .report import Report, totals
 from .summary import summary
-from .words import count
 
 _REPORT_SHARE = 0.15  # of all work is writing the report
 _READ_SHARE = 0.5  # of the work on a file is reading it, the rest is its statistics

@@ -6,9 +6,10 @@ from datetime import date, datetime
 import numpy as np
 import polars as pl
 
+from core.agents.programs.words import visible
+
 from .kinds import Kind
 from .limits import CELL_CHARACTERS, EXACT_DISTINCT_ROWS, RANKED_VALUES, TOP_VALUES
-from .words import visible
 
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 Bound = int | float | date | datetime

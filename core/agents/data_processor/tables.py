@@ -10,11 +10,12 @@ from pathlib import Path
 
 import polars as pl
 
+from core.agents.programs.words import listed, visible
+
 from . import delimited, documents, parquet, text
 from .files import DataFile, Unreadable
 from .kinds import Candidates, Kind, typed
 from .limits import MAX_CELLS, MAX_ROWS, MIB
-from .words import listed, visible
 
 Read = Callable[[int], None]
 """Told how many bytes of the file were read since it was told last."""

@@ -56,6 +56,7 @@ def test_agrees_with_the_csv_module(read: Read, told: list[int], seed: int, monk
     assert sum(told) == len(written.getvalue().encode())
 
 
+@pytest.mark.attack(99)
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -98,6 +99,7 @@ def test_makes_column_names_unique(read: Read) -> None:
     assert [one.name for one in table.columns] == ["a", "a (2)", "column 3", "a (2) (2)", "b"]
 
 
+@pytest.mark.attack(99)
 @pytest.mark.parametrize("columns", [limits.MAX_COLUMNS, limits.MAX_COLUMNS + 1, 10_000])
 def test_limits_columns(read: Read, columns: int) -> None:
     text = "\n".join([",".join(f"name {i}" for i in range(columns)), ",".join(["1"] * columns)])
@@ -121,6 +123,7 @@ def test_limits_rows(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
         read("b.csv", "a\n1\n2\n3\n")
 
 
+@pytest.mark.attack(99)
 @pytest.mark.parametrize(
     ("encoding", "note"),
     [

@@ -37,6 +37,7 @@ def test_columns_may_appear_late(read: Read, monkeypatch: pytest.MonkeyPatch) ->
     assert content(table) == {"a": [1] * 9 + [2], "b": [None] * 9 + ["x"]}
 
 
+@pytest.mark.attack(99)
 @pytest.mark.parametrize("name", ["a.json", "a.ndjson"])
 def test_json_may_hold_what_is_no_number(read: Read, name: str) -> None:
     rows = ['{"x": NaN}', '{"x": Infinity}', '{"x": 1e400}', '{"x": 1}']
@@ -46,6 +47,7 @@ def test_json_may_hold_what_is_no_number(read: Read, name: str) -> None:
     assert str(content(table)["x"]) == "[nan, inf, inf, 1.0]"
 
 
+@pytest.mark.attack(99)
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [

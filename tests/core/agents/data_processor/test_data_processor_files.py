@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -64,6 +64,7 @@ def test_refuses_a_pipe(tmp_path: Path) -> None:
     assert find(tmp_path).refused == [("data.csv", "It is not a regular file.")]
 
 
+@pytest.mark.attack(99)
 def test_refuses_empty_and_lfs_pointer(tmp_path: Path) -> None:
     (tmp_path / "a.csv").touch()
     (tmp_path / "b.parquet").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
@@ -100,6 +101,20 @@ def test_names_a_folder_that_can_not_be_opened(open_folder: Path) -> None:
         os.seteuid(user)
     assert names(found) == ["open.csv"]
     assert found.refused == [("closed/", "The folder could not be opened.")]
+
+
+def test_finds_a_file_however_deep_it_is_and_names_the_folders_that_are_too_deep(
+    tmp_path: Path, dig: Callable[..., None]
+) -> None:
+    dig(tmp_path, 1_100, "a.csv")
+    found = find(tmp_path)
+    assert ([file.path.name for file in found.files], found.refused) == (["a.csv"], [])
+    (tmp_path / "d" / "d" / "b.csv").write_text("a\n1\n")
+    dig(tmp_path, 30, "c.csv", name="e" * 200)
+    found = find(tmp_path)
+    assert [file.path.name for file in found.files] == ["b.csv", "a.csv"]
+    ((name, reason),) = found.refused
+    assert (name.startswith("eee"), reason) == (True, "The folder could not be opened.")
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ def test_footer_tells_the_extent(tmp_path: Path, compression: str, groups: int) 
     assert extent.unpacked > 10_000
 
 
+@pytest.mark.attack(99)
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -78,6 +79,7 @@ def test_a_bomb_within_the_limits_passes(tmp_path: Path) -> None:
     assert parquet.extent_of(path) == parquet.Extent(limits.MAX_ROWS, 50, 50)
 
 
+@pytest.mark.attack(99)
 def test_a_real_bomb_is_small_on_disk(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     rows = limits.MAX_ROWS + 1

@@ -39,6 +39,7 @@ def test_agrees_with_the_standard_library(seed: int) -> None:
     assert sum(found.histogram.counts) + found.histogram.beyond == len(values)
 
 
+@pytest.mark.attack(99)
 def test_what_is_no_number_is_counted_and_left_out() -> None:
     found = column(1.0, 3.0, math.nan, math.inf, -math.inf, None)
     assert (found.non_finite, found.missing) == (3, 1)

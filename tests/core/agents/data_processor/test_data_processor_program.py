@@ -1,75 +1,25 @@
 """The whole program as the runner starts it: a process with a bare environment."""
 
 import json
-import os
-import subprocess
-import sys
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 
-ROOT = Path(__file__).resolve().parents[4]
+from tests.core.agents.programs import running
+from tests.core.agents.programs.running import Run
+
 FILES = ["report.html", "report.md", "summary.json"]
 
-
-@dataclass
-class Run:
-    """What a run left behind."""
-
-    code: int
-    events: list[dict[str, Any]]
-    errors: str
-    output: Path
-
-    def messages(self, kind: str) -> list[str]:
-        return [one["message"] for one in self.events if one["type"] == kind]
-
-    def text(self, name: str) -> str:
-        return (self.output / name).read_text(encoding="utf-8")
-
-
-def run(tmp_path: Path, *arguments: str, prompt: bytes = b"", output: str = "out") -> Run:
-    home = tmp_path / "home"
-    home.mkdir(exist_ok=True)
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "core.agents.data_processor",
-            "--output", str(tmp_path / output), *arguments,
-        ],
-        input=prompt,
-        capture_output=True,
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8"},
-        timeout=120,
-        check=False,
-    )  # fmt: skip
-    assert list(home.iterdir()) == []
-    events = [json.loads(line) for line in done.stdout.decode().splitlines()]
-    check(events)
-    return Run(done.returncode, events, done.stderr.decode(), tmp_path / output)
-
-
-def check(events: list[dict[str, Any]]) -> None:
-    for event in events:
-        if event["type"] == "progress":
-            assert set(event) == {"type", "done", "total"}
-            assert 0 <= event["done"] <= event["total"]
-        else:
-            assert set(event) == {"type", "message"}
-            assert event["type"] in ("info", "error", "success", "command")
-            assert event["message"].isprintable()
-            assert event["message"]
-    steps = [one for one in events if one["type"] == "progress"]
-    assert len({one["total"] for one in steps}) <= 1
-    assert [one["done"] for one in steps] == sorted(one["done"] for one in steps)
+run = partial(running.run, "data_processor")
 
 
 def check_is_complete(done: Run) -> None:
     assert (done.code, done.errors) == (0, "")
     assert sorted(path.name for path in done.output.iterdir()) == FILES
+    for event in done.events:
+        assert event["type"] == "progress" or (event["message"] and event["message"].isprintable())
     steps = [one for one in done.events if one["type"] == "progress"]
     assert steps[0]["done"] == 0
     assert steps[-1]["done"] == steps[-1]["total"]

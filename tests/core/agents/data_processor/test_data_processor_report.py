@@ -2,7 +2,6 @@
 
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -10,40 +9,13 @@ import polars as pl
 import pytest
 from markdown_it import MarkdownIt
 
-from core.agents.data_processor import charts, limits, profile, tables, words
-from core.agents.data_processor.markdown import escaped, markdown
+from core.agents.data_processor import charts, limits, profile, tables
+from core.agents.data_processor.markdown import markdown
 from core.agents.data_processor.page import page
 from core.agents.data_processor.report import Report
 from core.agents.data_processor.summary import summary
-
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    '"><svg/onload=alert(1)>',
-    "![x](http://evil.example/a.png)",
-    "[x](javascript:alert(1))",
-    "<http://evil.example>",
-    "http://evil.example/a",
-    "www.evil.example",
-    "a | b || c",
-    "`code` ```",
-    "=cmd()",
-    "# no heading",
-    "- no item",
-    "1. no item",
-    "> no quote",
-    "&lt;b&gt; &amp;",
-    "line\nbreak\r\n\n# two",
-    "\x1b[31mred\x00",
-    "$x^2$ \\frac{1}{2}",
-    "[ref]: http://evil.example",
-    "**bold** __bold__ _it_ ~~no~~",
-    "url(http://evil.example) var(--x) #010203",
-    "-->]]></svg><b>",
-    "日本語 🎉",
-    "\u202egnp",
-    "\\| end \\",
-]
+from core.agents.programs import words
+from tests.core.agents.programs.hostile import HOSTILE, Elements
 
 
 def of(*frames: pl.DataFrame, request: str = "", unreadable: Any = (), names: Any = None) -> Report:
@@ -57,37 +29,6 @@ def of(*frames: pl.DataFrame, request: str = "", unreadable: Any = (), names: An
 
 def html(report: Report) -> str:
     return page(report, lambda done, total: None)
-
-
-class Elements(HTMLParser):
-    """All elements of a page with their attributes, and its text outside of styles."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self._open: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-        if tag not in ("meta", "br"):
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self._open:
-            self.text += data
-
-    def named(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.found if name == tag]
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +48,7 @@ def hostile() -> Report:
     )
 
 
+@pytest.mark.attack(99)
 def test_page_holds_no_element_of_the_data(hostile: Report) -> None:
     elements = Elements(html(hostile))
     assert {tag for tag, _ in elements.found} <= {
@@ -142,6 +84,7 @@ def test_page_is_sound_to_read_aloud(hostile: Report) -> None:
     assert links <= {f"#{one}" for one in ids}
 
 
+@pytest.mark.attack(99)
 def test_markdown_holds_no_markup_of_the_data(hostile: Report) -> None:
     text = markdown(hostile)
     tokens = MarkdownIt("gfm-like", {"html": True, "linkify": False}).parse(text)
@@ -157,20 +100,14 @@ def test_markdown_holds_no_markup_of_the_data(hostile: Report) -> None:
     assert "<script" not in text.replace("\\<", "")
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-def test_markdown_shows_text_as_it_is(text: str) -> None:
-    table = f"| a | b |\n| --- | --- |\n| {escaped(text)} | end |\n"
-    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(table)
-    cells = ["".join(child.content for child in one.children or []) for one in tokens if one.type == "inline"]
-    assert cells == ["a", "b", words.visible(text).strip(), "end"]
-
-
+@pytest.mark.attack(99)
 def test_tables_of_markdown_have_even_rows(hostile: Report) -> None:
     for block in re.findall(r"(?:^\|.*\n)+", markdown(hostile), re.MULTILINE):
         bars = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
         assert len(bars) == 1
 
 
+@pytest.mark.attack(99)
 def test_summary_is_strict_and_complete() -> None:
     frame = pl.DataFrame(
         {

@@ -1,0 +1,81 @@
+"""The driver ``claude``: Claude Code, Anthropic's program, version 2.1 (tested with 2.1.197)."""
+
+import math
+from dataclasses import dataclass
+
+from core.agents import box
+from core.agents.base import Assignment, Command, Upstream
+from core.agents.drivers.claude_stream import ClaudeStream
+from core.agents.drivers.model_cli import ModelCli
+
+PATHS = ("/v1/messages", "/v1/messages/count_tokens")
+
+#: It may not ask anybody but the model, and gives up on an API that does not answer before the task does.
+ENVIRONMENT = {
+    "API_TIMEOUT_MS": "60000",
+    "CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD": "1",
+    "CLAUDE_CODE_MAX_RETRIES": "3",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "DISABLE_AUTOUPDATER": "1",
+    "DISABLE_ERROR_REPORTING": "1",
+    "DISABLE_TELEMETRY": "1",
+}
+
+#: Settings, hooks and servers of the repository are not read: without these it would run them, and send the key where
+#: they say. Of the repository's CLAUDE.md it hears all the same, as of a folder that is added, which has no settings.
+#: The tools that are not allowed need a network.
+_ARGUMENTS = (
+    *("-p", "--output-format", "stream-json", "--verbose"),
+    *("--setting-sources", "user", "--strict-mcp-config", "--disable-slash-commands", "--no-session-persistence"),
+)
+_BOXED = ("--permission-mode", "bypassPermissions", "--disallowedTools", "WebFetch,WebSearch")
+#: Without a box it changes files of the repository and starts nothing.
+_UNBOXED = ("--permission-mode", "acceptEdits", "--disallowedTools", "WebFetch,WebSearch,Bash")
+
+
+@dataclass(frozen=True)
+class Claude(ModelCli):
+    """Claude Code, headless; the prompt comes on its standard input, never as an argument."""
+
+    @property
+    def upstream(self) -> Upstream:
+        return Upstream(self.upstream_url, self.key, "x-api-key", PATHS)
+
+    def command(self, assignment: Assignment) -> Command:
+        model = ("--model", assignment.model) if assignment.model else ()
+        allowed = _BOXED if box.enforced() else _UNBOXED
+        assert assignment.repository and assignment.door  # noqa: S101  promised by changes_files and upstream
+        folder = ("--add-dir", str(assignment.repository))
+        argv = self._started(assignment, *_ARGUMENTS, *folder, *allowed, *model)
+        home = str(assignment.home)
+        return Command(
+            argv=argv,
+            cwd=assignment.repository,
+            shown=" ".join((self.name, *model)),
+            box=self._boxed(assignment),
+            stdin=_plain(assignment.prompt),
+            env={
+                **ENVIRONMENT,
+                **_command_seconds(self.idle),
+                "HOME": home,
+                "TMPDIR": home,
+                "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{assignment.door.port}",
+                "ANTHROPIC_API_KEY": assignment.door.token,
+            },
+        )
+
+    def listen(self, assignment: Assignment) -> ClaudeStream:
+        return ClaudeStream(self.name, assignment.repository)
+
+
+def _command_seconds(idle: float) -> dict[str, str]:
+    # Claude is silent while a command runs: it should give up a long one before it is given up itself.
+    if math.isinf(idle):
+        return {}
+    milliseconds = str(int(idle * 0.8 * 1000))
+    return {"BASH_DEFAULT_TIMEOUT_MS": milliseconds, "BASH_MAX_TIMEOUT_MS": milliseconds}
+
+
+def _plain(prompt: str) -> str:
+    # A slash in the first place would make a command of it, which does nothing here and calls that a success.
+    return f"\n{prompt}" if prompt.startswith("/") else prompt

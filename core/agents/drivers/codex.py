@@ -1,0 +1,88 @@
+"""The driver ``codex``: Codex, OpenAI's program (tested with 0.169.0)."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.agents import box
+from core.agents.base import Assignment, Command, Upstream
+from core.agents.drivers.codex_stream import CodexStream
+from core.agents.drivers.model_cli import ModelCli
+
+PATHS = ("/v1/responses",)
+
+#: The variable that holds the task's token; commands that Codex starts do not get it.
+TOKEN = "TASKDECK_MODEL_TOKEN"  # noqa: S105  its name
+
+#: How it treats an API that fails or falls silent.
+PATIENCE = {"request_max_retries": 1, "stream_max_retries": 3, "stream_idle_timeout_ms": 60_000}
+
+_SETTINGS = (
+    'model_provider="taskdeck"',
+    'shell_environment_policy.inherit="core"',
+    'history.persistence="none"',
+    'web_search="disabled"',
+    'otel.exporter="none"',
+    "analytics.enabled=false",
+    "feedback.enabled=false",
+    "check_for_update_on_startup=false",
+)
+_BOXED = ("--dangerously-bypass-approvals-and-sandbox",)
+#: Without a box its own sandbox holds the commands that it starts, and lets them write to the repository alone.
+_UNBOXED = (
+    *("--sandbox", "workspace-write"),
+    *("-c", "sandbox_workspace_write.exclude_slash_tmp=true"),
+    *("-c", "sandbox_workspace_write.exclude_tmpdir_env_var=true"),
+)
+
+
+@dataclass(frozen=True)
+class Codex(ModelCli):
+    """Codex, headless; the prompt comes on its standard input. It trusts no repository, so reads no settings there."""
+
+    @property
+    def upstream(self) -> Upstream:
+        return Upstream(self.upstream_url, self.key, "authorization", PATHS)
+
+    def command(self, assignment: Assignment) -> Command:
+        assert assignment.repository and assignment.door  # noqa: S101  promised by changes_files and upstream
+        model = ("--model", assignment.model) if assignment.model else ()
+        settings = (*_SETTINGS, *_provider(assignment.door.port))
+        argv = self._started(
+            assignment,
+            *("exec", "--json", "--skip-git-repo-check", "--ephemeral", *model),
+            *(_BOXED if box.enforced() else _UNBOXED),
+            *(word for setting in settings for word in ("-c", setting)),
+            "-",
+        )
+        return Command(
+            argv=argv,
+            cwd=assignment.repository,
+            shown=" ".join((self.name, *model)),
+            box=self._boxed(assignment),
+            stdin=assignment.prompt,
+            env={
+                "HOME": str(assignment.home),
+                "TMPDIR": str(_temporary(assignment.home)),
+                TOKEN: assignment.door.token,
+            },
+        )
+
+    def listen(self, assignment: Assignment) -> CodexStream:
+        return CodexStream(self.name, assignment.repository)
+
+
+def _provider(port: int) -> list[str]:
+    provider = {
+        "name": "Taskdeck",
+        "base_url": f"http://127.0.0.1:{port}/v1",
+        "env_key": TOKEN,
+        "wire_api": "responses",
+    }
+    return [f"model_providers.taskdeck.{name}={json.dumps(value)}" for name, value in (provider | PATIENCE).items()]
+
+
+def _temporary(home: Path) -> Path:
+    # Codex makes this folder, for the programs that it needs beside itself; if its home lay in the folder for temporary
+    # files it would not, and every command would fail with nothing said.
+    return home / ".codex" / "tmp"

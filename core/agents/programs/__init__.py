@@ -1,0 +1,1 @@
+"""What the programs behind the built-in agents share: their events, words, and the look of their reports."""

@@ -1,0 +1,174 @@
+"""An agents.toml that is refused: the sentence has the file, the line, the key, and never a value."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core.agents.catalog import catalog
+from core.errors import ConfigurationError
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """The agents.toml that the settings name."""
+    return tmp_path / "agents.toml"
+
+
+KEY = "sk-ant-api03-not-a-real-key"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        (f"[agents.claude]\nsecrets = {{ api_key = '{KEY}' }}", 2, "the name of an environment variable"),
+        (f"[agents.claude]\nsecrets = {{ api_key = 'KEY', {KEY} = 'KEY' }}", 2, "claude has no such key"),
+        (f"[agents.claude]\nsecrets = '{KEY}'", 2, "agents.claude.secrets: "),
+        (f"[agents.claude]\nsecrets = ['{KEY}']", 2, "agents.claude.secrets: "),
+        ("[agents.claude]\nsecrets = {}", 2, "api_key is missing"),
+        ("[agents.claude]\nsecrets = { api_key = 'AKIA1234567890ABCDEF' }", 2, "the name of an environment variable"),
+        (f"[agents.x]\ndriver = 'lines'\ncommand = ['x']\nsecrets = ['A', '{KEY}']", 4, "environment variable"),
+        (f"[agents.shell]\nsecrets = {{ api_key = '{KEY}' }}", 2, "agents.shell.secrets: "),
+        (f"[repositories.hosts.h]\ntoken = '{KEY}'", 2, "hosts.h.token: must be the name of an environment variable"),
+        (f"[agents.claude]\nsecrets.api_key = 'KEY'\nsecrets.{KEY} = 'KEY'", 3, "agents.claude.secrets: "),
+        (f"[agents.claude]\nupstream = 'https://x:{KEY}@h'", 2, "without user name and password"),
+        (f"\n[repositories.hosts.'https://x:{KEY}@h']\ntoken = 'x'", 2, "repositories.hosts: must be a host's name"),
+        (f"[repositories]\nhosts = {{ 'https://x:{KEY}@h' = {{ x = 1 }} }}", 2, "repositories.hosts: must be a host"),
+        (f"[agents.claude]\ncommand = 'x {KEY}'", 2, "agents.claude.command: "),
+        (f"[agents.claude]\npush = '{KEY}'", 2, "agents.claude.push: "),
+        (f"[agents.deployment-bot]\ntargets = [{{ repo = 'https://x:{KEY}@h/y', env = 'a' }}]", 2, "without user"),
+    ],
+)
+def test_a_key_in_the_place_of_a_name_is_refused_and_never_shown(text: str, line: int, words: str, file: Path) -> None:
+    file.write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        catalog()
+    said = caught.value.message
+    assert f"agents.toml, line {line}: " in said and words in said
+    for secret in (KEY, "AKIA"):
+        assert secret not in said + repr(caught.value.__cause__)
+    assert caught.value.__suppress_context__
+
+
+def test_a_password_in_a_key_of_a_file_that_cannot_be_read_is_not_shown(file: Path) -> None:
+    file.write_text("[repositories.hosts.'https://bob:hunter2@h']\n" * 2)
+    with pytest.raises(ConfigurationError, match=r"cannot be read: .*line 2") as caught:
+        catalog()
+    assert "hunter2" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[agents.Claude]", "line 1: agents.Claude: a name has small letters"),
+        ("[agents.'../claude']", "line 1: agents.../claude: a name has small letters"),
+        (f"[agents.{'x' * 41}]", "line 1: agents.x+: a name has"),
+        ("[agents.x]", "line 1: agents.x: give it a driver, one of data-processor, claude, codex, .*lines; without"),
+        ("[agents.x]\ndriver = 'gemini'", "agents.x: give it a driver"),
+        ("[agents.x]\ndriver = 7", "agents.x: give it a driver"),
+        ("[agents.x]\ndriver = ['lines']", "agents.x: give it a driver"),
+        ("[agents.x]\ndriver = 'plugin'", "agents.x: give it a driver"),
+        ("[agents]\nclaude = 7", "line 2: agents.claude: give it a driver"),
+        ("agents = 7", "line 1: agents: "),
+        ("[agents.x]\ndriver = 'lines'", "line 1: agents.x: command is missing"),
+        ("[agents.x]\ndriver = 'lines'\ncommand = []", "line 3: agents.x.command: .*at least 1"),
+        ("[agents.x]\ndriver = 'lines'\ncommand = ['']", r"line 3: agents.x.command\[0\]: each word"),
+        ("[agents.x]\ndriver = 'lines'\ncommand = ['x']\nnetwork = 'model-only'", "line 4: agents.x.network: "),
+        ("[agents.x]\ndriver = 'lines'\nrecipes = {}\ncommand = ['x']", "line 3: .*the driver lines has no such key"),
+        ("[agents.claude]\nnetwork = 'open'", "line 2: agents.claude.network: .*model-only"),
+        ("[agents.claude]\nmodels = []", "line 2: agents.claude.models: "),
+        ("[agents.claude]\nmodels = ['--help']", r"line 2: agents.claude.models\[0\]: a model's name"),
+        ("[agents.claude]\nupstream = 'ftp://h'", "line 2: agents.claude.upstream: must be an https or http address"),
+        ("[agents.claude]\nreadable = ['opt']", r"line 2: agents.claude.readable\[0\]: .*absolute path"),
+        ("[agents.claude]\nrecipes = {}", "line 2: agents.claude.recipes: the driver claude has no such key"),
+        ("[agents.claude]\nidle = 0", "line 2: agents.claude.idle: "),
+        ("[agents.claude]\nmemory_mb = 1", "line 2: agents.claude.memory_mb: "),
+        ("[agents.data-processor]\nmodels = ['x']", "line 2: .*the driver data-processor has no such key"),
+        ("[agents.code-review]\ndriver = 'shell'\ntargets = []", "line 3: .*the driver shell has no such key"),
+        ("[agents.shell]\nrecipes = { '../x' = ['x'] }", "line 2: agents.shell.recipes.../x: a recipe's name"),
+        ("[agents.shell.recipes]\nx = 'make test'", "line 2: agents.shell.recipes.x: "),
+        (
+            "[[agents.deployment-bot.targets]]\nenv = 'x'",
+            r"line 1: agents.deployment-bot.targets\[0\]: repo is missing",
+        ),
+        (
+            "[[agents.deployment-bot.targets]]\nrepo = 'http://h/x'\nenv = 'x'",
+            r"line 2: agents.deployment-bot.targets\[0\].repo: must be an https address",
+        ),
+        (
+            "[[agents.deployment-bot.targets]]\nrepo = 'file://h/x'\nenv = 'x'",
+            r"line 2: agents.deployment-bot.targets\[0\].repo: .*or a folder's absolute path",
+        ),
+        (
+            "[[agents.deployment-bot.targets]]\nrepo = 'file:///a%0Ab'\nenv = 'x'",
+            r"line 2: agents.deployment-bot.targets\[0\].repo: .*without signs that cannot be shown",
+        ),
+        (
+            "[[agents.deployment-bot.targets]]\nrepo = 'https://h/x'\nenv = 'stag;id'",
+            r"line 3: agents.deployment-bot.targets\[0\].env: must be small letters",
+        ),
+        (
+            "[agents.deployment-bot]\ntargets = [\n  { repo = 'https://h/x', env = 'a' },\n"
+            "  { repo = 'https://h/x', env = 'a' },\n]",
+            "line 1: agents.deployment-bot: a repository's environment is there twice",
+        ),
+        ("[repositories.hosts.'Git.Example.org']", "line 1: repositories.hosts: .*small letters"),
+        ("[repositories.hosts.'h:443']", "line 1: repositories.hosts: .*without port"),
+        ("[repositories.hosts.h]\npush = ['website']", r"line 2: repositories.hosts.h.push\[0\]: .*owner/name"),
+        ("[repositories.hosts.h]\npassword = 'x'", "line 2: repositories.hosts.h.password: the file has no such key"),
+        ("plugin = []", "line 1: plugin: the file has no such key"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_line_and_what_would(text: str, words: str, file: Path) -> None:
+    file.write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        catalog()
+    assert re.search(words, caught.value.message), caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[repositories]\nlocal_roots = [", "cannot be read"),
+        ("[repositories]\n\nlocal_roots = ['data']", r"line 3: repositories\.local_roots\[0\]: .*absolute path"),
+        ("[repositories]\nlocal_roots = 7", "line 2: repositories.local_roots"),
+        ("[repositories]\nlocal_root = []", "line 2: repositories.local_root: the file has no such key"),
+        ("\n[shells]\nx = 1", "line 2: shells: the file has no such key"),
+        ("repositories = 7", "line 1: repositories"),
+        ("[agents.claud]\ntimeout = 5", "line 1: agents.claud: give it a driver, one of .*claude"),
+        ("[agents]\n\nclaud = { timeout = 5 }", "line 3: agents.claud: give it a driver"),
+        ("[agents.claude]\ntimeout = 0", "line 2: agents.claude.timeout: .*greater than 0"),
+        ("[agents.claude]\ntimeout = -3", "line 2: agents.claude.timeout"),
+        ("[agents.claude]\ntimeout = inf", "line 2: agents.claude.timeout: .*finite"),
+        ("[agents.claude]\ntimeout = nan", "line 2: agents.claude.timeout"),
+        ("[agents.claude]\ntimeout = 'long'", "line 2: agents.claude.timeout"),
+        ("[agents.claude]\n\nwarning = 0", "line 3: agents.claude.warning"),
+        ("[agents.claude]\nextension = -1", "line 2: agents.claude.extension"),
+        ("[agents.claude]\nextension = inf", "line 2: agents.claude.extension"),
+        ("[agents.claude]\ntimeouts = 5", "line 2: agents.claude.timeouts: the driver claude has no such key"),
+        ("[agents.claude]\ntimeout = 5\nwarning = 5", "agents.claude.warning must be less than its timeout"),
+        ("[agents.codex]\nwarning = 300", "agents.codex.warning must be less than its timeout"),
+    ],
+)
+def test_a_mistake_is_named_with_its_file_line_and_key(text: str, words: str, file: Path) -> None:
+    file.write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        catalog()
+    assert caught.value.message.startswith(str(file))
+    assert re.search(words, caught.value.message)
+    assert caught.value.message.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("[agents.claude]\ntimeout = 10\n[agents.codex]\ntimeout = -1\n", "line 4: agents.codex.timeout: "),
+        ("[agents.claude]\ntimeout = 10\nwarning = 20\n", "line 1: agents.claude.warning must be less"),
+        ("[agents.codex]\n[agents.nobody]\n", "line 2: agents.nobody: give it a driver"),
+    ],
+)
+def test_of_equal_keys_the_one_in_its_own_section_is_named(tmp_path: Path, text: str, where: str) -> None:
+    (tmp_path / "agents.toml").write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        catalog()
+    assert where in caught.value.message
