@@ -24,7 +24,8 @@ def boxed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_runs_its_command_in_the_repository(tmp_path: Path) -> None:
     given = assignment(tmp_path)
     command = AGENT.command(given)
-    assert (command.argv, command.cwd, command.box) == (AGENT.argv, tmp_path / "repository", given.box)
+    boxed = replace(given.box, required=True)
+    assert (command.argv, command.cwd, command.box) == (AGENT.argv, tmp_path / "repository", boxed)
     assert command.shown == "python3 -c 'print(1)'"
     assert command.env == {
         "TASK_PROMPT": "Count",
@@ -58,7 +59,7 @@ def test_network_and_folders_come_from_the_administrator_and_are_added_to_the_ta
     wide = replace(AGENT, surroundings=Surroundings("open", (Path("/opt/report"),)))
     made = wide.command(given).box
     assert (made.network, made.readable) == ("open", (tmp_path / "door", Path("/opt/report")))
-    assert replace(made, network="none", readable=given.box.readable) == given.box
+    assert replace(made, network="none", readable=given.box.readable) == replace(given.box, required=True)
 
 
 def test_a_program_that_lies_elsewhere_on_the_machine_is_shown_to_the_box(tmp_path: Path) -> None:
