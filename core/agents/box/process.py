@@ -51,8 +51,12 @@ class Process:
                 stdin.seek(0)
                 self._start(command, stdin, silence)
                 started.callback(self.stop)
+                if command.box.user is not None:  # who may then open /dev/stdin, too
+                    os.fchown(stdin.fileno(), command.box.user, command.box.user)
                 for pipe in (self._supervisor.stdout, self._supervisor.stderr):
                     assert pipe is not None  # noqa: S101  both were asked for above
+                    if command.box.user is not None:
+                        os.fchown(pipe.fileno(), command.box.user, command.box.user)
                     os.set_blocking(pipe.fileno(), False)
                     self._selector.register(pipe, selectors.EVENT_READ, _Lines())
             except (OSError, ValueError) as error:

@@ -47,9 +47,11 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 KILL_SECONDS = 5.0
 
-#: How often it looks what the command uses, in seconds; less often where a look takes more than a tenth of that.
+#: How often it looks what the command uses, in seconds; less often where a look takes more than a tenth of that, but
+#: never so seldom that whoever makes the looks slow is left alone.
 LOOK_SECONDS = 0.5
 SHARE_OF_TIME = 0.1
+LONGEST_PAUSE = 2.0
 
 OPEN_FILES = 1024
 
@@ -129,7 +131,7 @@ def attend(
             if verdict:
                 return None, verdict
             ended = time.monotonic()
-            look = ended + max(LOOK_SECONDS, (ended - began) / SHARE_OF_TIME)
+            look = ended + min(LONGEST_PAUSE, max(LOOK_SECONDS, (ended - began) / SHARE_OF_TIME))
     return None, None
 
 

@@ -67,16 +67,18 @@ class Watch:
             return "The work was stopped: it made a folder that cannot be looked into."
 
     def _exceeded_on_disk(self, family: list[psutil.Process]) -> str | None:
-        count = _Count()
+        count, seen = _Count(), 0
         until = time.monotonic() + LOOK_SECONDS
         for stage in (_unlinked(family), _beneath(self._writable)):
             for found in stage:
-                count.add(found)
+                seen += 1
+                if found:
+                    count.add(found)
                 if count.disk > self._disk:
                     return f"The work was stopped: it used more than {self._bounds['disk'] // MIB:,} MiB of disk space."
                 if count.files > self._files:
                     return f"The work was stopped: it made more than {self._bounds['files']:,} files."
-                if count.files % 100 == 0:
+                if seen % 100 == 0:
                     if not self._wanted():
                         raise Broken
                     if time.monotonic() > until:
@@ -152,12 +154,11 @@ def _within(handle: int, depth: int) -> Iterator[os.stat_result]:
         os.close(handle)
 
 
-def _unlinked(family: list[psutil.Process]) -> Iterator[os.stat_result]:
-    """Files that have no name any more but are open, on disk or in memory."""
+def _unlinked(family: list[psutil.Process]) -> Iterator[os.stat_result | None]:
+    """Files that have no name any more but are open, on disk or in memory; None for every other handle."""
     for process in family:
         with suppress(OSError), os.scandir(f"/proc/{process.pid}/fd") as handles:
             for handle in handles:
                 with suppress(OSError):
                     found = handle.stat()
-                    if stat.S_ISREG(found.st_mode) and found.st_nlink == 0:
-                        yield found
+                    yield found if stat.S_ISREG(found.st_mode) and found.st_nlink == 0 else None

@@ -289,3 +289,14 @@ def test_a_machine_without_another_descriptor_leaves_no_process_behind(
     with pytest.raises(AgentFailed, match="could not be started"):
         Process(python("import time; time.sleep(600)", tmp_path), 30)
     assert psutil.Process().children(recursive=True) == before
+
+
+def test_a_script_may_open_its_standard_streams_by_their_paths(tmp_path: Path, settle: Callable[..., None]) -> None:
+    settle(TASKDECK_SANDBOX="bwrap")
+    folder = tmp_path / "work"
+    folder.mkdir()
+    made = replace(
+        commands.shell("cat /dev/stdin; echo out > /dev/stdout; echo err > /dev/stderr", folder), stdin="given\n"
+    )
+    lines, status, _ = commands.outcome(made)
+    assert (sorted(lines), status) == ([("err", True), ("given", False), ("out", False)], 0)
