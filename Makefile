@@ -24,16 +24,16 @@ test: $(VENV)/.dev
 	@command -v git >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq git; } \
 		|| { echo 'The tests need git: install it and try again.'; exit 1; }
 	@$(BUBBLEWRAP) || { echo 'The tests need Linux and bubblewrap: "apt install bubblewrap" and try again.'; exit 1; }
-	$(BIN)/python -m tests.browser.chromium
-	$(BIN)/python -m tests.clis
+	$(BIN)/python -m tests.support.chromium
+	$(BIN)/python -m tests.support.clis
 	$(BIN)/python -m pytest --numprocesses 2 -m 'not slow'
 	$(BIN)/python -m pytest --numprocesses 2 -m 'not slow' --postgresql \
 		--ignore=tests/faults --ignore=tests/pages --ignore=tests/browser
 
 faults: $(VENV)/.dev
 	@$(BUBBLEWRAP) || { echo 'The tests need Linux and bubblewrap: "apt install bubblewrap" and try again.'; exit 1; }
-	$(BIN)/python -m tests.browser.chromium
-	$(BIN)/python -m tests.clis
+	$(BIN)/python -m tests.support.chromium
+	$(BIN)/python -m tests.support.clis
 	$(BIN)/python -m pytest --numprocesses 2 -m slow
 	$(BIN)/python -m pytest --numprocesses 2 --postgresql \
 		tests/faults tests/pages tests/browser tests/api/test_events_server.py

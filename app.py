@@ -13,16 +13,17 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 from uvicorn import Server
 
-from api import client, hardening, shutdown
 from api.routes import create_api
-from core import schema
-from core.agents import agents, box
-from core.auth import setup
+from api.server import client, hardening, shutdown
+from core.agents.registry import agents
 from core.config import settings, signing_keys
+from core.database import schema
 from core.errors import ConfigurationError
-from core.scheduler import Scheduler
-from pages import providers
-from pages.shared import show_failure
+from core.identity import setup
+from core.runner.scheduler import Scheduler
+from core.sandbox import isolation
+from pages.parts.shared import show_failure
+from pages.session import providers
 
 
 @asynccontextmanager
@@ -30,7 +31,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Serve, then take tasks; on the way down let the scheduler end what runs."""
     if link := setup.link():
         print(f"\n  Nobody has an account yet. Create the first admin here:\n\n    {link}\n", flush=True)  # noqa: T201
-    if warning := box.warning():
+    if warning := isolation.warning():
         sys.stderr.write(f"{warning}\n")
     scheduler = api.state.scheduler = Scheduler(settings())
 
@@ -38,8 +39,8 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
         scheduler.close()
         api.state.closing = True
 
-    server = shutdown.on_signal(close, scheduler.hurry)
-    client.distrust(server)
+    server = shutdown.on_signal(close, scheduler.interrupt_all)
+    client.distrust_forwarded_headers(server)
     beginning = asyncio.create_task(begin(scheduler, server))
     gc.collect()
     gc.freeze()  # what is loaded by now stays: the collector need not look at it on every poll

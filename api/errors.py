@@ -8,7 +8,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core import db, errors
+from core import errors
+from core.database import engine
 
 STATUS: dict[type[errors.TaskdeckError], int] = {
     errors.InvalidInput: 400,
@@ -73,7 +74,7 @@ def install(api: FastAPI) -> None:
     api.add_exception_handler(errors.TaskdeckError, _named)
     api.add_exception_handler(RequestValidationError, _malformed)
     api.add_exception_handler(HTTPException, _http)
-    for away in db.Unavailable:
+    for away in engine.Unavailable:
         api.add_exception_handler(away, _away)
     api.add_exception_handler(Exception, unexpected)
 

@@ -14,10 +14,12 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from api.identity import CurrentActor, who
 from api.schemas import LogEntry, TaskOut
-from core import db, dispatch, logs, metrics, tasks
+from core import metrics
+from core.database import engine
+from core.database.models import ENDED, Task, TaskLog
+from core.database.ownership import Actor
 from core.errors import NotFound, NotSignedIn
-from core.models import ENDED, Task, TaskLog
-from core.ownership import Actor
+from core.tasks import commands, logs, notifications
 
 #: How often the database is asked for what another process wrote, in seconds; this one's own writes ring a bell.
 LOOK_SECONDS = 1.0
@@ -52,7 +54,7 @@ def _begin(
     resumes = SEQ.fullmatch(last_event_id)
     seq = int(last_event_id) if resumes else after
     logs.after(actor, task_id, seq, 1)
-    task = tasks.find(actor, task_id)
+    task = commands.find(actor, task_id)
     return Beginning(seq, bool(resumes) and task.status in ENDED and seq >= task.log_count)
 
 
@@ -67,7 +69,7 @@ async def _hear(task_id: int, _: Annotated[Beginning, Depends(_begin)]) -> Async
         if rung == task_id:
             loop.call_soon_threadsafe(bell.set)
 
-    deafen = dispatch.news.listen(wake)
+    deafen = notifications.task_changed.subscribe(wake)
     try:
         yield bell
     finally:
@@ -116,7 +118,7 @@ async def _events(request: Request, actor: Actor, task_id: int, seq: int, bell: 
         except NotFound:
             yield _event("end", '{"reason":"deleted"}')
             return
-        except db.Unavailable:
+        except engine.Unavailable:
             entries = []  # the next look will tell
         else:
             news = [
@@ -147,5 +149,5 @@ def _event(name: str, data: str, id: str | None = None) -> bytes:
 def _look(actor: Actor, task_id: int, seq: int) -> tuple[Task, Sequence[TaskLog]]:
     """The task, and what its log says behind ``seq``; read in this order, so that no entry before an end is missed."""
     metrics.POLLS.labels("events").inc()
-    task = tasks.find(actor, task_id)
+    task = commands.find(actor, task_id)
     return task, logs.after(actor, task_id, seq) if task.log_count > seq else []

@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.identity import CurrentActor
 from api.schemas import ArtifactList, ArtifactOut
-from core import artifacts
+from core.tasks import artifacts
 
 #: They are shown as documents of no origin: no script, no request, no access to our pages.
 HEADERS = {

@@ -6,11 +6,11 @@ from fastapi import BackgroundTasks, Depends, Request
 from fastapi.security import APIKeyCookie, HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
 
-from api import origin
-from core.auth import sessions, tokens
+from api.server import origin
+from core.database.models import TokenScope
+from core.database.ownership import Actor
 from core.errors import Forbidden, NotSignedIn
-from core.models import TokenScope
-from core.ownership import Actor
+from core.identity import sessions, tokens
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 

@@ -8,14 +8,16 @@ from fastapi.responses import HTMLResponse
 from fastapi_offline import FastAPIOffline
 from pydantic import BeforeValidator
 
-from api import errors, events, files, headers, schemas, service, session
-from api.client import Arrival
-from api.hardening import DOCUMENTATION_FILES
+from api import errors, events, files, schemas, service, session
 from api.identity import CurrentActor
-from core import __version__, listing, logs, tasks
-from core.agents import DEFAULT, agents
-from core.models import Task, TaskStatus
-from core.ownership import Actor
+from api.server import headers
+from api.server.client import Origin
+from api.server.hardening import DOCUMENTATION_FILES
+from core import __version__
+from core.agents.registry import DEFAULT, agents
+from core.database.models import Task, TaskStatus
+from core.database.ownership import Actor
+from core.tasks import commands, listing, logs
 
 TAIL_ENTRIES = 20
 
@@ -42,7 +44,7 @@ def create_api() -> FastAPI:
         redoc_url=None,
     )
     errors.install(api)
-    api.add_middleware(Arrival)
+    api.add_middleware(Origin)
     api.add_api_route("/docs", show_documentation, include_in_schema=False)
     api.state.closing = False
     for each in (router, events.router, files.router, service.router, session.router):
@@ -81,7 +83,7 @@ def list_tasks(
 @router.post("/tasks", status_code=201, tags=["tasks"])
 def create_task(actor: CurrentActor, new: schemas.NewTask) -> schemas.CreatedTask:
     """Accept a task; it runs in the background."""
-    task = tasks.create(actor, new.prompt, new.repoUrl, new.selectedAgent, new.selectedModel)
+    task = commands.create(actor, new.prompt, new.repoUrl, new.selectedAgent, new.selectedModel)
     return schemas.CreatedTask(task=_shown(actor, task), message="Task created; it runs in the background.")
 
 
@@ -93,39 +95,39 @@ def delete_tasks(
     ] = "",
 ) -> schemas.Deleted:
     """Delete all of the caller's completed and/or failed tasks."""
-    number = tasks.delete_ended(actor, [word.strip() for word in action.split(",")])
+    number = commands.delete_ended(actor, [word.strip() for word in action.split(",")])
     return schemas.Deleted(message=f"{number} tasks deleted.", deletedCount=number)
 
 
 @router.get("/tasks/{task_id}", tags=["tasks"])
 def get_task(actor: CurrentActor, task_id: int) -> schemas.OneTask:
     """One task with its last 1,000 log entries."""
-    return schemas.OneTask(task=_shown(actor, tasks.find(actor, task_id)))
+    return schemas.OneTask(task=_shown(actor, commands.find(actor, task_id)))
 
 
 @router.delete("/tasks/{task_id}", tags=["tasks"])
 def delete_task(actor: CurrentActor, task_id: int) -> schemas.Message:
     """Delete a task with its log and files; a running one is stopped."""
-    tasks.delete_one(actor, task_id)
+    commands.delete_one(actor, task_id)
     return schemas.Message(message="Task deleted.")
 
 
 @router.post("/tasks/{task_id}/cancel", tags=["tasks"])
 def cancel_task(actor: CurrentActor, task_id: int) -> schemas.OneTask:
     """Stop a task; asking again changes nothing. 409 when it has ended."""
-    return schemas.OneTask(task=_shown(actor, tasks.cancel(actor, task_id)))
+    return schemas.OneTask(task=_shown(actor, commands.cancel(actor, task_id)))
 
 
 @router.post("/tasks/{task_id}/extend", tags=["tasks"])
 def extend_task(actor: CurrentActor, task_id: int) -> schemas.OneTask:
     """Give a running task more time, once, where the agent's settings allow it; else 409."""
-    return schemas.OneTask(task=_shown(actor, tasks.extend(actor, task_id)))
+    return schemas.OneTask(task=_shown(actor, commands.extend(actor, task_id)))
 
 
 @router.post("/tasks/{task_id}/rerun", status_code=201, tags=["tasks"])
 def rerun_task(actor: CurrentActor, task_id: int, changed: schemas.Rerun | None = None) -> schemas.CreatedTask:
     """Run a task again as a new one, with changes if there are any; the log of the new one says which."""
-    task = tasks.rerun(actor, task_id, **(changed or schemas.Rerun()).changes())
+    task = commands.rerun(actor, task_id, **(changed or schemas.Rerun()).changes())
     return schemas.CreatedTask(task=_shown(actor, task), message=f"Task {task_id} runs again in the background.")
 
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer
 
-from core.models import Artifact, EndReason, LogType, Task, TaskStatus
-from core.tasks import Changes, deadline, why_not_extend
+from core.database.models import Artifact, EndReason, LogType, Task, TaskStatus
+from core.tasks.commands import Changes, deadline, why_not_extend
 
 Moment = Annotated[
     datetime,

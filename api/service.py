@@ -11,10 +11,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from api import schemas
 from api.errors import AWAY, RETRY_SECONDS
 from api.identity import CurrentActor
-from core import __version__, health, metrics
-from core.agents import box
-from core.clock import duration
-from core.scheduler import STALLED_SECONDS, Scheduler
+from core import __version__, metrics
+from core.runner import health
+from core.runner.scheduler import STALLED_SECONDS, Scheduler
+from core.sandbox import isolation
+from core.words import duration
 
 #: Threads of its own: while writers wait for a lock, they may hold all of the common ones.
 _THREADS = CapacityLimiter(2)
@@ -31,7 +32,7 @@ async def get_health(
     scheduler: Scheduler | None = getattr(request.app.state, "scheduler", None)
     if live:
         return _health(200, {"status": "ok"}, None)
-    known: dict[str, Any] = {"sandbox": vars(await to_thread.run_sync(box.state, limiter=_THREADS))}
+    known: dict[str, Any] = {"sandbox": vars(await to_thread.run_sync(isolation.state, limiter=_THREADS))}
     try:
         known |= vars(await to_thread.run_sync(health.load, limiter=_THREADS))
         away = bool(scheduler and scheduler.away)

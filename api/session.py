@@ -2,10 +2,11 @@
 
 from fastapi import APIRouter, Request, Response
 
-from api import origin, schemas
+from api import schemas
 from api.identity import require_same_origin
-from core.auth import sessions
+from api.server import origin
 from core.config import settings
+from core.identity import sessions
 
 router = APIRouter(include_in_schema=False)
 

@@ -27,15 +27,18 @@ from uuid import UUID
 import psycopg2
 from sqlalchemy import Connection, event
 
-from core import claims, config, db, health, listing, logs, schema, tasks
-from core.auth import passwords, people
-from core.models import Task, TaskStatus
-from core.ownership import Actor
-from tests.databases import LOGINS
-from tests.postgresql import PostgreSQL, server
+from core import config
+from core.database import engine, schema
+from core.database.models import Task, TaskStatus
+from core.database.ownership import Actor
+from core.identity import passwords, people
+from core.runner import claims, health
+from core.tasks import commands, listing, logs
+from tests.support.databases import LOGINS
+from tests.support.postgresql import PostgreSQL, server
 
 SIZES = (1_000, 100_000, 1_000_000)
-PEOPLE = 20
+WEB = 20
 WAITING, RUNNING, ENTRIES = 50, 4, 1_000  #: behind each size's tasks
 #: The last person's tasks are all among the oldest ones, so far behind in each size.
 AWAY = 0.05
@@ -60,7 +63,7 @@ def tasks_from(first: int, last: int, people_: list[UUID]) -> Iterator[Row]:
     """The tasks with these ids: most have ended, the last ones run and wait; every second one is the first person's."""
     for number in range(first, last + 1):
         away = number - first < (last - first) * AWAY
-        user = people_[0 if number % 2 else -1 if away else 1 + number // 2 % (PEOPLE - 2)]
+        user = people_[0 if number % 2 else -1 if away else 1 + number // 2 % (WEB - 2)]
         at = BEGIN + timedelta(seconds=number)
         prompt = f"Profile the data of region {number % 97} and say what is unusual about it"
         if number > last - WAITING:
@@ -144,7 +147,7 @@ class OnPostgreSQL:
 Kind = OnSQLite | OnPostgreSQL
 
 
-def sent(call: Callable[[], object], pool: db.Pool) -> list[Statement]:
+def sent(call: Callable[[], object], pool: engine.DatabaseRole) -> list[Statement]:
     """The statements that this call sends to the tables."""
     found: list[Statement] = []
 
@@ -152,27 +155,27 @@ def sent(call: Callable[[], object], pool: db.Pool) -> list[Statement]:
         if not statement.startswith(("PRAGMA", "BEGIN", "SELECT set_config")):
             found.append((statement, parameters))
 
-    event.listen(db.engine(pool), "before_cursor_execute", note)
+    event.listen(engine.engine(pool), "before_cursor_execute", note)
     try:
         call()
     finally:
-        event.remove(db.engine(pool), "before_cursor_execute", note)
+        event.remove(engine.engine(pool), "before_cursor_execute", note)
     return found
 
 
 def questions(
     actor: Actor, away: Actor, task_id: int
-) -> dict[str, tuple[Callable[[], object], db.Pool, tuple[str, ...]]]:
+) -> dict[str, tuple[Callable[[], object], engine.DatabaseRole, tuple[str, ...]]]:
     """What is asked most: the call, by whom, and the indexes that it may use."""
-    deep = listing._cursor(tasks.find(actor, task_id // 2 * 2 - 999 if task_id > 2000 else 101))
+    deep = listing._cursor(commands.find(actor, task_id // 2 * 2 - 999 if task_id > 2000 else 101))
     keys = ("pk_tasks", "uq_tasks_id", "tasks_pkey", "tasks_id_user_id_key", "PRIMARY KEY", "sqlite_autoindex_tasks_1")
     log_keys = ("task_logs_pkey", "pk_task_logs", "sqlite_autoindex_task_logs_1")
-    people_, runners = db.Pool.PEOPLE, db.Pool.RUNNERS
+    people_, runners = engine.DatabaseRole.WEB, engine.DatabaseRole.WORKER
     ended = ("idx_tasks_status", "idx_tasks_completed", "idx_tasks_error")
     oldest = (Task.created_at, Task.id)
 
     def poll() -> None:
-        tasks.find(actor, task_id)
+        commands.find(actor, task_id)
         logs.after(actor, task_id, ENTRIES - 3)
 
     return {
@@ -186,12 +189,14 @@ def questions(
         "detail, polled": (poll, people_, (*keys, *log_keys)),
         "counts": (lambda: listing.counts(actor), people_, (*ended, "idx_tasks_pending", "idx_tasks_processing")),
         "idle look": (
-            lambda: claims._any(Task.status == TaskStatus.PENDING, order=oldest), runners, ("idx_tasks_pending",)
+            lambda: claims._exists(Task.status == TaskStatus.PENDING, order=oldest), runners, ("idx_tasks_pending",)
         ),
         "health": (health.load, runners, ("idx_tasks_pending", "idx_tasks_processing")),
         "claim": (lambda: claims.claim("bench", 200), runners, ("idx_tasks_pending", *keys, "task_logs")),
         "expire": (
-            lambda: claims.expire(now=db.now() + timedelta(seconds=250)), runners, ("idx_tasks_processing", "task_logs")
+            lambda: claims.expire(now=engine.now() + timedelta(seconds=250)),
+            runners,
+            ("idx_tasks_processing", "task_logs"),
         ),
     }  # fmt: skip
 
@@ -206,7 +211,7 @@ def explain(kind: Kind, actor: Actor, away: Actor, task_id: int) -> list[str]:
         for statement, values in dict(statements).items():
             if statement.startswith("INSERT") or isinstance(values, list):
                 continue
-            with db.writing(pool=pool, user_id=str(user.id)).connect() as connection:
+            with engine.writing(pool=pool, user_id=str(user.id)).connect() as connection:
                 lines = kind.plan(connection, statement, values)
             print("\n".join(f"    {line}" for line in lines))
             scans = [line for line in lines if "Seq Scan on tasks" in line or line == "SCAN tasks"]
@@ -232,7 +237,7 @@ def p95(call: Callable[[], object]) -> float:
 
 def measure(kind: Kind, sizes: list[int]) -> tuple[dict[str, list[float]], list[str]]:
     """The figures of each question at each size, and what is wrong with the plans at the last one."""
-    actors = [people.add(f"p{number}", f"p{number}@example.org", "P", "bench password") for number in range(PEOPLE)]
+    actors = [people.add(f"p{number}", f"p{number}@example.org", "P", "bench password") for number in range(WEB)]
     users = [actor.id for actor in actors]
     figures: dict[str, list[float]] = {}
     filled = 0
@@ -261,7 +266,7 @@ def settings(**variables: str) -> Iterator[None]:
     try:
         yield
     finally:
-        db.dispose()
+        engine.dispose()
         for name in variables:
             del os.environ[name]
         config.settings.cache_clear()

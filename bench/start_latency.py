@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 
 from bench.throughput import open_raw
-from tests.server import Server
+from tests.support.server import Server
 
 TASKS = 50
 LIMIT_MS = 50.0

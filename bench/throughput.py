@@ -19,15 +19,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import core.agents
-from core import claims, db, listing, schema, tasks
-from core.auth import people
+import core.agents.registry
 from core.config import settings
-from core.entries import Entry
-from core.models import EndReason, LogType, TaskStatus
-from core.ownership import Actor
-from core.scheduler import Scheduler
-from tests.scripts import scripts, with_agents
+from core.database import engine, schema
+from core.database.models import EndReason, LogType, TaskStatus
+from core.database.ownership import Actor
+from core.identity import people
+from core.runner import claims
+from core.runner.scheduler import Scheduler
+from core.tasks import commands, listing
+from core.tasks.entries import Entry
+from tests.support.scripts import scripts, with_agents
 
 ROUNDS = 5
 COMMITS, TASKS, LIVES = 2_000, 300, 16
@@ -48,10 +50,10 @@ def main() -> int:
         schema.upgrade()
         actor = people.add("bench", "bench@example.org", "Bench", "bench password")
         code = f"for n in range({ENTRIES}): print('line', n)"
-        core.agents.made = with_agents(scripts(lines=code))  # type: ignore[assignment]
+        core.agents.registry.made = with_agents(scripts(lines=code))  # type: ignore[assignment]
         rounds = [_round(actor, Path(folder)) for _ in range(ROUNDS)]
         counts = listing.counts(actor)
-        db.dispose()
+        engine.dispose()
     _print(rounds)
     return int(counts[TaskStatus.COMPLETED] != ROUNDS * (2 * TASKS + LIVES))
 
@@ -90,7 +92,7 @@ def _commit(path: Path) -> None:
 
 def _create(actor: Actor, number: int) -> None:
     for _ in range(number):
-        tasks.create(actor, "x", None, "lines")
+        commands.create(actor, "x", None, "lines")
 
 
 def _end(runner: str, number: int) -> None:
@@ -98,8 +100,8 @@ def _end(runner: str, number: int) -> None:
     for _ in range(number):
         while (claim := _unless_busy(claims.claim, runner, 30)) is None:
             continue
-        entries = [Entry(LogType.INFO, f"line {line}", db.now()) for line in range(ENTRIES)]
-        finish = partial(claims.finish, claim, EndReason.COMPLETED, entries=entries, now=db.now())
+        entries = [Entry(LogType.INFO, f"line {line}", engine.now()) for line in range(ENTRIES)]
+        finish = partial(claims.finish, claim, EndReason.COMPLETED, entries=entries, now=engine.now())
         while _unless_busy(lambda finish=finish: finish() or True) is None:
             continue
 
@@ -108,7 +110,7 @@ def _unless_busy(write: Callable[..., Any], *arguments: object) -> Any:
     """What the write answers; None when other threads kept the database busy for too long."""
     try:
         return write(*arguments)
-    except db.Unavailable:
+    except engine.Unavailable:
         return None
 
 

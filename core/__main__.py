@@ -9,18 +9,19 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from core import audit, db, removal, schema, transfer
-from core.auth import links, people, tokens
 from core.config import settings
+from core.database import engine, schema, transfer
+from core.database.models import Channel, Role, TokenScope
 from core.errors import ConfigurationError, InvalidInput, TaskdeckError
-from core.models import Role, TokenScope, Way
+from core.identity import audit, links, people, tokens
+from core.tasks import removal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do one command; 0 when done, 1 when refused, 2 when the call or the configuration is wrong."""
     arguments = _parser().parse_args(argv)
     os.umask(0o077)  # what is written is nobody else's on this machine to read
-    audit.arrive(Way.CLI)
+    audit.set_origin(Channel.CLI)
     try:
         settings()
         arguments.prepare()
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TaskdeckError as error:
         print(error.message, file=sys.stderr)
         return 1
-    except (OSError, *db.Unavailable):
+    except (OSError, *engine.Unavailable):
         print(
             "The database cannot be opened: check DATABASE_URL, WORKER_DATABASE_URL, MIGRATION_DATABASE_URL, "
             "TASKDECK_DATA and who may write there.",

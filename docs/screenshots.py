@@ -6,8 +6,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.browser import chromium
-from tests.server import Server
+from tests.support import chromium
+from tests.support.server import Server
 
 IMAGES = Path(__file__).parent / "images"
 PASSWORD = "correct horse battery"  # noqa: S105  for a server that lives for a minute

@@ -4,8 +4,8 @@ from typing import Any
 
 from alembic import context
 
-from core import db
-from core.models import Task
+from core.database import engine
+from core.database.models import Task
 
 
 def belongs_here(item: Any, _name: str | None, _kind: str, _reflected: bool, _other: Any) -> bool:
@@ -13,7 +13,7 @@ def belongs_here(item: Any, _name: str | None, _kind: str, _reflected: bool, _ot
     return item.info.get("only") in (None, connection.dialect.name)
 
 
-with db.migrating() as connection:
+with engine.migrating() as connection:
     context.configure(
         connection=connection,
         target_metadata=Task.metadata,

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.auth import people
-from core.models import Role
-from pages import single_sign_on
-from pages.account_view import ROLE_NAMES
-from pages.authenticator import Authenticator, bridge, note_use, require_actor
-from pages.shared import plain, poll_interval
+from core.database.models import Role
+from core.identity import people
+from pages.parts.accounts import ROLE_NAMES
+from pages.parts.shared import plain, poll_interval
+from pages.session import single_sign_on
+from pages.session.authenticator import Authenticator, bridge, note_use, require_actor
 
-FOLDER = Path(__file__).parent
+PARTS = Path(__file__).parent / "parts"
 SIGN_IN_WIDTH = 440  # pixels
 
 #: Pages for whoever has a one-time link.
@@ -26,8 +26,8 @@ def watch() -> None:
 
 
 st.set_page_config(page_title="Taskdeck", page_icon="🗂️", layout="centered")
-st.html(FOLDER / "style.css")
-st.logo(FOLDER / "logo.svg", icon_image=FOLDER / "icon.svg", size="large")
+st.html(PARTS / "style.css")
+st.logo(PARTS / "logo.svg", icon_image=PARTS / "icon.svg", size="large")
 
 authenticator = Authenticator()
 actor = authenticator.actor() or single_sign_on.arrive()
@@ -35,17 +35,17 @@ actor = authenticator.actor() or single_sign_on.arrive()
 # All pages are registered in every run, signed in or not: only so does a deep link survive the sign-in.
 for_admins = "visible" if actor and actor.role is Role.ADMIN else "hidden"
 pages = [
-    st.Page("task_list.py", title="Tasks", icon=":material/checklist:", default=True),
-    st.Page("new_task.py", title="New task", icon=":material/add_circle:", url_path="new"),
-    st.Page("task_detail.py", title="Task", url_path="task", visibility="hidden"),
-    st.Page("setup.py", title="Set up Taskdeck", url_path="setup", visibility="hidden"),
-    st.Page("set_password.py", title="Choose a password", url_path="password", visibility="hidden"),
+    st.Page("tasks/list.py", title="Tasks", icon=":material/checklist:", default=True),
+    st.Page("tasks/new.py", title="New task", icon=":material/add_circle:", url_path="new"),
+    st.Page("tasks/detail.py", title="Task", url_path="task", visibility="hidden"),
+    st.Page("account/setup.py", title="Set up Taskdeck", url_path="setup", visibility="hidden"),
+    st.Page("account/set_password.py", title="Choose a password", url_path="password", visibility="hidden"),
 ]
 settings_pages = [
-    st.Page("account.py", title="Account", icon=":material/account_circle:"),
-    st.Page("people.py", title="People", icon=":material/group:", visibility=for_admins),
-    st.Page("person.py", title="Person", visibility="hidden"),
-    st.Page("audit_log.py", title="Audit", icon=":material/policy:", url_path="audit", visibility=for_admins),
+    st.Page("account/account.py", title="Account", icon=":material/account_circle:"),
+    st.Page("admin/people.py", title="People", icon=":material/group:", visibility=for_admins),
+    st.Page("admin/person.py", title="Person", visibility="hidden"),
+    st.Page("admin/audit.py", title="Audit", icon=":material/policy:", url_path="audit", visibility=for_admins),
 ]
 page = st.navigation({"": pages, "Settings": settings_pages}, position="sidebar" if actor else "hidden")
 bridge()

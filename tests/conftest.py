@@ -9,16 +9,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-import core.agents
-from core import audit, config, db, schema
+import core.agents.registry
+from core import config
 from core.agents import catalog
-from core.auth import passwords, people, tokens
-from core.models import Way
-from core.ownership import Actor
-from tests import databases
-from tests.on_postgresql import Present
-from tests.postgresql import given_or_own
-from tests.scripts import scripts, with_agents
+from core.database import engine, schema
+from core.database.models import Channel
+from core.database.ownership import Actor
+from core.identity import audit, passwords, people, tokens
+from tests.support import databases
+from tests.support.on_postgresql import Present
+from tests.support.postgresql import given_or_own
+from tests.support.scripts import scripts, with_agents
 
 pytest_plugins = ["tests.attacks.plugin"]
 
@@ -28,7 +29,8 @@ TESTS = Path(__file__).parent
 
 #: As if each test here had the marker no_database.
 NO_DATABASE = (
-    *("core/agents", "core/test_clock.py", "core/test_config.py", "core/test_log_text.py", "core/test_repositories.py"),
+    *("core/agents", "core/programs", "core/repositories", "core/sandbox"),
+    *("core/runner/test_clock.py", "core/test_config.py", "core/test_log_text.py"),
     *("faults/test_table.py", "pages/test_rules.py", "test_readme.py"),
 )
 
@@ -107,7 +109,7 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             patch.setenv(name, value)
         _forget()
         schema.upgrade()
-        db.dispose()
+        engine.dispose()
         _forget()
         databases.current.keep(folder)
         patch.undo()
@@ -127,10 +129,10 @@ def data(
     monkeypatch.setenv("TASKDECK_DATA", str(folder))
     monkeypatch.setenv("TASKDECK_AGENTS", str(tmp_path / "agents.toml"))
     monkeypatch.setattr(passwords, "ROUNDS", 4)  # bcrypt at its cheapest
-    audit.arrive(Way.SYSTEM)  # what a test before this one said
+    audit.set_origin(Channel.SYSTEM)  # what a test before this one said
     _forget()
     yield folder
-    db.dispose()
+    engine.dispose()
     _forget()
     if environment is not None:
         database.drop(environment)
@@ -217,7 +219,7 @@ def script_agent(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], str]:
     config.settings.cache_clear()
 
     def register(name: str, code: str) -> str:
-        monkeypatch.setattr(core.agents, "made", with_agents(scripts(**{name: code})))
+        monkeypatch.setattr(core.agents.registry, "made", with_agents(scripts(**{name: code})))
         return name
 
     return register

@@ -15,14 +15,15 @@ from alembic.util import CommandError
 from sqlalchemy import delete, inspect, text, update
 from sqlalchemy.exc import IntegrityError
 
-from core import db, listing, logs, schema, tasks
-from core.auth import people, throttle
-from core.models import Artifact, AuthSession, EndReason, Owned, Role, Task, TaskLog
-from core.ownership import Actor
-from tests import databases
-from tests.databases import unguarded
+from core.database import engine, schema
+from core.database.models import Artifact, AuthSession, EndReason, Owned, Role, Task, TaskLog
+from core.database.ownership import Actor
+from core.identity import people, throttle
+from core.tasks import commands, listing, logs
+from tests.support import databases
+from tests.support.databases import unguarded
 
-ROOT = Path(db.__file__).parent.parent
+ROOT = Path(__file__).parent.parent
 
 FAILS = """
 import sqlalchemy as sa
@@ -100,7 +101,7 @@ def empty(tmp_path: Path, database: databases.Database, settle: Callable[..., No
     environment, before = database.empty(), database.present()
     settle(TASKDECK_DATA=str(tmp_path / "empty"), **environment)
     yield
-    db.dispose()
+    engine.dispose()
     database.drop(environment)
     settle(**before)
 
@@ -137,7 +138,7 @@ def triggers() -> set[str]:
 def test_an_upgraded_empty_database_has_exactly_what_the_models_say(empty: None) -> None:
     schema.upgrade()
     command.check(alembic())  # raises when a difference would need another revision
-    assert tables() == {*db.Base.metadata.tables, "alembic_version"}
+    assert tables() == {*engine.Base.metadata.tables, "alembic_version"}
 
 
 def test_the_check_above_would_see_a_difference(empty: None) -> None:
@@ -161,7 +162,7 @@ def test_an_upgrade_of_the_newest_schema_changes_nothing_and_keeps_the_rows(ada:
 
 @pytest.mark.usefixtures("sqlite_file")
 def test_every_owned_table_has_the_trigger_that_keeps_its_owner() -> None:
-    owned = {mapper.local_table.name for mapper in db.Base.registry.mappers if issubclass(mapper.class_, Owned)}
+    owned = {mapper.local_table.name for mapper in engine.Base.registry.mappers if issubclass(mapper.class_, Owned)}
     assert owned >= {"tasks", "task_logs", "artifacts"}
     lasting = {f"audit_events_no_{act}" for act in ("update", "delete")}
     assert triggers() == {f"{table}_owner_is_immutable" for table in owned} | lasting
@@ -195,7 +196,7 @@ def test_a_failing_revision_leaves_nothing_behind(
 
 @pytest.mark.usefixtures("sqlite_file")
 def test_a_revision_that_breaks_a_reference_is_not_committed(ada: Actor) -> None:
-    with pytest.raises(RuntimeError, match="broken reference in table auth_sessions"), db.migrating() as connection:
+    with pytest.raises(RuntimeError, match="broken reference in table auth_sessions"), engine.migrating() as connection:
         connection.execute(
             text("INSERT INTO auth_sessions (id, user_id, epoch, created_at, expires_at) VALUES ('s', 'x', 0, 0, 0)")
         )
@@ -224,7 +225,7 @@ def test_six_processes_that_race_on_an_empty_database_all_succeed(empty: None) -
 def test_an_upgrade_of_each_earlier_schema_keeps_every_row(old: str) -> None:
     before, guards = rows_of(OLD), triggers()
     assert [len(rows) for rows in before.values()] == [2, 1, 1, 3, 2, 1]
-    assert len(guards) == (0 if db.is_postgresql() else 3)
+    assert len(guards) == (0 if engine.is_postgresql() else 3)
     schema.upgrade()
     assert rows_of(OLD) == before
     assert triggers() >= guards
@@ -252,7 +253,7 @@ def test_the_way_back_to_each_earlier_schema_keeps_every_row_and_trigger(old: st
     throttle.count({"name:x": 5})
     bob = UUID("b" * 32)
     with unguarded() as session:
-        session.add(AuthSession(user_id=bob, epoch=3, expires_at=db.now(), browser="Firefox", proof="x"))
+        session.add(AuthSession(user_id=bob, epoch=3, expires_at=engine.now(), browser="Firefox", proof="x"))
     with unguarded() as session:
         session.execute(delete(AuthSession).where(AuthSession.user_id == bob))
     command.downgrade(alembic(), old)
@@ -263,7 +264,7 @@ def test_the_product_works_on_an_upgraded_database(old: str) -> None:
     schema.upgrade()
     ada, bob = (Actor(UUID(letter * 32), letter, letter, letter, Role.MEMBER) for letter in "ab")
     assert [(task.id, task.extension) for task in listing.page(ada).tasks] == [(2, 0), (1, 0)]
-    assert tasks.cancel(ada, 2).end_reason is EndReason.CANCELLED
+    assert commands.cancel(ada, 2).end_reason is EndReason.CANCELLED
     assert [entry.message for entry in logs.after(bob, 9)] == ["the beginning", "the end"]
-    assert tasks.create(bob, "x").id == 10  # no number is used twice, also not after an upgrade
+    assert commands.create(bob, "x").id == 10  # no number is used twice, also not after an upgrade
     assert [one.actor.username for one in people.accounts(by=ada)] == ["a", "b"]

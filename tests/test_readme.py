@@ -10,13 +10,14 @@ import pytest
 from pydantic import BaseModel
 
 from api.routes import create_api
-from core.agents import agents
-from core.agents.base import Agent, Assignment, Box, Said
+from core.agents.base import Agent, Assignment, LogLine
 from core.agents.catalog import Catalog, Host, Repositories
 from core.agents.plugins import GROUP
+from core.agents.registry import agents
 from core.agents.settings import DRIVERS, Target
 from core.config import Settings
-from core.models import EndReason, LogType, TaskStatus
+from core.database.models import EndReason, LogType, TaskStatus
+from core.sandbox.command import Sandbox
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -108,7 +109,7 @@ def given(tmp_path: Path) -> Assignment:
         "https://git.example.org/team/shop",
         tmp_path / "output",
         tmp_path / "home",
-        Box(),
+        Sandbox(),
     )
 
 
@@ -124,10 +125,10 @@ def said_by(agent: Agent, given: Assignment, **environment: str) -> list[str]:
         text=True,
         check=True,
     )
-    heard = agent.listen(given)
-    entries = [entry for line in done.stdout.splitlines() for entry in heard.hear(line)]
+    heard = agent.output_parser(given)
+    entries = [entry for line in done.stdout.splitlines() for entry in heard.feed(line)]
     assert heard.failure(done.returncode) is None
-    return [entry.message for entry in entries if isinstance(entry, Said)]
+    return [entry.message for entry in entries if isinstance(entry, LogLine)]
 
 
 def test_the_agent_in_ten_lines_of_toml_works(tmp_path: Path, given: Assignment) -> None:
@@ -157,7 +158,7 @@ def test_the_agent_in_thirty_lines_of_python_works(
     (tmp_path / "agents.toml").write_text(catalog)
     monkeypatch.syspath_prepend(str(tmp_path))
     notes = agents()["notes"]
-    assert notes.refusal("LATER", None) == "notes works on a repository: give its address."
+    assert notes.why_not_accepted("LATER", None) == "notes works on a repository: give its address."
     # Where it is really installed it is found without this path.
     assert said_by(notes, given, PYTHONPATH=str(tmp_path)) == ["- shop.py:2: # LATER: add the tax"]
     assert (tmp_path / "output" / "notes.md").read_text() == "- shop.py:2: # LATER: add the tax\n"

@@ -21,12 +21,13 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
-from core import audit, db, tasks
-from core.auth import sessions
-from core.models import AuditEvent, LogType, Task, TaskLog, TaskStatus, Way
-from core.ownership import Actor
-from tests import databases
-from tests.server import ROOT, Server
+from core.database import engine
+from core.database.models import AuditEvent, Channel, LogType, Task, TaskLog, TaskStatus
+from core.database.ownership import Actor
+from core.identity import audit, sessions
+from core.tasks import commands
+from tests.support import databases
+from tests.support.server import ROOT, Server
 
 COMMANDS = ("streamlit run app.py --server.port {port}", "uvicorn app:app --port {port}")
 
@@ -131,11 +132,11 @@ def test_nobody_names_another_address_or_scheme_but_a_proxy_in_the_settings(
     url = f"http://127.0.0.1:{server.port}"
     assert httpx.get(f"{url}/api/agents/", headers=headers).headers["location"].partition(":")[0] == scheme
     headers |= {"Cookie": f"{sessions.PLAIN_COOKIE}={cookie}", "Sec-Fetch-Site": "same-origin"}
-    left = httpx.request("DELETE", f"{url}/api/session", headers=headers, json={"ticket": sessions.farewell(ada)})
+    left = httpx.request("DELETE", f"{url}/api/session", headers=headers, json={"ticket": sessions.sign_out_token(ada)})
     assert left.status_code == 200
     with databases.unguarded() as session:
         ended = select(AuditEvent.way, AuditEvent.address).where(AuditEvent.kind == audit.Kind.SIGNED_OUT)
-        assert session.execute(ended).all() == [(Way.API, address)]
+        assert session.execute(ended).all() == [(Channel.API, address)]
 
 
 def session_begun(connection: ClientConnection) -> str:
@@ -215,7 +216,7 @@ def a_stream_that_nobody_reads(server: Server) -> socket.socket:
     with databases.unguarded() as session:
         owner = session.scalars(select(Task.user_id)).one()
     with databases.unguarded() as session:
-        named = {"task_id": int(task_id), "user_id": owner, "timestamp": db.now(), "type": LogType.INFO}
+        named = {"task_id": int(task_id), "user_id": owner, "timestamp": engine.now(), "type": LogType.INFO}
         session.add_all(TaskLog(**named, seq=seq, message="x" * 8_000) for seq in range(1_000, 3_000))
         session.execute(update(Task).values(log_count=3000, status=TaskStatus.PENDING, end_reason=None))
     connection = socket.create_connection(("127.0.0.1", server.port))
@@ -238,7 +239,7 @@ def test_nobody_can_keep_the_server_from_stopping(tmp_path: Path, hang: Callable
 
 def test_a_server_that_gets_no_port_begins_no_task(tmp_path: Path, ada: Actor) -> None:
     server = Server(tmp_path, command="uvicorn app:app --host 127.0.0.1 --port {port}")
-    tasks.create(ada, "x", None, "data-processor")
+    commands.create(ada, "x", None, "data-processor")
     with socket.create_server(("127.0.0.1", server.port)):
         failed = subprocess.run(server._command, cwd=ROOT, env=server.environment, capture_output=True, timeout=60)
     assert failed.returncode != 0

@@ -1,61 +1,13 @@
 """The contract between an agent and whoever runs it. Agents never see the database."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from core.sandbox.command import Command, GatewayEndpoint, ResourceLimits, Sandbox, Upstream
+
 EntryType = Literal["info", "command", "success", "error"]
-
-#: none: only what is in the box. open: the machine's network, its own addresses too.
-Network = Literal["none", "open"]
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """What a process and all that it starts may use; time is bounded elsewhere."""
-
-    memory: int = 2 * 2**30  #: bytes, together
-    address_space: int | None = None  #: bytes of each process; None where a program reserves more than it uses
-    processes: int = 512
-    cpu: int = 600  #: seconds of each process
-    file: int = 256 * 2**20  #: bytes of one file
-    disk: int = 2 * 2**30  #: bytes in the writable folders, together: a clone of the largest size, and its copy
-    files: int = 50_000  #: in the writable folders, together
-
-
-@dataclass(frozen=True)
-class Box:
-    """What a process may touch: of the machine's files only the system's programs, read-only, and these folders.
-
-    Paths are the same inside as outside. A box belongs to one task: no other task runs as ``user``.
-    """
-
-    writable: Sequence[Path] = ()
-    readable: Sequence[Path] = ()
-    network: Network = "none"
-    bounds: Bounds = Bounds()
-    user: int | None = None  #: the number it runs as where the server is root
-    required: bool = False  #: whether the program never runs without one, unless the administrator wants none
-
-
-@dataclass(frozen=True)
-class Door:
-    """The way to a model's API: a socket that reaches the gateway, and this task's own token instead of the key."""
-
-    socket: Path
-    token: str
-    port: int  #: where a program in the box finds the API: http://127.0.0.1:PORT
-
-
-@dataclass(frozen=True)
-class Upstream:
-    """A model's API, as the gateway speaks to it."""
-
-    url: str
-    key: str = field(repr=False)
-    header: Literal["x-api-key", "authorization"]  #: where the key goes; authorization: as a bearer
-    paths: Sequence[str]  #: the only ones that may be asked
 
 
 @dataclass(frozen=True)
@@ -68,24 +20,12 @@ class Assignment:
     repository_url: str | None  #: where it came from, in the form that ``repositories.checked`` gives
     output: Path  #: an empty folder; regular files in it become the task's artifacts
     home: Path  #: an empty folder, the process's HOME and TMPDIR
-    box: Box  #: output and home, the repository too; an agent may narrow it, or add what it needs
-    door: Door | None = None  #: for an agent with an ``upstream``
+    sandbox: Sandbox  #: output and home, the repository too; an agent may narrow it, or add what it needs
+    endpoint: GatewayEndpoint | None = None  #: for an agent with an ``upstream``
 
 
 @dataclass(frozen=True)
-class Command:
-    """A process to start: no shell, and no environment but ``env`` and the few names every process gets."""
-
-    argv: Sequence[str]
-    cwd: Path
-    shown: str  #: how the log shows it; nothing for a step that is not worth an entry
-    box: Box
-    stdin: str = ""
-    env: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True)
-class Said:
+class LogLine:
     """A log entry that a line of an agent's output stands for."""
 
     type: EntryType
@@ -93,29 +33,16 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Done:
+class Progress:
     """The share of its own work, 0 to 1, that an agent says is done."""
 
     share: float
 
 
-@dataclass(frozen=True)
-class Kept:
-    """A file that an agent made and that now lies in the artifact folder; size in bytes.
-
-    The name is its path there, with slashes.
-    """
-
-    name: str
-    size: int
-    sha256: str
-    media_type: str
-
-
-class Listener(Protocol):
+class OutputParser(Protocol):
     """Hears one run of an agent."""
 
-    def hear(self, line: str) -> Iterable[Said | Done]:
+    def feed(self, line: str) -> Iterable[LogLine | Progress]:
         """What a line of its standard output means."""
 
     def failure(self, status: int) -> str | None:
@@ -166,7 +93,7 @@ class Agent(Protocol):
         """The values that no log may show, beside the key of its upstream."""
 
     @property
-    def bounds(self) -> Bounds:
+    def limits(self) -> ResourceLimits:
         """What its process may use."""
 
     @property
@@ -176,11 +103,11 @@ class Agent(Protocol):
     def unavailable(self) -> str | None:
         """Why it cannot run here, in one sentence, or None when it can."""
 
-    def refusal(self, prompt: str, repository_url: str | None) -> str | None:
+    def why_not_accepted(self, prompt: str, repository_url: str | None) -> str | None:
         """Why it can never do this task, in one sentence that says what to ask instead; None when it can."""
 
     def command(self, assignment: Assignment) -> Command:
         """The process that does the work. Raises AgentFailed when this assignment cannot be done."""
 
-    def listen(self, assignment: Assignment) -> Listener:
+    def output_parser(self, assignment: Assignment) -> OutputParser:
         """Who hears that process."""

@@ -12,14 +12,14 @@ from pydantic import ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from core.agents.fields import AgentName, HostName, RepositoryName, Root, Variable
-from core.agents.settings import DRIVERS, KNOWN, AnySettings, Table, Times
+from core.agents.settings import DRIVERS, KNOWN, AnySettings, StrictModel, Times
 from core.agents.toml_lines import line_of
 from core.config import Settings, settings
 from core.errors import ConfigurationError
 from core.log_text import hidden, mask
 
 
-class Host(Table):
+class Host(StrictModel):
     """A host of repositories that is private, or that Taskdeck signs in to."""
 
     private: bool = False  #: whether its name may lead to an address that is not public
@@ -28,7 +28,7 @@ class Host(Table):
     push: tuple[RepositoryName, ...] = ()
 
 
-class Repositories(Table):
+class Repositories(StrictModel):
     """Where repositories may come from, beside public ones over https."""
 
     local_roots: tuple[Root, ...] = ()
@@ -36,7 +36,7 @@ class Repositories(Table):
 
 
 @dataclass(frozen=True)
-class Limits:
+class TimeLimits:
     """An agent's time, in seconds: the hard limit, when the warning comes, by how much an owner may extend it once."""
 
     timeout: float
@@ -44,7 +44,7 @@ class Limits:
     extension: float
 
 
-class Catalog(Table):
+class Catalog(StrictModel):
     """The whole file, with the defaults of what it does not say."""
 
     plugins: tuple[AgentName, ...] = ()
@@ -65,12 +65,12 @@ class Catalog(Table):
         drivers = dict.fromkeys(named) | {name: name for name in KNOWN}
         return {**given, "agents": {name: _driven(table, name, drivers) for name, table in (known | tables).items()}}
 
-    def limits(self, agent: str, settings: Settings) -> Limits:
+    def limits(self, agent: str, settings: Settings) -> TimeLimits:
         """An agent's limits. Its own timeout moves the warning in proportion, unless it has a warning of its own."""
         own = self.agents.get(agent, Times())
         timeout = own.timeout or settings.timeout
         warning = own.warning or timeout * settings.warning / settings.timeout
-        return Limits(timeout, warning, own.extension)
+        return TimeLimits(timeout, warning, own.extension)
 
     def pushes(self, agent: str) -> bool:
         """Whether an agent's branches may be pushed, where the repository's host allows it too."""

@@ -4,7 +4,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from core.agents.base import Network
 from core.agents.fields import (
     Command,
     Environment,
@@ -17,18 +16,19 @@ from core.agents.fields import (
     WebAddress,
     Word,
 )
+from core.sandbox.command import Network
 
 MEMORY_MB = 2048
 MODEL_SILENCE_SECONDS = 120.0
 
 
-class Table(BaseModel):
+class StrictModel(BaseModel):
     """A table of the file; a key that is not known is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Times(Table):
+class Times(StrictModel):
     """What every agent may be given, in seconds."""
 
     timeout: float | None = Field(None, gt=0, allow_inf_nan=False)
@@ -75,7 +75,7 @@ class CodeReviewSettings(AgentSettings):
     driver: Literal["code-review"]
 
 
-class ModelSecrets(Table):
+class ModelSecrets(StrictModel):
     api_key: Variable
 
 
@@ -146,7 +146,7 @@ class ShellSettings(ProgramSettings):
     recipes: dict[RecipeName, Command] = {}
 
 
-class Target(Table):
+class Target(StrictModel):
     """Where a repository may be deployed to. Without a command the repository's own recipe is used."""
 
     repo: RepositoryAddress  #: https, or file for a folder: in the form that repositories.checked gives

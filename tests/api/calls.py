@@ -9,9 +9,9 @@ from anyio.from_thread import BlockingPortal
 from sqlalchemy import func, select
 from starlette.types import ASGIApp
 
-from core.db import Base
-from core.models import Task, TaskLog
-from tests.databases import unguarded
+from core.database.engine import Base
+from core.database.models import Task, TaskLog
+from tests.support.databases import unguarded
 
 ORIGIN = "http://taskdeck.test"
 

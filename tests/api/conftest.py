@@ -15,18 +15,20 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from api.client import Client
-from api.hardening import Hardening
 from api.routes import create_api
-from core import claims, db, dispatch, tasks
+from api.server.client import Client
+from api.server.hardening import Hardening
 from core.agents import catalog
-from core.auth import sessions
-from core.models import EndReason, LogType, Task, TaskLog, TaskStatus
-from core.ownership import Actor
-from tests import databases
+from core.database import engine
+from core.database.models import EndReason, LogType, Task, TaskLog, TaskStatus
+from core.database.ownership import Actor
+from core.identity import sessions
+from core.runner import claims
+from core.tasks import commands, notifications
 from tests.api.calls import Caller
 from tests.api.streams import PATIENCE, Event, Opened, events
-from tests.databases import unguarded
+from tests.support import databases
+from tests.support.databases import unguarded
 
 MakeTask = Callable[..., int]
 
@@ -62,8 +64,8 @@ def url(portal: BlockingPortal, app: Starlette) -> Iterator[str]:
 @pytest.fixture
 def listeners() -> Callable[[], int]:
     """How many more listen for news of tasks than when the test began."""
-    before = dispatch.news._listeners
-    return lambda: len([one for one in dispatch.news._listeners if one not in before])
+    before = notifications.task_changed._listeners
+    return lambda: len([one for one in notifications.task_changed._listeners if one not in before])
 
 
 @pytest.fixture
@@ -122,7 +124,7 @@ def make_task() -> MakeTask:
             task = Task(user_id=owner.id, status=TaskStatus(status), log_count=entries, **row)
             session.add(task)
             session.flush()
-            named = {"task_id": task.id, "user_id": owner.id, "timestamp": db.now(), "type": LogType.INFO}
+            named = {"task_id": task.id, "user_id": owner.id, "timestamp": engine.now(), "type": LogType.INFO}
             session.add_all(TaskLog(**named, seq=seq, message=f"line {seq}") for seq in range(1, entries + 1))
             return task.id
 
@@ -132,7 +134,7 @@ def make_task() -> MakeTask:
 @pytest.fixture
 def running(ada: Actor) -> claims.Claim:
     """A task of Ada's that a runner has just taken; two entries stand in its log."""
-    tasks.create(ada, "Count", agent="data-processor")
+    commands.create(ada, "Count", agent="data-processor")
     claim = claims.claim("runner", 30)
     assert claim is not None
     return claim
@@ -149,7 +151,7 @@ def extension(tmp_path: Path) -> float:
 @pytest.fixture
 def away(nowhere: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
     """From now on the configured database does not answer."""
-    db.dispose()
+    engine.dispose()
     with nowhere():
         yield
 
@@ -157,8 +159,8 @@ def away(nowhere: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
 @pytest.fixture
 def locked(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Another process keeps everybody from writing, and nobody waits long for it."""
-    monkeypatch.setattr(db, "LOCK_WAIT", 0.05)
-    db.dispose()
+    monkeypatch.setattr(engine, "LOCK_WAIT", 0.05)
+    engine.dispose()
     with databases.current.locked():
         yield
-    db.dispose()
+    engine.dispose()

@@ -2,11 +2,11 @@
 
 import hashlib
 
-from core.agents.output import media_type
 from core.config import settings
-from core.models import Artifact
-from core.ownership import Actor
-from tests.databases import unguarded
+from core.database.models import Artifact
+from core.database.ownership import Actor
+from core.sandbox.output import media_type
+from tests.support.databases import unguarded
 
 
 def keep(owner: Actor, task_id: int, name: str, content: bytes = b"content") -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from core.agents.catalog import catalog
-from core.models import Task
+from core.database.models import Task
 from tests.api.calls import Caller, rows, sentence
 
 NAMES = {"claude", "codex", "code-review", "data-processor", "deployment-bot", "shell"}

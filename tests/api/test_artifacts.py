@@ -6,12 +6,12 @@ import pytest
 
 from api import files
 from core.config import settings
-from core.models import Artifact
-from core.ownership import Actor
+from core.database.models import Artifact
+from core.database.ownership import Actor
 from tests.api.calls import Caller, same, sentence
 from tests.api.conftest import MakeTask
 from tests.api.kept import keep
-from tests.databases import unguarded
+from tests.support.databases import unguarded
 
 ODD_NAMES = [
     "charts/a b.svg",

@@ -4,7 +4,7 @@ import zipfile
 import pytest
 
 from core.config import settings
-from core.ownership import Actor
+from core.database.ownership import Actor
 from tests.api.calls import Caller, sentence
 from tests.api.conftest import MakeTask
 from tests.api.kept import keep

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from core.models import Task, TaskLog
-from core.ownership import Actor
+from core.database.models import Task, TaskLog
+from core.database.ownership import Actor
 from tests.api.calls import Caller, rows, sentence
 
 AGENTS = ("claude", "codex", "code-review", "data-processor", "deployment-bot", "shell")

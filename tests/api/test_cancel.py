@@ -4,9 +4,10 @@ from datetime import datetime
 
 import pytest
 
-from core import claims, db
-from core.models import EndReason
-from core.ownership import Actor
+from core.database import engine
+from core.database.models import EndReason
+from core.database.ownership import Actor
+from core.runner import claims
 from tests.api.calls import TASK_FIELDS, Caller, sentence, stored
 from tests.api.conftest import MakeTask
 
@@ -29,15 +30,15 @@ def test_a_waiting_task_that_is_cancelled_ends_at_once_and_never_runs(by_ada: Ca
 def test_a_running_task_that_is_cancelled_goes_on_until_its_runner_hears_of_it(
     by_ada: Caller, running: claims.Claim
 ) -> None:
-    before = db.now().replace(microsecond=0)
+    before = engine.now().replace(microsecond=0)
     answer = by_ada.post(f"/tasks/{running.task_id}/cancel")
     assert answer.status_code == 200
     task = answer.json()["task"]
     assert (task["status"], task["end_reason"], task["finished_at"]) == ("processing", None, None)
-    assert before <= datetime.fromisoformat(task["cancel_requested_at"]) <= db.now()
+    assert before <= datetime.fromisoformat(task["cancel_requested_at"]) <= engine.now()
     assert [entry["id"] for entry in task["logs"]] == ["1", "2", "3"]
     assert "Ada" in task["logs"][2]["message"]
-    assert claims.look(running).cancel_requested_at is not None
+    assert claims.read_control(running).cancel_requested_at is not None
     claims.finish(running, EndReason.CANCELLED, "Stopped.")
     assert by_ada.get(f"/tasks/{running.task_id}").json()["task"]["end_reason"] == "cancelled"
 

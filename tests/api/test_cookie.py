@@ -10,15 +10,15 @@ from sqlalchemy import update
 from starlette.requests import Request
 
 from api.identity import require_same_origin
-from core import db
-from core.auth import sessions
 from core.config import signing_secret
+from core.database import engine
+from core.database.models import AuthSession, Task, User
+from core.database.ownership import Actor
 from core.errors import Forbidden
-from core.models import AuthSession, Task, User
-from core.ownership import Actor
+from core.identity import sessions
 from tests.api.calls import NEW, ORIGIN, Caller, refused_as_unknown, rows, sentence, stored
 from tests.api.conftest import MakeTask
-from tests.databases import unguarded
+from tests.support.databases import unguarded
 
 HOST = ORIGIN.removeprefix("http://")
 JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ."
@@ -61,11 +61,11 @@ def test_a_cookie_ends_with_its_session_or_its_person(
     with unguarded() as session:
         match change:
             case "revoked":
-                session.execute(update(AuthSession).values(revoked_at=db.now()))
+                session.execute(update(AuthSession).values(revoked_at=engine.now()))
             case "expired":
-                moment = db.now() + timedelta(hours=1)
+                moment = engine.now() + timedelta(hours=1)
                 session.execute(update(AuthSession).values(expires_at=moment))
-                monkeypatch.setattr(db, "now", lambda: moment)  # exactly then
+                monkeypatch.setattr(engine, "now", lambda: moment)  # exactly then
             case "epoch":
                 session.execute(update(User).values(session_epoch=User.session_epoch + 1))
             case "disabled":

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from core import artifacts, health, listing, logs, tasks
+from core.database.models import Task
+from core.database.ownership import Actor, OwnershipViolation
 from core.errors import ConfigurationError
-from core.models import Task
-from core.ownership import Actor, OwnershipViolation
+from core.runner import health
+from core.tasks import artifacts, commands, listing, logs
 from tests.api.calls import TASK_CALLS, Caller, rows, same, sentence, stored
 from tests.api.conftest import MakeTask
 
@@ -130,15 +131,15 @@ def test_a_wrong_method_is_a_405_in_the_usual_form(by_ada: Caller, method: str, 
     ("method", "path", "place", "name", "fault"),
     [
         ("GET", "/tasks", listing, "page", RuntimeError("secret detail")),
-        ("POST", "/tasks", tasks, "create", RuntimeError("secret detail")),
-        ("DELETE", "/tasks?action=failed", tasks, "delete_ended", RuntimeError("secret detail")),
-        ("GET", "/tasks/1", tasks, "find", OwnershipViolation("secret detail")),
+        ("POST", "/tasks", commands, "create", RuntimeError("secret detail")),
+        ("DELETE", "/tasks?action=failed", commands, "delete_ended", RuntimeError("secret detail")),
+        ("GET", "/tasks/1", commands, "find", OwnershipViolation("secret detail")),
         ("GET", "/tasks/1/logs", logs, "after", AssertionError("secret detail")),
         ("GET", "/tasks/1/artifacts/", artifacts, "of", KeyError("secret detail")),
-        ("POST", "/tasks", tasks, "create", ConfigurationError("secret detail")),
-        ("POST", "/tasks/1/cancel", tasks, "cancel", RuntimeError("secret detail")),
-        ("POST", "/tasks/1/extend", tasks, "extend", ConfigurationError("secret detail")),
-        ("POST", "/tasks/1/rerun", tasks, "rerun", RuntimeError("secret detail")),
+        ("POST", "/tasks", commands, "create", ConfigurationError("secret detail")),
+        ("POST", "/tasks/1/cancel", commands, "cancel", RuntimeError("secret detail")),
+        ("POST", "/tasks/1/extend", commands, "extend", ConfigurationError("secret detail")),
+        ("POST", "/tasks/1/rerun", commands, "rerun", RuntimeError("secret detail")),
         ("GET", "/tasks/1/events", logs, "after", OwnershipViolation("secret detail")),
         ("GET", "/metrics", health, "load", RuntimeError("secret detail")),
     ],

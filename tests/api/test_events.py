@@ -5,10 +5,11 @@ from typing import Any
 import httpx
 import pytest
 
-from core import claims, db
-from core.claims import Entry
-from core.models import EndReason, LogType
-from core.ownership import Actor
+from core.database import engine
+from core.database.models import EndReason, LogType
+from core.database.ownership import Actor
+from core.runner import claims
+from core.runner.claims import Entry
 from tests.api.calls import TASK_FIELDS, Caller, sentence, stored
 from tests.api.conftest import MakeTask
 from tests.api.streams import Event, Opened, events, until
@@ -146,7 +147,7 @@ def test_a_log_of_more_than_1000_entries_streams_whole(
 
 def test_any_text_that_a_log_can_hold_comes_as_it_is(opened: Opened, running: claims.Claim) -> None:
     said = ["two\nlines", "\r\n\r\nevent: end\ndata: {}", "\u2028 \u2029 \x85 \x1c", "数😀é", " spaced ", "data: x"]
-    claims.record(running, [Entry(LogType.INFO, text, db.now()) for text in said])
+    claims.record(running, [Entry(LogType.INFO, text, engine.now()) for text in said])
     claims.finish(running, EndReason.COMPLETED)
     with opened(running.task_id, params={"after": 2}) as stream:
         found = list(stream)
@@ -164,5 +165,5 @@ def test_a_stream_holds_its_own_tasks_entries_alone(
 def test_an_entry_behind_which_a_client_waits_need_not_be_there_yet(opened: Opened, running: claims.Claim) -> None:
     with opened(running.task_id, params={"after": 4}) as stream:
         until(stream, "task", status="processing")
-        claims.record(running, [Entry(LogType.INFO, f"line {seq}", db.now()) for seq in (3, 4, 5)])
+        claims.record(running, [Entry(LogType.INFO, f"line {seq}", engine.now()) for seq in (3, 4, 5)])
         assert next(event for event in stream if event.name == "entry").id == "5"

@@ -15,24 +15,27 @@ from fastapi import FastAPI
 from sqlalchemy import update
 
 from api import events as product
-from core import claims, db, tasks
-from core.auth import sessions
-from core.claims import Entry
-from core.models import ApiToken, AuthSession, EndReason, LogType, User
-from core.ownership import Actor
+from core.database import engine
+from core.database.models import ApiToken, AuthSession, EndReason, LogType, User
+from core.database.ownership import Actor
+from core.identity import sessions
+from core.runner import claims
+from core.runner.claims import Entry
+from core.tasks import commands
 from tests.api.streams import PATIENCE, Opened, events, until
-from tests.databases import unguarded
-from tests.server import ROOT
+from tests.support.databases import unguarded
+from tests.support.server import ROOT
 
 #: As another server on the same database: takes the task, says a line for each that it reads, and ends.
 RUNNER = """
 import sys, time
-from core import claims, db
-from core.models import EndReason, LogType
+from core.database import engine
+from core.runner import claims
+from core.database.models import EndReason, LogType
 claim = claims.claim("elsewhere", 30)
 print(claim.task_id, flush=True)
 for line in sys.stdin:
-    claims.record(claim, [claims.Entry(LogType.INFO, line.strip(), db.now())], 30)
+    claims.record(claim, [claims.Entry(LogType.INFO, line.strip(), engine.now())], 30)
     print(time.time(), flush=True)
 claims.finish(claim, EndReason.COMPLETED)
 print(time.time(), flush=True)
@@ -46,7 +49,7 @@ def only_the_bell(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def say(claim: claims.Claim, *lines: str) -> None:
-    claims.record(claim, [Entry(LogType.INFO, line, db.now()) for line in lines])
+    claims.record(claim, [Entry(LogType.INFO, line, engine.now()) for line in lines])
 
 
 @contextmanager
@@ -73,7 +76,7 @@ def elsewhere() -> Iterator[Callable[[str | None], float]]:
 
 
 def test_what_another_process_writes_comes_within_about_a_second(opened: Opened, ada: Actor) -> None:
-    number = tasks.create(ada, "Count", agent="data-processor").id
+    number = commands.create(ada, "Count", agent="data-processor").id
     with opened(number) as stream:
         until(stream, "task", status="pending")
         with elsewhere() as write:
@@ -89,7 +92,7 @@ def test_what_another_process_writes_comes_within_about_a_second(opened: Opened,
 
 
 def test_a_whole_life_in_this_process_comes_by_the_bell(only_the_bell: None, opened: Opened, ada: Actor) -> None:
-    number = tasks.create(ada, "Count", agent="data-processor").id
+    number = commands.create(ada, "Count", agent="data-processor").id
     with opened(number) as stream:
         assert [next(stream).name, next(stream).data["status"]] == ["entry", "pending"]
         claim = claims.claim("runner", 30)
@@ -104,7 +107,7 @@ def test_a_whole_life_in_this_process_comes_by_the_bell(only_the_bell: None, ope
             assert time.monotonic() - said_at < 1
         claims.record(claim, [], 40)
         assert until(stream, "task", progress=40).data["status"] == "processing"
-        claims.finish(claim, EndReason.COMPLETED, entries=[Entry(LogType.SUCCESS, "Done.", db.now())])
+        claims.finish(claim, EndReason.COMPLETED, entries=[Entry(LogType.SUCCESS, "Done.", engine.now())])
         rest = [(event.name, event.data.get("message")) for event in stream]
         assert rest == [("entry", "Done."), ("task", None), ("end", None)]
 
@@ -114,19 +117,19 @@ def test_what_the_owner_asks_for_comes_by_the_bell(
 ) -> None:
     with opened(running.task_id, params={"after": 2}) as stream:
         assert until(stream, "task").data["extendable"] is True
-        tasks.extend(ada, running.task_id)
+        commands.extend(ada, running.task_id)
         assert "more" in until(stream, "entry").data["message"]
         assert until(stream, "task").data["extendable"] is False
-        tasks.cancel(ada, running.task_id)
+        commands.cancel(ada, running.task_id)
         assert "Stop" in until(stream, "entry").data["message"]
         assert until(stream, "task").data["cancel_requested_at"] is not None
 
 
 def test_a_waiting_task_that_is_cancelled_ends_its_stream(only_the_bell: None, opened: Opened, ada: Actor) -> None:
-    number = tasks.create(ada, "Count").id
+    number = commands.create(ada, "Count").id
     with opened(number) as stream:
         until(stream, "task", status="pending")
-        tasks.cancel(ada, number)
+        commands.cancel(ada, number)
         assert [event.data["reason"] for event in stream if event.name == "end"] == ["cancelled"]
 
 
@@ -177,9 +180,9 @@ def test_a_stream_ends_when_its_token_is_nobodys_any_more(
         with unguarded() as session:
             match change:
                 case "revoked":
-                    session.execute(update(ApiToken).values(revoked_at=db.now()))
+                    session.execute(update(ApiToken).values(revoked_at=engine.now()))
                 case "expired":
-                    session.execute(update(ApiToken).values(expires_at=db.now()))
+                    session.execute(update(ApiToken).values(expires_at=engine.now()))
                 case "disabled":
                     session.execute(update(User).values(is_active=False))
         assert [(event.name, event.data) for event in stream] == [("end", {"reason": "signed out"})]
@@ -192,14 +195,14 @@ def test_a_stream_ends_when_its_person_signs_out(
     with opened(running.task_id, headers={"Cookie": f"{sessions.PLAIN_COOKIE}={cookie}"}) as stream:
         until(stream, "task")
         with unguarded() as session:
-            session.execute(update(AuthSession).values(revoked_at=db.now()))
+            session.execute(update(AuthSession).values(revoked_at=engine.now()))
         assert [(event.name, event.data) for event in stream] == [("end", {"reason": "signed out"})]
 
 
 def test_a_stream_ends_when_its_task_is_deleted(opened: Opened, ada: Actor, running: claims.Claim) -> None:
     with opened(running.task_id) as stream:
         until(stream, "task")
-        tasks.delete_one(ada, running.task_id)
+        commands.delete_one(ada, running.task_id)
         deleted_at = time.monotonic()
         assert [(event.name, event.data) for event in stream] == [("end", {"reason": "deleted"})]
         assert time.monotonic() - deleted_at < 2 * product.LOOK_SECONDS

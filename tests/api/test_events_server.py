@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.api.streams import Event, events, until
-from tests.server import Server
+from tests.support.server import Server
 
 #: As a browser asks: what goes out must not wait until there is enough of it to be worth packing.
 BROWSER = {"Accept": "text/event-stream", "Accept-Encoding": "gzip, deflate, br"}

@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from core import claims, db
 from core.config import settings
-from core.models import Task
-from core.ownership import Actor
+from core.database import engine
+from core.database.models import Task
+from core.database.ownership import Actor
+from core.runner import claims
 from tests.api.calls import TASK_FIELDS, Caller, sentence, stored
 from tests.api.conftest import MakeTask
-from tests.databases import unguarded
+from tests.support.databases import unguarded
 
 
 def refused(by: Caller, task_id: int) -> str:
@@ -47,7 +48,7 @@ def test_the_deadline_of_a_running_task_moves_by_what_the_agents_settings_allow(
     said = task["logs"][-1]
     assert said["type"] == "info"
     assert all(word in said["message"] for word in ("Ada", "2 min", "7 min"))
-    assert claims.look(running).extension == extension
+    assert claims.read_control(running).extension == extension
 
 
 def test_more_time_is_given_once(by_ada: Caller, running: claims.Claim, extension: float) -> None:
@@ -64,7 +65,7 @@ def test_without_an_extension_in_the_settings_there_is_none(by_ada: Caller, runn
 def test_a_task_that_does_not_run_gets_no_more_time(
     by_ada: Caller, ada: Actor, make_task: MakeTask, extension: float, status: str
 ) -> None:
-    number = make_task(ada, status, started_at=None if status == "pending" else db.now())
+    number = make_task(ada, status, started_at=None if status == "pending" else engine.now())
     task = by_ada.get(f"/tasks/{number}").json()["task"]
     assert (task["deadline"], task["extendable"]) == (None, False)
     assert "running" in refused(by_ada, number)
@@ -81,7 +82,7 @@ def test_a_task_that_was_asked_to_stop_gets_no_more_time(
 def test_a_task_at_its_limit_gets_no_more_time(
     by_ada: Caller, running: claims.Claim, extension: float, left: float, status: int
 ) -> None:
-    begun = db.now() - timedelta(seconds=settings().timeout - left)
+    begun = engine.now() - timedelta(seconds=settings().timeout - left)
     with unguarded() as session:
         session.execute(update(Task).values(started_at=begun))
     assert by_ada.get(f"/tasks/{running.task_id}").json()["task"]["extendable"] is (status == 200)

@@ -12,10 +12,12 @@ from anyio import to_thread
 from anyio.from_thread import BlockingPortal
 from fastapi import FastAPI
 
-from core import __version__, claims, db
+from core import __version__
 from core.config import settings
-from core.ownership import Actor
-from core.scheduler import STALLED_SECONDS, Scheduler
+from core.database import engine
+from core.database.ownership import Actor
+from core.runner import claims
+from core.runner.scheduler import STALLED_SECONDS, Scheduler
 from tests.api.calls import NEW, Caller, sentence
 from tests.api.conftest import MakeTask
 
@@ -75,9 +77,9 @@ def test_an_identity_that_is_not_valid_is_not_looked_at(anybody: Caller) -> None
 def test_what_waits_and_who_works_is_said_of_everybodys_tasks(
     anybody: Caller, ada: Actor, bob: Actor, running: claims.Claim, make_task: MakeTask
 ) -> None:
-    make_task(ada, created_at=db.now() - timedelta(seconds=90)), make_task(bob)
+    make_task(ada, created_at=engine.now() - timedelta(seconds=90)), make_task(bob)
     make_task(bob, "completed"), make_task(ada, "error")
-    make_task(bob, "processing", claimed_by="other", lease_until=db.now() - timedelta(seconds=5))
+    make_task(bob, "processing", claimed_by="other", lease_until=engine.now() - timedelta(seconds=5))
     answer = anybody.get("/health")
     assert (answer.status_code, answer.json()["status"]) == (200, "ok")
     assert answer.json()["pending"] == 2
@@ -90,7 +92,7 @@ def test_what_waits_and_who_works_is_said_of_everybodys_tasks(
 def test_counting_what_waits_stops_at_10001(
     anybody: Caller, ada: Actor, make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.health.COUNTED", 3)
+    monkeypatch.setattr("core.runner.health.COUNTED", 3)
     for _ in range(6):
         make_task(ada)
     assert anybody.get("/health").json()["pending"] == 4
@@ -180,7 +182,7 @@ def test_health_answers_while_every_thread_waits_for_another_writer(
 ) -> None:
     assert by_ada.get("/tasks").status_code == 200  # the token's use of this minute is written down
     request.getfixturevalue("locked")
-    monkeypatch.setattr(db, "LOCK_WAIT", 2.0)
+    monkeypatch.setattr(engine, "LOCK_WAIT", 2.0)
     threads = portal.call(to_thread.current_default_thread_limiter)
     monkeypatch.setattr(threads, "total_tokens", 2)
     writers = [portal.start_task_soon(partial(by_ada._call, "POST", "/tasks", by_ada.headers, json=NEW))]

@@ -9,13 +9,13 @@ from fastapi.routing import iter_route_contexts
 from sqlalchemy import select, update
 
 from api.routes import create_api
-from core import db
-from core.auth import sessions, tokens
-from core.models import ApiToken, Task, TokenScope, User
-from core.ownership import Actor
+from core.database import engine
+from core.database.models import ApiToken, Task, TokenScope, User
+from core.database.ownership import Actor
+from core.identity import sessions, tokens
 from tests.api.calls import NEW, Caller, refused_as_unknown, rows, sentence, stored
 from tests.api.conftest import MakeTask
-from tests.databases import unguarded
+from tests.support.databases import unguarded
 
 OPEN = {"/openapi.json", "/static-offline-docs", "/docs", "/docs/oauth2-redirect", "/health"}
 BY_TICKET = {"/session"}
@@ -93,7 +93,7 @@ def test_a_token_ends_when_it_is_revoked_or_expires_or_its_person_is_disabled(
     by_ada: Caller, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     assert by_ada.get("/tasks").status_code == 200
-    moment = db.now() + timedelta(hours=1)
+    moment = engine.now() + timedelta(hours=1)
     with unguarded() as session:
         if change == "disabled":
             session.execute(update(User).values(is_active=False))
@@ -101,7 +101,7 @@ def test_a_token_ends_when_it_is_revoked_or_expires_or_its_person_is_disabled(
             session.execute(update(ApiToken).values({"revoked_at" if change == "revoked" else "expires_at": moment}))
     if change == "expires":
         assert by_ada.get("/tasks").status_code == 200
-        monkeypatch.setattr(db, "now", lambda: moment)  # exactly then
+        monkeypatch.setattr(engine, "now", lambda: moment)  # exactly then
     refused_as_unknown(by_ada)
 
 
@@ -124,10 +124,12 @@ def test_a_tokens_text_is_in_no_table_and_no_file_of_the_data_folder(
     by_ada: Caller, ada_token: str, data: Path
 ) -> None:
     assert by_ada.get("/tasks").status_code == 200
-    db.engine().dispose()
+    engine.engine().dispose()
     contents = [path.read_bytes() for path in data.rglob("*") if path.is_file()]
     with unguarded() as session:
-        contents += [repr(session.execute(select(table)).all()).encode() for table in db.Base.metadata.sorted_tables]
+        contents += [
+            repr(session.execute(select(table)).all()).encode() for table in engine.Base.metadata.sorted_tables
+        ]
     assert any(hashlib.sha256(ada_token.encode()).hexdigest().encode() in content for content in contents)
     assert not any(ada_token[12:].encode() in content for content in contents)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from core.ownership import Actor
+from core.database.ownership import Actor
 from tests.api.calls import Caller, sentence
 from tests.api.conftest import MakeTask
 

@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from core import claims, db
-from core.auth import tokens
-from core.claims import Entry
-from core.models import EndReason, LogType, TokenScope
-from core.ownership import Actor
+from core.database import engine
+from core.database.models import EndReason, LogType, TokenScope
+from core.database.ownership import Actor
+from core.identity import tokens
+from core.runner import claims
+from core.runner.claims import Entry
 from tests.api.calls import NEW, Caller, sentence
 from tests.api.conftest import MakeTask
 
@@ -60,7 +61,7 @@ def test_the_answer_is_prometheus_text_with_a_word_on_each_figure_of_ours(by_ada
 def test_what_waits_and_runs_is_counted_for_everybody_as_it_is_now(
     by_ada: Caller, ada: Actor, bob: Actor, make_task: MakeTask, running: claims.Claim
 ) -> None:
-    make_task(bob, created_at=db.now() - timedelta(seconds=90)), make_task(ada), make_task(bob, "completed")
+    make_task(bob, created_at=engine.now() - timedelta(seconds=90)), make_task(ada), make_task(bob, "completed")
     now = figures(by_ada)
     assert (now["taskdeck_tasks_pending",], now["taskdeck_tasks_running",]) == (2, 1)
     assert 90 <= now["taskdeck_oldest_pending_seconds",] < 120
@@ -81,8 +82,8 @@ def test_the_figures_move_with_a_tasks_life(by_ada: Caller, reason: EndReason) -
     begun = figures(by_ada)
     assert moved(before, begun, "taskdeck_task_wait_seconds_count") == 1
     assert 0 <= moved(before, begun, "taskdeck_task_wait_seconds_sum") < 60
-    claims.record(claim, [Entry(LogType.INFO, "a", db.now()), Entry(LogType.COMMAND, "b", db.now())])
-    claims.finish(claim, reason, entries=[Entry(LogType.INFO, "c", db.now())])
+    claims.record(claim, [Entry(LogType.INFO, "a", engine.now()), Entry(LogType.COMMAND, "b", engine.now())])
+    claims.finish(claim, reason, entries=[Entry(LogType.INFO, "c", engine.now())])
     after = figures(by_ada)
     assert moved(before, after, "taskdeck_log_entries_total") == 3
     assert moved(before, after, "taskdeck_tasks_ended_total", reason) == 1
@@ -93,7 +94,7 @@ def test_the_figures_move_with_a_tasks_life(by_ada: Caller, reason: EndReason) -
 
 
 def test_an_end_that_is_written_twice_is_counted_once(by_ada: Caller, running: claims.Claim) -> None:
-    before, now = figures(by_ada), db.now()
+    before, now = figures(by_ada), engine.now()
     claims.finish(running, EndReason.FAILED, "Broken.", now=now)
     claims.finish(running, EndReason.FAILED, "Broken.", now=now)
     assert moved(before, figures(by_ada), "taskdeck_tasks_ended_total", "failed") == 1
@@ -113,7 +114,7 @@ def test_a_task_that_is_cancelled_before_it_began_ends_but_neither_waited_for_a_
 
 def test_a_task_whose_runner_is_gone_is_counted_as_interrupted(by_ada: Caller, running: claims.Claim) -> None:
     before = figures(by_ada)
-    assert claims.expire(now=db.now() + timedelta(seconds=31)) == [running.task_id]
+    assert claims.expire(now=engine.now() + timedelta(seconds=31)) == [running.task_id]
     after = figures(by_ada)
     assert moved(before, after, "taskdeck_tasks_ended_total", "interrupted") == 1
     assert moved(before, after, "taskdeck_task_duration_seconds_count") == 1
@@ -123,7 +124,7 @@ def test_a_refused_write_moves_nothing(by_ada: Caller, running: claims.Claim) ->
     claims.finish(running, EndReason.COMPLETED)
     before = figures(by_ada)
     with pytest.raises(claims.ClaimLost):
-        claims.record(running, [Entry(LogType.INFO, "late", db.now())])
+        claims.record(running, [Entry(LogType.INFO, "late", engine.now())])
     with pytest.raises(claims.ClaimLost):
         claims.finish(running, EndReason.FAILED, "Late.")
     assert by_ada.post(f"/tasks/{running.task_id}/cancel").status_code == 409
@@ -140,6 +141,6 @@ def test_each_look_for_a_stream_is_counted(by_ada: Caller, ada: Actor, make_task
 
 
 def test_no_figure_names_a_person_or_shows_what_they_wrote(by_ada: Caller, ada: Actor, running: claims.Claim) -> None:
-    claims.record(running, [Entry(LogType.INFO, "our secret plan", db.now())])
+    claims.record(running, [Entry(LogType.INFO, "our secret plan", engine.now())])
     text = by_ada.get("/metrics").text
     assert not [word for word in ("secret", "ada", "example.org", str(ada.id), "Count") if f'"{word}' in text]

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from core.models import Task
-from core.ownership import Actor
+from core.database.models import Task
+from core.database.ownership import Actor
 from tests.api.calls import TASK_FIELDS, Caller, rows, sentence, stored
 from tests.api.conftest import MakeTask
 

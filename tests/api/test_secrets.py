@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from api.hardening import Hardening, keep_secrets_out_of_the_log
+from api.server.hardening import Hardening, keep_secrets_out_of_the_log
 
 pytestmark = pytest.mark.no_database
 

@@ -13,12 +13,12 @@ import pytest
 from itsdangerous import URLSafeSerializer, URLSafeTimedSerializer
 from sqlalchemy import select
 
-from core.auth import sessions
 from core.config import signing_secret
-from core.models import AuthSession
-from core.ownership import Actor
+from core.database.models import AuthSession
+from core.database.ownership import Actor
+from core.identity import sessions
 from tests.api.calls import ORIGIN, Caller, sentence
-from tests.databases import unguarded
+from tests.support.databases import unguarded
 
 OWN_PAGE = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
 

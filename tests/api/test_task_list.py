@@ -2,11 +2,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.models import Role, User
-from core.ownership import Actor
+from core.database.models import Role, User
+from core.database.ownership import Actor
 from tests.api.calls import TASK_FIELDS, Caller
 from tests.api.conftest import MakeTask
-from tests.databases import unguarded
+from tests.support.databases import unguarded
 
 
 def test_the_list_is_the_callers_own_newest_first(by_ada: Caller, ada: Actor, bob: Actor, make_task: MakeTask) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from core.config import settings
-from core.models import EndReason, Task, TaskLog
-from core.ownership import Actor
+from core.database.models import EndReason, Task, TaskLog
+from core.database.ownership import Actor
 from tests.api.calls import TASK_CALLS, TASK_FIELDS, Caller, rows, same, sentence, stored
 from tests.api.conftest import MakeTask
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from core import db
-from core.ownership import Actor
+from core.database import engine
+from core.database.ownership import Actor
 from tests.api.calls import Caller, sentence, stored
 from tests.api.conftest import MakeTask
 
@@ -70,7 +70,7 @@ def test_the_first_reading_of_a_token_does_not_wait_for_a_writer(
 ) -> None:
     make_task(ada)
     request.getfixturevalue("locked")
-    monkeypatch.setattr(db, "LOCK_WAIT", 1.5)
+    monkeypatch.setattr(engine, "LOCK_WAIT", 1.5)
     sent: list[float] = []
 
     async def timed(scope: Scope, receive: Receive, send: Send) -> None:

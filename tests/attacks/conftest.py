@@ -9,15 +9,15 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests import databases
 from tests.attacks.caller import Ada
 from tests.conftest import PASSWORD
-from tests.server import ROOT, Server
+from tests.support import databases
+from tests.support.server import ROOT, Server
 
 #: Makes Ada, two tickets of hers and her tokens, and a token of Bob's.
 _PEOPLE = """
 import json, sys
-from core.auth import people, sessions, tokens
+from core.identity import people, sessions, tokens
 ada, bob = [people.add(name, f"{name}@example.org", name, sys.argv[1]) for name in ("ada", "bob")]
 known = {scope: tokens.create(ada, scope, scope) for scope in ("read", "write")}
 tickets = [sessions.ticket(sessions.start(ada)) for _ in range(2)]

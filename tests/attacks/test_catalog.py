@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.attacks import ATTACKS, table
-from tests.server import ROOT
+from tests.support.server import ROOT
 
 pytestmark = pytest.mark.no_database
 

@@ -14,9 +14,9 @@ from starlette.types import Receive, Scope, Send
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from api.hardening import Hardening
+from api.server.hardening import Hardening
 from tests.attacks.caller import Ada
-from tests.server import ROOT, Server
+from tests.support.server import ROOT, Server
 
 CHANGES = [
     *(("POST", "/tasks"), ("DELETE", "/tasks/1"), ("DELETE", "/tasks?action=completed,failed")),

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests import databases
-from tests.browser import chromium
-from tests.server import Server
+from tests.support import chromium, databases
+from tests.support.server import Server
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from core.auth.sessions import HOST_COOKIE, PLAIN_COOKIE
+from core.identity.sessions import HOST_COOKIE, PLAIN_COOKIE
 from tests.conftest import PASSWORD
-from tests.server import ROOT, Server
+from tests.support.server import ROOT, Server
 
 #: A page that polls looks every five seconds, give or take a tenth, and then draws.
 POLL = 10_000
@@ -16,8 +16,8 @@ POLL = 10_000
 
 _ADD = """
 import sys
-from core.auth import people
-from core.models import Role
+from core.identity import people
+from core.database.models import Role
 password, *names = sys.argv[1:]
 for name in names:
     name, _, role = name.partition(":")

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.steps import add_people, calls, has_its_cookie, make_task, session_cookies, sign_in
-from tests.server import Server
+from tests.support.server import Server
 
 Open = Callable[..., Page]
 Evil = Callable[..., Page]

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.auth.signin import REFUSED
+from core.identity.signin import REFUSED
 from tests.browser.steps import add_people, api_says, has_its_cookie, is_signed_out, sign_in
 from tests.conftest import PASSWORD
-from tests.server import Server
+from tests.support.server import Server
 
 Open = Callable[..., Page]
 

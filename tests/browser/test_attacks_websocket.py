@@ -10,7 +10,7 @@ from websockets.sync.client import connect
 
 from tests.browser import wire
 from tests.browser.steps import POLL, add_people, has_its_cookie, make_task, sign_in
-from tests.server import Server
+from tests.support.server import Server
 
 Open = Callable[..., Page]
 
@@ -23,10 +23,10 @@ def ada(server: Server) -> None:
 
 
 @pytest.fixture
-def victim(server: Server, open_page: Open) -> tuple[Page, wire.Listener]:
+def victim(server: Server, open_page: Open) -> tuple[Page, wire.OutputParser]:
     """Ada's page, which shows a task of hers, and whoever reads along."""
     page = open_page(None)
-    listener = wire.Listener(page)
+    listener = wire.OutputParser(page)
     page.goto(server.url)
     sign_in(page, "ada")
     has_its_cookie(page)
@@ -40,7 +40,9 @@ def is_the_sign_in_form(drawn: str) -> bool:
 
 
 @pytest.mark.attack(17)
-def test_a_live_page_is_of_no_use_to_whoever_knows_its_id(server: Server, victim: tuple[Page, wire.Listener]) -> None:
+def test_a_live_page_is_of_no_use_to_whoever_knows_its_id(
+    server: Server, victim: tuple[Page, wire.OutputParser]
+) -> None:
     page, known = victim
     with wire.open_socket(server, named=known.id) as thief:
         assert is_the_sign_in_form(wire.drawn(thief))
@@ -61,7 +63,9 @@ def test_a_live_page_is_of_no_use_to_whoever_knows_its_id(server: Server, victim
 
 
 @pytest.mark.attack(18)
-def test_a_page_that_was_just_closed_is_of_no_use_either(server: Server, victim: tuple[Page, wire.Listener]) -> None:
+def test_a_page_that_was_just_closed_is_of_no_use_either(
+    server: Server, victim: tuple[Page, wire.OutputParser]
+) -> None:
     page, known = victim
     context = page.context
     page.close()

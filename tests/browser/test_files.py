@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Error, Page, Request, expect
 
 from tests.browser.steps import add_people, has_its_cookie, sign_in
-from tests.server import ROOT, Server
+from tests.support.server import ROOT, Server
 
 #: Tries all that a script of ours could do, and says in the page's text that it ran.
 SCRIPT = """
@@ -50,11 +50,11 @@ FILES = {"report.html": HTML, "evil.svg": SVG, "evil.js": SCRIPT, "charts/data.c
 #: A completed task of Ada's with files, as a program of hers might have left it.
 _MAKE = """
 import json, sys
-from core.agents.output import media_type
-from core.auth import people
+from core.sandbox.output import media_type
+from core.identity import people
 from core.config import settings
-from core.models import Artifact, EndReason, Task, TaskStatus
-from core.ownership import acting_as_system
+from core.database.models import Artifact, EndReason, Task, TaskStatus
+from core.database.ownership import acting_as_system
 ada = people.find("ada")
 with acting_as_system() as session:
     ended = {"status": TaskStatus.COMPLETED, "end_reason": EndReason.COMPLETED}

@@ -12,7 +12,7 @@ from playwright.sync_api import ConsoleMessage, Page, expect
 
 from tests.browser.test_story import fill_setup, sign_in
 from tests.conftest import PASSWORD
-from tests.server import Server
+from tests.support.server import Server
 
 Open = Callable[..., Page]
 

@@ -14,11 +14,11 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 from playwright.sync_api import Page, expect
 
-from core.auth.sessions import HOST_COOKIE, PLAIN_COOKIE
+from core.identity.sessions import HOST_COOKIE, PLAIN_COOKIE
 from tests.browser import wire
 from tests.browser.steps import add_people, api_says, has_its_cookie, is_signed_out, session_cookies, sign_in
 from tests.conftest import PASSWORD
-from tests.server import Server
+from tests.support.server import Server
 
 Open = Callable[..., Page]
 

@@ -9,11 +9,11 @@ import pytest
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
-from core.auth.sessions import HOST_COOKIE
+from core.identity.sessions import HOST_COOKIE
 from tests.browser import provider as providers
 from tests.browser.provider import Provider
 from tests.browser.steps import add_people, has_its_cookie, is_signed_out, session_cookies
-from tests.server import ROOT, Server
+from tests.support.server import ROOT, Server
 
 Open = Callable[..., Page]
 

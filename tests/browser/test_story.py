@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.steps import api_says, has_its_cookie, is_signed_out, sign_in
 from tests.conftest import PASSWORD
-from tests.server import Server
+from tests.support.server import Server
 
 Open = Callable[..., Page]
 

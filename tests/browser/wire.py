@@ -7,7 +7,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
-from tests.server import Server
+from tests.support.server import Server
 
 
 def open_socket(server: Server, named: str = "", cookies: Mapping[str, str] | None = None) -> ClientConnection:
@@ -38,7 +38,7 @@ def drawn(socket: ClientConnection, path: str = "", query: str = "") -> str:
             return "\n".join(said)
 
 
-class Listener:
+class OutputParser:
     """Learns the id of a browser's page from what the page is told, as whoever reads along would."""
 
     def __init__(self, page: Page) -> None:

@@ -9,17 +9,19 @@ from typing import Any
 
 import pytest
 
-from core import db, logs
-from core.auth import people
-from core.claims import Claim
 from core.config import Settings
-from core.models import LogType, Role, TaskLog
-from core.ownership import Actor
-from core.scheduler import Scheduler
-from core.task_logger import TaskLogger
-from tests import clis, databases
+from core.database import engine
+from core.database.models import LogType, Role, TaskLog
+from core.database.ownership import Actor
+from core.identity import people
+from core.runner.claims import Claim
+from core.runner.scheduler import Scheduler
+from core.runner.task_logger import TaskLogger
+from core.sandbox import isolation
+from core.tasks import logs
 from tests.conftest import PASSWORD
 from tests.core.living import Hand, Life, Wall, claimed
+from tests.support import clis, databases
 
 
 @pytest.fixture
@@ -28,14 +30,14 @@ def admin() -> Actor:
 
 
 @pytest.fixture
-def live(ada: Actor, data: Path) -> Life:
+def run_task(ada: Actor, data: Path) -> Life:
     return Life(ada, data)
 
 
 @pytest.fixture(scope="session")
 def programs() -> None:
     """The real agents' programs are there; ``make test`` installs them."""
-    assert clis.CLAUDE.exists() and clis.CODEX.exists(), "install them with: python -m tests.clis"
+    assert clis.CLAUDE.exists() and clis.CODEX.exists(), "install them with: python -m tests.support.clis"
 
 
 @pytest.fixture
@@ -46,8 +48,8 @@ def hand() -> Hand:
 @pytest.fixture
 def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
     """The time of day, for all of core, as this test moves it."""
-    moved = Wall(db.now)
-    monkeypatch.setattr(db, "now", moved)
+    moved = Wall(engine.now)
+    monkeypatch.setattr(engine, "now", moved)
     return moved
 
 
@@ -66,7 +68,7 @@ def start(data: Path) -> Iterator[Callable[..., Scheduler]]:
     yield begin
     for scheduler in started:
         if scheduler._clock.running:
-            scheduler.hurry()
+            scheduler.interrupt_all()
             scheduler.stop()
 
 
@@ -137,3 +139,26 @@ def stored(ada: Actor, claim: Claim) -> Callable[[], list[TaskLog]]:
 @pytest.fixture
 def log(claim: Claim, hand: Hand) -> TaskLogger:
     return TaskLogger(claim, lines=10, secrets=["swordfish"], monotonic=hand)
+
+
+@pytest.fixture
+def dig() -> Iterator[Callable[..., None]]:
+    """Make folders of one name in one another, and files in the innermost, however long the path becomes."""
+    dug: list[Path] = []
+
+    def down(folder: Path, depth: int, *files: str, name: str = "d") -> None:
+        dug.append(folder / name)
+        handle = os.open(folder, os.O_RDONLY)
+        for _ in range(depth):
+            os.mkdir(name, dir_fd=handle)
+            inner = os.open(name, os.O_RDONLY, dir_fd=handle)
+            os.close(handle)
+            handle = inner
+        for file_name in files:
+            with os.fdopen(os.open(file_name, os.O_CREAT | os.O_WRONLY, 0o644, dir_fd=handle), "w") as file:
+                file.write("a = 1\n")
+        os.close(handle)
+
+    yield down
+    for folder in dug:  # pytest itself could not remove them
+        isolation.remove(folder)

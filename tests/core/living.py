@@ -13,13 +13,15 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
-from core import claims, db, logs, processor, tasks
-from core.claims import Claim
 from core.config import Settings
-from core.models import EndReason, LogType, Task, TaskLog
-from core.ownership import Actor
-from core.scheduler import Scheduler
-from tests.databases import unguarded
+from core.database import engine
+from core.database.models import EndReason, LogType, Task, TaskLog
+from core.database.ownership import Actor
+from core.runner import claims, processor
+from core.runner.claims import Claim
+from core.runner.scheduler import Scheduler
+from core.tasks import commands, logs
+from tests.support.databases import unguarded
 
 #: The beginning of an agent's code that speaks in events.
 SAY = "import json, sys\ndef say(**event): print(json.dumps(event), flush=True)\n"
@@ -75,19 +77,19 @@ class Life:
         self.monotonic: Callable[[], float] = time.monotonic
 
     def __call__(self, agent: str, repo_url: str | None = None) -> Task:
-        task = tasks.create(self.actor, "the prompt", repo_url, agent)
-        self.live()
-        return tasks.find(self.actor, task.id)
+        task = commands.create(self.actor, "the prompt", repo_url, agent)
+        self.run_task()
+        return commands.find(self.actor, task.id)
 
-    def live(self) -> None:
+    def run_task(self) -> None:
         claim = claims.claim("runner", self.settings.lease)
         assert claim
-        processor.live(claim, self.settings, self.stopping, self.monotonic)
+        processor.run_task(claim, self.settings, self.stopping, self.monotonic)
 
     def begin(self, agent: str, repo_url: str | None = None) -> tuple[Task, threading.Thread]:
         """Live a new task in a thread of its own."""
-        task = tasks.create(self.actor, "the prompt", repo_url, agent)
-        thread = threading.Thread(target=self.live)
+        task = commands.create(self.actor, "the prompt", repo_url, agent)
+        thread = threading.Thread(target=self.run_task)
         thread.start()
         return task, thread
 
@@ -100,7 +102,7 @@ class Life:
 
 def claimed(actor: Actor, agent: str = "claude", lease: float = 30, now: datetime | None = None) -> Claim:
     """The claim of a new task."""
-    tasks.create(actor, "the prompt", None, agent)
+    commands.create(actor, "the prompt", None, agent)
     claim = claims.claim("runner", lease, now=now)
     assert claim
     return claim
@@ -108,7 +110,7 @@ def claimed(actor: Actor, agent: str = "claude", lease: float = 30, now: datetim
 
 def ended(actor: Actor, reason: EndReason, prompt: str = "x", now: datetime | None = None) -> Task:
     """A task that has ended."""
-    task = tasks.create(actor, prompt)
+    task = commands.create(actor, prompt)
     while claim := claims.claim("runner", 30):
         claims.finish(claim, reason, None if reason is EndReason.COMPLETED else "It failed.", now=now)
     return task
@@ -116,10 +118,10 @@ def ended(actor: Actor, reason: EndReason, prompt: str = "x", now: datetime | No
 
 def take_every_connection(stack: ExitStack) -> None:
     """Leave people none of theirs."""
-    pool = db.engine().pool
+    pool = engine.engine().pool
     assert isinstance(pool, QueuePool)
     for _ in range(pool.size() + pool._max_overflow):
-        stack.enter_context(db.engine().connect())
+        stack.enter_context(engine.engine().connect())
 
 
 def row_counts() -> tuple[int | None, int | None]:

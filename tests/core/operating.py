@@ -4,9 +4,9 @@ import os
 import subprocess
 import sys
 
-from tests.databases import LOGINS
-from tests.postgresql import PostgreSQL
-from tests.server import ROOT, free_port
+from tests.support.databases import LOGINS
+from tests.support.postgresql import PostgreSQL
+from tests.support.server import ROOT, free_port
 
 
 def core(*words: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from core.__main__ import main
-from core.auth import people, tokens
-from core.models import Role, TokenScope
-from core.ownership import Actor
+from core.database.models import Role, TokenScope
+from core.database.ownership import Actor
+from core.identity import people, tokens
 from tests.conftest import PASSWORD
-from tests.core.trail import verify
-from tests.databases import Database
+from tests.core.identity.trail import verify
+from tests.support.databases import Database
 
 ROOT = Path(people.__file__).parents[2]
 

@@ -5,14 +5,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from core import tasks
-from core.auth import links, people, sessions, tokens
-from core.models import EndReason, Role, Way
-from core.ownership import Actor
+from core.database.models import Channel, EndReason, Role
+from core.database.ownership import Actor
+from core.identity import links, people, sessions, tokens
+from core.tasks import commands
 from tests.conftest import PASSWORD
+from tests.core.identity.trail import events, told, verify
 from tests.core.living import ended, left_behind
 from tests.core.test_main import run
-from tests.core.trail import events, told, verify
 
 NEW = "another horse battery"
 
@@ -49,8 +49,8 @@ def test_users_invite_prints_the_link_alone_by_which_the_person_chooses_a_passwo
     links.set_password(token_of(address), NEW)
     assert verify("cleo", NEW)
     assert [(event.kind, event.way, event.subject) for event in events()[:2]] == [
-        ("person.invited", Way.CLI, "cleo"),
-        ("person.link", Way.CLI, "cleo"),
+        ("person.invited", Channel.CLI, "cleo"),
+        ("person.link", Channel.CLI, "cleo"),
     ]
 
 
@@ -75,7 +75,7 @@ def test_users_role_disable_and_enable_say_nothing_and_do_it(ada: Actor, bob: Ac
     assert found and found.role is Role.ANALYST
     assert (sessions.person(session_id), sessions.person(theirs)) == (None, bob)
     changes = events("person.role", "person.disabled", "person.enabled")
-    assert {(event.actor_id, event.actor, event.way) for event in changes} == {(None, "", Way.CLI)}
+    assert {(event.actor_id, event.actor, event.way) for event in changes} == {(None, "", Channel.CLI)}
     assert [(event.kind, event.subject, event.detail) for event in changes] == [
         ("person.role", "ada", "member -> analyst"),
         ("person.disabled", "ada", ""),
@@ -86,15 +86,15 @@ def test_users_role_disable_and_enable_say_nothing_and_do_it(ada: Actor, bob: Ac
 def test_users_delete_takes_everything_of_this_person_and_nothing_of_another(
     ada: Actor, bob: Actor, data: Path
 ) -> None:
-    gone, kept = ended(ada, EndReason.COMPLETED).id, tasks.create(bob, "stays").id
+    gone, kept = ended(ada, EndReason.COMPLETED).id, commands.create(bob, "stays").id
     (data / "artifacts" / str(gone)).mkdir(parents=True)
     token = tokens.create(ada, "laptop")
     done = run("users", "delete", "ada")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (people.account("ada"), tokens.person(token), left_behind(data)) == (None, None, [])
-    assert tasks.find(bob, kept).prompt == "stays"
+    assert commands.find(bob, kept).prompt == "stays"
     assert told("person.deleted") == [("person.deleted", "", "ada", "ada@example.org")]
-    assert {event.way for event in events("person.deleted", "task.deleted")} == {Way.CLI}
+    assert {event.way for event in events("person.deleted", "task.deleted")} == {Channel.CLI}
 
 
 @pytest.mark.parametrize(

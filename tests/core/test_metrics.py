@@ -7,11 +7,13 @@ from itertools import pairwise
 import pytest
 from prometheus_client import REGISTRY, generate_latest
 
-from core import claims, db, tasks
-from core.claims import Entry
+from core.database import engine
+from core.database.models import EndReason, LogType
+from core.database.ownership import Actor
 from core.errors import ClaimLost, Conflict
-from core.models import EndReason, LogType
-from core.ownership import Actor
+from core.runner import claims
+from core.runner.claims import Entry
+from core.tasks import commands
 from tests.core.living import Life, claimed, ended
 
 Change = Callable[..., float]
@@ -33,7 +35,7 @@ def change() -> Iterator[Change]:
 
 
 def entry(message: str) -> Entry:
-    return Entry(LogType.INFO, message, db.now())
+    return Entry(LogType.INFO, message, engine.now())
 
 
 @pytest.mark.parametrize("reason", EndReason)
@@ -45,7 +47,7 @@ def test_each_end_is_counted_once_under_its_reason(reason: EndReason, ada: Actor
 
 
 def test_a_finish_that_is_repeated_or_comes_too_late_is_not_counted(ada: Actor, change: Change) -> None:
-    claim, now = claimed(ada), db.now()
+    claim, now = claimed(ada), engine.now()
     for _ in range(3):
         claims.finish(claim, EndReason.COMPLETED, None, [entry("over")], now=now)
     with pytest.raises(ClaimLost):
@@ -56,7 +58,7 @@ def test_a_finish_that_is_repeated_or_comes_too_late_is_not_counted(ada: Actor, 
 
 
 def test_the_duration_is_from_the_claim_to_the_end(ada: Actor, change: Change) -> None:
-    begun = db.now()
+    begun = engine.now()
     claims.finish(claimed(ada, now=begun), EndReason.COMPLETED, now=begun + timedelta(seconds=20))
     assert change("taskdeck_task_duration_seconds_sum") == pytest.approx(20)
     assert change("taskdeck_task_duration_seconds_bucket", le="15.0") == 0
@@ -64,7 +66,7 @@ def test_the_duration_is_from_the_claim_to_the_end(ada: Actor, change: Change) -
 
 
 def test_the_wait_is_from_the_creation_to_the_claim(ada: Actor, change: Change) -> None:
-    task = tasks.create(ada, "x")
+    task = commands.create(ada, "x")
     assert claims.claim("runner", 30, now=task.created_at + timedelta(seconds=7))
     assert claims.claim("runner", 30) is None
     assert change("taskdeck_task_wait_seconds_count") == 1
@@ -82,7 +84,7 @@ def test_log_entries_are_counted_when_they_are_stored(ada: Actor, change: Change
 
 
 def test_an_expired_lease_counts_as_an_interruption(ada: Actor, change: Change) -> None:
-    begun = db.now()
+    begun = engine.now()
     for _ in range(2):
         claimed(ada, now=begun)
     claims.expire(now=begun + timedelta(seconds=31))
@@ -94,17 +96,17 @@ def test_an_expired_lease_counts_as_an_interruption(ada: Actor, change: Change) 
 def test_a_task_that_was_stopped_while_it_waited_is_counted_once_and_has_no_duration(
     ada: Actor, change: Change
 ) -> None:
-    task = tasks.create(ada, "x")
-    tasks.cancel(ada, task.id)
+    task = commands.create(ada, "x")
+    commands.cancel(ada, task.id)
     with pytest.raises(Conflict):
-        tasks.cancel(ada, task.id)
+        commands.cancel(ada, task.id)
     assert change("taskdeck_tasks_ended_total", end_reason="cancelled") == 1
     assert change("taskdeck_task_duration_seconds_count") == 0
 
 
 def test_a_running_task_that_is_asked_to_stop_is_counted_at_its_end(ada: Actor, change: Change) -> None:
     claim = claimed(ada)
-    tasks.cancel(ada, claim.task_id), tasks.cancel(ada, claim.task_id)
+    commands.cancel(ada, claim.task_id), commands.cancel(ada, claim.task_id)
     assert change("taskdeck_tasks_ended_total", end_reason="cancelled") == 0
     claims.finish(claim, EndReason.CANCELLED, "Stopped.")
     assert change("taskdeck_tasks_ended_total", end_reason="cancelled") == 1

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import psutil
 
-from core import logs, tasks
-from core.models import ENDED, EndReason, LogType, Task, TaskLog
-from core.ownership import Actor
+from core.database.models import ENDED, EndReason, LogType, Task, TaskLog
+from core.database.ownership import Actor
+from core.tasks import commands, logs
 
 #: Notes that it ran, by its prompt, then says two lines and ends. {path} is where it notes it.
 QUICK = """
@@ -41,12 +41,12 @@ def whole_log(actor: Actor, task_id: int) -> list[TaskLog]:
 
 
 def ended(actor: Actor, task_ids: Iterable[int]) -> bool:
-    return all(tasks.find(actor, task_id).status in ENDED for task_id in task_ids)
+    return all(commands.find(actor, task_id).status in ENDED for task_id in task_ids)
 
 
 def ended_once(actor: Actor, task_id: int) -> Task:
     """The task, which has exactly one end: in its row, and as the last entry of a log without gaps."""
-    task, log = tasks.find(actor, task_id), whole_log(actor, task_id)
+    task, log = commands.find(actor, task_id), whole_log(actor, task_id)
     assert task.status in ENDED
     assert [entry.seq for entry in log] == list(range(1, task.log_count + 1))
     ends = [entry.seq for entry in log if entry.message.startswith("Completed in") or entry.message == task.error]

@@ -5,17 +5,18 @@ Prints the numbers of its tasks, and on standard error how often the database wa
 
 import sys
 
-from core import claims, db
-from core.claims import Claim
-from core.entries import Entry
-from core.models import EndReason, LogType
+from core.database import engine
+from core.database.models import EndReason, LogType
+from core.runner import claims
+from core.runner.claims import Claim
+from core.tasks.entries import Entry
 
 ENTRIES = 5
 
 
 def entries(claim: Claim) -> list[Entry]:
     """What this process says about a task."""
-    return [Entry(LogType.INFO, f"{claim.runner} says {number}", db.now()) for number in range(ENTRIES)]
+    return [Entry(LogType.INFO, f"{claim.runner} says {number}", engine.now()) for number in range(ENTRIES)]
 
 
 def main(name: str) -> None:
@@ -27,15 +28,15 @@ def main(name: str) -> None:
             claim = claims.claim(name, 60)
             if claim is None:
                 break
-        except db.Unavailable:
+        except engine.Unavailable:
             busy += 1
             continue
-        now = db.now()
+        now = engine.now()
         while True:
             try:
                 claims.finish(claim, EndReason.COMPLETED, entries=entries(claim), now=now)
                 break
-            except db.Unavailable:
+            except engine.Unavailable:
                 busy += 1
         print(claim.task_id)  # noqa: T201
     print(busy, file=sys.stderr)  # noqa: T201

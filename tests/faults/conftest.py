@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from core import db
-from core.agents import agents
+from core.agents.registry import agents
 from core.config import Settings
-from core.scheduler import Scheduler
-from tests import databases
+from core.database import engine
+from core.runner.scheduler import Scheduler
 from tests.faults import table
-from tests.scripts import Script
-from tests.server import Server
+from tests.support import databases
+from tests.support.scripts import Script
+from tests.support.server import Server
 
 UVICORN = "uvicorn app:app --host 127.0.0.1 --port {port}"
 STREAMLIT = "streamlit run app.py --server.port {port}"
@@ -76,7 +76,7 @@ def schedule(data: Path) -> Iterator[Callable[..., Scheduler]]:
     """Start a scheduler in this process, with these settings; it is stopped at the end."""
     started: list[Scheduler] = []
 
-    def start(now: Callable[[], datetime] = db.now, **values: object) -> Scheduler:
+    def start(now: Callable[[], datetime] = engine.now, **values: object) -> Scheduler:
         scheduler = Scheduler(Settings(data=data, **({"grace": 0} | values)), now=now)  # type: ignore[arg-type]
         scheduler.start()
         started.append(scheduler)

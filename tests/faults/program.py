@@ -10,9 +10,9 @@ import runpy
 import signal
 import sys
 
-import core.agents
-from core import processor
-from tests.scripts import scripts, with_agents
+import core.agents.registry
+from core.runner import processor
+from tests.support.scripts import scripts, with_agents
 
 
 def die(*_: object, **__: object) -> None:
@@ -20,12 +20,12 @@ def die(*_: object, **__: object) -> None:
 
 
 #: After the claim and before anything is begun; after the agent's process and before the end is written.
-DEATHS = {"claimed": (processor, "live"), "exited": (processor.Run, "finish")}
+DEATHS = {"claimed": (processor, "run_task"), "exited": (processor.Run, "finish")}
 
 
 def main(module: str) -> None:
     """Run ``module`` as python -m would, with the rest of the arguments as its own."""
-    core.agents.made = with_agents(scripts(**json.loads(os.environ.get("FAULT_AGENTS", "{}"))))  # type: ignore[assignment]
+    core.agents.registry.made = with_agents(scripts(**json.loads(os.environ.get("FAULT_AGENTS", "{}"))))  # type: ignore[assignment]
     if moment := os.environ.get("FAULT_DEATH"):
         setattr(*DEATHS[moment], die)
     del sys.argv[0]

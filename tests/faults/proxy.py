@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.postgresql import PostgreSQL
+from tests.support.postgresql import PostgreSQL
 
 NAME = ".s.PGSQL.5432"
 COMMIT = b"Q\x00\x00\x00\x0bCOMMIT\x00"

@@ -44,7 +44,7 @@ def rows(text: str) -> dict[str, str]:
     return {name: expected for name, expected, *_ in cells(text)}
 
 
-class Listener(ABC):
+class OutputParser(ABC):
     """Listens to the reports of this process or, with pytest-xdist, of all of them, and writes a file at the end.
 
     A report belongs to each value of the property ``kind`` that its test has.
@@ -90,7 +90,7 @@ class Listener(ABC):
         return {report.outcome for report in self.reports[value]}
 
 
-class Writer(Listener):
+class Writer(OutputParser):
     """Writes the table of faults."""
 
     def __init__(self, path: Path) -> None:

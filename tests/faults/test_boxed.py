@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from core import tasks
 from core.agents.catalog import catalog
-from core.models import EndReason, Task
-from core.ownership import Actor
+from core.database.models import EndReason, Task
+from core.database.ownership import Actor
+from core.tasks import commands
 from tests.faults.checks import ended, ended_once, left_lying, left_running, whole_log
-from tests.server import Server
+from tests.support.server import Server
 
 LEASE = 2
 
@@ -40,7 +40,7 @@ def begun(
         settle(TASKDECK_AGENTS=str(path))
         catalog.cache_clear()
         server = serve(agents=path, lease=LEASE, grace=0, **more)
-        task = tasks.create(ada, "x", None, "stubborn")
+        task = commands.create(ada, "x", None, "stubborn")
         eventually(lambda: any(entry.message == "begun" for entry in whole_log(ada, task.id)), 20)
         assert len(left_running(data)) >= 5, "a supervisor, the box, the shell and what it detached"
         return server, task
@@ -84,9 +84,9 @@ def test_every_way_to_end_a_boxed_agent_ends_all_of_it(
 ) -> None:
     server, task = begun(**({"timeout": 4, "warning": 3} if how == "limit" else {}))
     if how == "cancel":
-        tasks.cancel(ada, task.id)
+        commands.cancel(ada, task.id)
     elif how == "delete":
-        tasks.delete_one(ada, task.id)
+        commands.delete_one(ada, task.id)
     elif how == "SIGTERM":
         assert server.stop() == 0
     if how != "delete":

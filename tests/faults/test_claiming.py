@@ -9,12 +9,12 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import func, select
 
-from core import tasks
-from core.models import Task, TaskLog, TaskStatus
-from core.ownership import Actor
-from tests.databases import unguarded
+from core.database.models import Task, TaskLog, TaskStatus
+from core.database.ownership import Actor
+from core.tasks import commands
 from tests.faults.claimant import ENTRIES
-from tests.server import ROOT
+from tests.support.databases import unguarded
+from tests.support.server import ROOT
 
 TASKS = 2_000
 PROCESSES = 8
@@ -28,7 +28,7 @@ PROCESSES = 8
 def test_two_thousand_tasks_are_each_taken_by_one_of_eight_processes(
     ada: Actor, bob: Actor, measured: Callable[[str], None]
 ) -> None:
-    made = [tasks.create((ada, bob)[number % 2], f"t{number}").id for number in range(TASKS)]
+    made = [commands.create((ada, bob)[number % 2], f"t{number}").id for number in range(TASKS)]
     begun = time.monotonic()
     runners = [
         subprocess.Popen(

@@ -12,8 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from core import db, processor
-from tests.server import Server
+from core.database import engine
+from core.runner import processor
+from tests.support.server import Server
 
 pytestmark = pytest.mark.usefixtures("sqlite_file")
 
@@ -76,7 +77,7 @@ def small(
     clients: list[httpx.Client] = []
 
     def start(**settings: object) -> tuple[Server, Disk, httpx.Client]:
-        db.dispose()  # everything is in the one file now
+        engine.dispose()  # everything is in the one file now
         seed = data.with_name("seed")
         data.rename(seed)
         data.mkdir()

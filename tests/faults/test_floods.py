@@ -7,12 +7,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core import tasks
+from core.database.models import ENDED, EndReason, TaskLog
+from core.database.ownership import Actor
 from core.log_text import COLOUR, MAX_CHARACTERS
-from core.models import ENDED, EndReason, TaskLog
-from core.ownership import Actor
+from core.tasks import commands
 from tests.faults.checks import ended_once, left_lying, left_running, whole_log
-from tests.server import Server
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -73,13 +73,13 @@ def flood(
     def run(code: str, seconds: float) -> list[TaskLog]:
         warm, flooding = script_agent("warm", "print('warm')"), script_agent("flooding", code)
         server = serve()
-        first = tasks.create(ada, "x", None, warm).id
-        eventually(lambda: tasks.find(ada, first).status in ENDED)
+        first = commands.create(ada, "x", None, warm).id
+        eventually(lambda: commands.find(ada, first).status in ENDED)
         process = psutil.Process(server.process.pid)
         before = highest = process.memory_info().rss
         begun = time.monotonic()
-        task_id = tasks.create(ada, "x", None, flooding).id
-        while tasks.find(ada, task_id).status not in ENDED:
+        task_id = commands.create(ada, "x", None, flooding).id
+        while commands.find(ada, task_id).status not in ENDED:
             highest = max(highest, process.memory_info().rss)
             assert time.monotonic() < begun + seconds
             time.sleep(0.02)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from core import tasks
 from core.agents import catalog
-from core.models import EndReason, TaskStatus
-from core.ownership import Actor
+from core.database.models import EndReason, TaskStatus
+from core.database.ownership import Actor
+from core.tasks import commands
 from tests.faults.checks import PATIENT, QUICK, ended, ended_once, left_lying, left_running, pids, ran, whole_log
-from tests.server import Server
+from tests.support.server import Server
 
 LEASE = 2
 INTERRUPTED = "interrupted within the lease + 5 s, never run again, no process, no file; what waits runs"
@@ -25,7 +25,7 @@ def after_the_restart(
     died = time.monotonic()
     del server.environment["FAULT_DEATH"]
     server.start()
-    eventually(lambda: tasks.find(actor, killed).status is not TaskStatus.PROCESSING, LEASE + 5)
+    eventually(lambda: commands.find(actor, killed).status is not TaskStatus.PROCESSING, LEASE + 5)
     seconds = time.monotonic() - died
     task = ended_once(actor, killed)
     assert (task.status, task.end_reason, task.attempt) == (TaskStatus.ERROR, EndReason.INTERRUPTED, 1)
@@ -50,9 +50,9 @@ def test_a_server_that_dies_right_after_a_claim_leaves_a_task_that_is_never_begu
 ) -> None:
     script_agent("quick", QUICK.format(path=str(tmp_path / "ran")))
     server = serve(death="claimed", lease=LEASE, concurrency=1)
-    killed, *waiting = (tasks.create(ada, f"t{number}", None, "quick").id for number in range(3))
+    killed, *waiting = (commands.create(ada, f"t{number}", None, "quick").id for number in range(3))
     assert server.process.wait(10) == -signal.SIGKILL
-    assert tasks.find(ada, killed).status is TaskStatus.PROCESSING
+    assert commands.find(ada, killed).status is TaskStatus.PROCESSING
     measured(after_the_restart(server, ada, data, killed, waiting, eventually))
     assert ran(tmp_path / "ran") == ["t1", "t2"]
 
@@ -73,12 +73,12 @@ def test_a_killed_server_leaves_no_process_no_running_task_and_loses_no_waiting_
     server = serve(lease=LEASE, concurrency=1)
     catalog.catalog.cache_clear()  # the server's folder may be cloned from now on
     repository = server.repository("small", {"data.csv": "id,amount\n1,2\n"})
-    running = tasks.create(ada, "t0", str(repository), "patient").id
-    waiting = [tasks.create(ada, f"t{number}", None, "patient").id for number in (1, 2, 3)]
+    running = commands.create(ada, "t0", str(repository), "patient").id
+    waiting = [commands.create(ada, f"t{number}", None, "patient").id for number in (1, 2, 3)]
     eventually(lambda: whole_log(ada, running)[-1].message == "two")
-    before, log = tasks.find(ada, running), whole_log(ada, running)
+    before, log = commands.find(ada, running), whole_log(ada, running)
     assert (before.status, before.progress) == (TaskStatus.PROCESSING, 30)
-    assert [tasks.find(ada, task_id).status for task_id in waiting] == [TaskStatus.PENDING] * 3
+    assert [commands.find(ada, task_id).status for task_id in waiting] == [TaskStatus.PENDING] * 3
 
     orphans = server.kill()
     assert {each.pid for each in orphans} >= set(pids(path))
@@ -89,7 +89,7 @@ def test_a_killed_server_leaves_no_process_no_running_task_and_loses_no_waiting_
     measured(after_the_restart(server, ada, data, running, waiting, eventually))
     after = whole_log(ada, running)
     assert [(each.seq, each.message) for each in after[:-1]] == [(each.seq, each.message) for each in log]
-    assert tasks.find(ada, running).progress == before.progress
+    assert commands.find(ada, running).progress == before.progress
     assert ran(path) == ["t0", "t1", "t2", "t3"]
 
 
@@ -106,10 +106,10 @@ def test_a_server_that_dies_before_it_writes_the_end_runs_nothing_twice(
     made = "open(sys.argv[1] + '/report.md', 'w').write('# Done')"
     script_agent("quick", QUICK.format(path=str(tmp_path / "ran")) + made)
     server = serve(death="exited", lease=LEASE, concurrency=1)
-    killed, *waiting = (tasks.create(ada, f"t{number}", None, "quick").id for number in range(3))
+    killed, *waiting = (commands.create(ada, f"t{number}", None, "quick").id for number in range(3))
     assert server.process.wait(10) == -signal.SIGKILL
     assert ran(tmp_path / "ran") == ["t0"]
     assert (data / "artifacts" / str(killed) / "report.md").exists()
     measured(after_the_restart(server, ada, data, killed, waiting, eventually))
     assert ran(tmp_path / "ran") == ["t0", "t1", "t2"]
-    assert tasks.find(ada, killed).sandbox_url is None
+    assert commands.find(ada, killed).sandbox_url is None

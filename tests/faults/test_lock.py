@@ -10,11 +10,11 @@ import httpx
 import psutil
 import pytest
 
-from core import tasks
-from core.models import EndReason, TaskStatus
-from core.ownership import Actor
+from core.database.models import EndReason, TaskStatus
+from core.database.ownership import Actor
+from core.tasks import commands
 from tests.faults.checks import ended, ended_once, left_lying, left_running, whole_log
-from tests.server import Server
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -64,7 +64,7 @@ def test_a_lock_longer_than_the_lease_ends_the_work_in_time_and_refuses_writes_p
 ) -> None:
     talker = script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
     server = serve(concurrency=1, lease=5)
-    running, waiting = (tasks.create(ada, name, None, talker).id for name in ("running", "waiting"))
+    running, waiting = (commands.create(ada, name, None, talker).id for name in ("running", "waiting"))
     eventually(lambda: numbers(ada, running))
     posts: list[float] = []
     dead = 0.0
@@ -87,10 +87,10 @@ def test_a_lock_longer_than_the_lease_ends_the_work_in_time_and_refuses_writes_p
             assert httpx.get(server.url).status_code == 200
             assert time.monotonic() - asked < 3
             assert not left_running(data) or time.monotonic() < since + 5 + 2
-            assert tasks.find(ada, running).end_reason is None  # nobody can have written it
+            assert commands.find(ada, running).end_reason is None  # nobody can have written it
         (tmp_path / "go").touch()
     freed = time.monotonic()
-    eventually(lambda: tasks.find(ada, running).status is TaskStatus.ERROR, 10)
+    eventually(lambda: commands.find(ada, running).status is TaskStatus.ERROR, 10)
     took = time.monotonic() - freed
     measured(
         f"503 after {statistics.median(posts):.1f} s, processes dead {dead:.1f} s after the lock began, "
@@ -125,7 +125,7 @@ def test_a_lock_shorter_than_the_lease_costs_nothing(
 ) -> None:
     talker = script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
     serve(concurrency=1, lease=120)
-    running = tasks.create(ada, "x", None, talker).id
+    running = commands.create(ada, "x", None, talker).id
     eventually(lambda: numbers(ada, running))
     with locked() as since:
         while time.monotonic() < since + 40:
@@ -155,7 +155,7 @@ def test_a_chatty_agent_waits_for_the_database_and_loses_nothing(
     chatty = script_agent("chatty", CHATTY)
     server = serve(concurrency=1, lease=120, log_lines=100_000)
     process = psutil.Process(server.process.pid)
-    running = tasks.create(ada, "x", None, chatty).id
+    running = commands.create(ada, "x", None, chatty).id
     eventually(lambda: numbers(ada, running))
     before = highest = process.memory_info().rss
     with locked() as since:

@@ -16,20 +16,21 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from api.routes import create_api
-from core import db, schema, tasks
-from core.agents import agents
-from core.auth import people, tokens
-from core.models import EndReason, TaskStatus
-from core.ownership import Actor
-from tests import postgresql as programs
+from core.agents.registry import agents
+from core.database import engine, schema
+from core.database.models import EndReason, TaskStatus
+from core.database.ownership import Actor
+from core.identity import people, tokens
+from core.tasks import commands
 from tests.api.calls import Caller, Headers
 from tests.conftest import PASSWORD
-from tests.databases import LOGINS
 from tests.faults.checks import QUICK, ended, ended_once, ran, whole_log
 from tests.faults.conftest import UVICORN
-from tests.postgresql import PostgreSQL
-from tests.scripts import Script
-from tests.server import Server
+from tests.support import postgresql as programs
+from tests.support.databases import LOGINS
+from tests.support.postgresql import PostgreSQL
+from tests.support.scripts import Script
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.usefixtures("postgresql"), pytest.mark.timeout(180)]
 
@@ -55,7 +56,7 @@ def own(settle: Callable[..., None], data: Path) -> Iterator[PostgreSQL]:
         settle(**{name: made.url("taskdeck", login) for name, login in LOGINS.items()})
         schema.prepare()
         yield made
-        db.dispose()
+        engine.dispose()
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ def test_a_restart_in_mid_task_loses_no_line_and_the_task_completes(
 ) -> None:
     script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
     server = deck(lease=30)
-    task = tasks.create(ada, "x", None, "talker").id
+    task = commands.create(ada, "x", None, "talker").id
     for seen in (20, 120):
         eventually(lambda seen=seen: len(lines(ada, task)) > seen, 20)
         own.stop()
@@ -133,7 +134,7 @@ def test_ended_connections_are_made_anew_and_leak_nobodys_rows(
     own: PostgreSQL, deck: Callable[..., Server], ada: Actor, bob: Actor
 ) -> None:
     server = deck()
-    mine = {actor.id: tasks.create(actor, actor.name, None, "claude").id for actor in (ada, bob)}
+    mine = {actor.id: commands.create(actor, actor.name, None, "claude").id for actor in (ada, bob)}
     end_all = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IN ('taskdeck_web', 'taskdeck_runner')"
     )
@@ -162,7 +163,7 @@ def test_ten_seconds_without_a_database_are_503s_and_a_task_that_ends_meanwhile_
 ) -> None:
     script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
     server = deck(lease=30)
-    task = tasks.create(ada, "x", None, "talker").id
+    task = commands.create(ada, "x", None, "talker").id
     with server.client(tokens.create(ada, "x")) as client:
         eventually(lambda: len(lines(ada, task)) > 20, 20)
         assert status(client) == 200
@@ -197,7 +198,7 @@ def test_a_table_that_an_administrator_locks_is_a_503_within_six_seconds(
     call: str, own: PostgreSQL, deck: Callable[..., Server], ada: Actor
 ) -> None:
     server = deck()
-    task = tasks.create(ada, "x").id
+    task = commands.create(ada, "x").id
     calls = {
         "list": ("GET", "/tasks", None),
         "create": ("POST", "/tasks", {"prompt": "x"}),
@@ -217,7 +218,7 @@ def test_a_table_that_an_administrator_locks_is_a_503_within_six_seconds(
         finally:
             admin.close()
         assert status(client) == 200
-    assert len(tasks.find(ada, task).prompt) == 1
+    assert len(commands.find(ada, task).prompt) == 1
 
 
 def test_used_up_connections_are_a_503_and_the_runners_keep_theirs(own: PostgreSQL, ada: Actor) -> None:
@@ -227,22 +228,22 @@ def test_used_up_connections_are_a_503_and_the_runners_keep_theirs(own: PostgreS
         assert client.get("/tasks").status_code == 200
         with ExitStack() as stack:
             for _ in range(20):
-                stack.enter_context(db.engine().connect())
+                stack.enter_context(engine.engine().connect())
             begun = time.monotonic()
             answer = client.get("/tasks")
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
             assert time.monotonic() - begun <= 6
-            db.ping(1)
+            engine.ping(1)
         assert client.get("/tasks").status_code == 200
 
 
 def test_a_server_out_of_connections_is_a_503_too(own: PostgreSQL, ada: Actor) -> None:
     headers: Headers = {"Authorization": f"Bearer {tokens.create(ada, 'x')}"}
     own.execute("ALTER ROLE taskdeck_web CONNECTION LIMIT 1")
-    db.dispose()
+    engine.dispose()
     with start_blocking_portal() as portal:
         client = Caller(portal, Starlette(routes=[Mount("/api", create_api())]), headers)
-        with db.engine().connect():
+        with engine.engine().connect():
             assert client.get("/tasks").status_code == 503
         assert client.get("/tasks").status_code == 200
 
@@ -259,7 +260,7 @@ def test_two_servers_on_one_database_run_each_of_forty_tasks_once(
     script_agent("quick", QUICK.format(path=str(tmp_path / "ran")))
     servers = [deck(concurrency=2) for _ in range(2)]
     made = [
-        (actor, tasks.create(actor, f"t{number}", None, "quick").id) for number in range(20) for actor in (ada, bob)
+        (actor, commands.create(actor, f"t{number}", None, "quick").id) for number in range(20) for actor in (ada, bob)
     ]
     eventually(lambda: all(ended(actor, [task]) for actor, task in made), 100)
     assert sorted(ran(tmp_path / "ran")) == sorted(f"t{number}" for number in range(20) for _ in range(2))

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from core import artifacts, tasks
-from core.models import EndReason
-from core.ownership import Actor
+from core.database.models import EndReason
+from core.database.ownership import Actor
+from core.tasks import artifacts, commands
 from tests.faults import test_postgresql as broken
 from tests.faults.checks import QUICK, ended, ended_once, ran
 from tests.faults.proxy import losing
 from tests.faults.test_postgresql import TALKER, Eventually, lines
-from tests.postgresql import PostgreSQL
+from tests.support.postgresql import PostgreSQL
 
 pytestmark = [pytest.mark.usefixtures("postgresql"), pytest.mark.timeout(180)]
 own, ada = broken.own, broken.ada
@@ -43,7 +43,7 @@ def test_commits_whose_answers_get_lost_are_made_once(
         url = os.environ["WORKER_DATABASE_URL"].replace(str(own.folder), str(proxy.folder))
         settle(WORKER_DATABASE_URL=url)
         schedule(lease=30)
-        task = tasks.create(ada, "x", None, "talker").id
+        task = commands.create(ada, "x", None, "talker").id
         eventually(lambda: len(lines(ada, task)) > 5)
         armed.set()
         eventually(lambda: len(proxy.lost) >= 4, 30)
@@ -79,7 +79,7 @@ def test_a_claim_whose_answer_gets_lost_is_given_back_and_runs_once(
     with losing(own, lose) as proxy:
         settle(WORKER_DATABASE_URL=os.environ["WORKER_DATABASE_URL"].replace(str(own.folder), str(proxy.folder)))
         schedule(lease=2)
-        first, second = (tasks.create(ada, f"t{number}", None, "quick").id for number in range(2))
+        first, second = (commands.create(ada, f"t{number}", None, "quick").id for number in range(2))
         assert lost.wait(10)
         eventually(lambda: ended(ada, [first, second]), 20)
         assert {ended_once(ada, task).end_reason for task in (first, second)} == {EndReason.COMPLETED}

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from core import tasks
-from core.models import EndReason, Task
-from core.ownership import Actor
-from core.scheduler import Scheduler
+from core.database.models import EndReason, Task
+from core.database.ownership import Actor
+from core.runner.scheduler import Scheduler
+from core.tasks import commands
 from tests.faults.checks import ended, ended_once, left_lying, left_running, pids, ran, whole_log
 
 #: How long after its limit or a cancel a task may take to end, in seconds, on a busy machine.
@@ -75,7 +75,7 @@ def watched(
         path = tmp_path / "noted"
         name = script_agent("stubborn", f"NOTES = {str(path)!r}\n{code}")
         schedule(timeout=timeout, warning=timeout / 2)
-        task_id = tasks.create(ada, "x", None, name).id
+        task_id = commands.create(ada, "x", None, name).id
         eventually(lambda: len(ran(path)) >= number, 20)
         assert len(pids(path)) == number
         then(task_id)
@@ -105,7 +105,7 @@ def test_a_process_that_ignores_signals_is_dead_at_the_limit(watched: Callable[.
 
 @pytest.mark.fault("a process that ignores SIGTERM, SIGINT and SIGHUP, at a cancel", "dead, cancelled")
 def test_a_process_that_ignores_signals_is_dead_after_a_cancel(watched: Callable[..., Task], ada: Actor) -> None:
-    task = watched(NOTE + DEAF, 1, 60, lambda task_id: tasks.cancel(ada, task_id))
+    task = watched(NOTE + DEAF, 1, 60, lambda task_id: commands.cancel(ada, task_id))
     assert task.end_reason is EndReason.CANCELLED
 
 
@@ -127,7 +127,7 @@ def test_a_grandchild_that_holds_the_pipe_does_not_hold_the_task(watched: Callab
 
 @pytest.mark.fault("100 detached children, at a cancel", "all dead, cancelled")
 def test_a_hundred_children_are_dead_after_a_cancel(watched: Callable[..., Task], ada: Actor) -> None:
-    task = watched(NOTE + STORM, 100, 60, lambda task_id: tasks.cancel(ada, task_id))
+    task = watched(NOTE + STORM, 100, 60, lambda task_id: commands.cancel(ada, task_id))
     assert task.end_reason is EndReason.CANCELLED
 
 

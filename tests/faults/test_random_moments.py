@@ -11,12 +11,12 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from core import tasks
-from core.models import Artifact, EndReason, Task, TaskLog
-from core.ownership import Actor
-from tests.databases import unguarded
+from core.database.models import Artifact, EndReason, Task, TaskLog
+from core.database.ownership import Actor
+from core.tasks import commands
 from tests.faults.checks import ended, ended_once, left_lying, left_running, whole_log
-from tests.server import Server
+from tests.support.databases import unguarded
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -77,7 +77,7 @@ def test_a_cancel_at_any_moment_leads_to_exactly_one_end(
         lasts, begun, wait = moment
         task_id = create(api, timed, lasts)
         if begun:
-            eventually(lambda: tasks.find(ada, task_id).started_at)
+            eventually(lambda: commands.find(ada, task_id).started_at)
         pause(wait if begun else wait / 10)
         return task_id, api.post(f"/tasks/{task_id}/cancel").status_code
 
@@ -95,7 +95,7 @@ def test_a_cancel_at_any_moment_leads_to_exactly_one_end(
         assert task.end_reason in ((EndReason.CANCELLED, EndReason.COMPLETED) if asked else (EndReason.COMPLETED,))
         outcomes["never began" if task.started_at is None else f"{status} {task.end_reason}"] += 1
     eventually(lambda: not left_running(data), 5)
-    completed = [task_id for task_id in answers if tasks.find(ada, task_id).end_reason is EndReason.COMPLETED]
+    completed = [task_id for task_id in answers if commands.find(ada, task_id).end_reason is EndReason.COMPLETED]
     eventually(lambda: left_lying(data, *completed) == [], 5)
     for task_id in answers:
         assert [(entry.seq, entry.message) for entry in whole_log(ada, task_id)] == logs[task_id], "an entry came late"
@@ -124,9 +124,9 @@ def test_a_deletion_at_any_moment_leaves_nothing(
 
     def one(wait: float) -> tuple[int, str]:
         task_id = create(api, timed, 0.2)
-        eventually(lambda: tasks.find(ada, task_id).started_at)
+        eventually(lambda: commands.find(ada, task_id).started_at)
         pause(wait)
-        before = tasks.find(ada, task_id).status
+        before = commands.find(ada, task_id).status
         assert api.delete(f"/tasks/{task_id}").status_code == 200
         assert api.get(f"/tasks/{task_id}").status_code == 404
         return task_id, before

@@ -10,12 +10,13 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from core import processor, tasks
-from core.models import EndReason, TaskStatus
-from core.ownership import Actor
+from core.database.models import EndReason, TaskStatus
+from core.database.ownership import Actor
+from core.runner import processor
+from core.tasks import commands
 from tests.faults.checks import PATIENT, ended_once, left_lying, left_running, ran
 from tests.faults.conftest import STREAMLIT, UVICORN
-from tests.server import Server
+from tests.support.server import Server
 
 #: What a stop may take on a busy machine beside the grace, in seconds.
 SLACK = 8.0
@@ -41,7 +42,7 @@ def running(
     def start(command: str, grace: float) -> tuple[Server, int]:
         name = script_agent("patient", PATIENT.format(path=str(tmp_path / "ran")))
         server = serve(command, lease=2, concurrency=2, grace=grace)
-        task = tasks.create(ada, "t0", None, name)
+        task = commands.create(ada, "t0", None, name)
         eventually(lambda: ran(tmp_path / "ran"))
         return server, task.id
 
@@ -92,18 +93,18 @@ def test_a_stopping_server_claims_nothing_and_completes_what_ends_in_time(
     with visited(server, ada_token, task_id):
         server.process.terminate()
         eventually(lambda: refuses(server))
-        waiting = [tasks.create(ada, "later", None, "patient").id for _ in range(3)]  # there is a free slot
+        waiting = [commands.create(ada, "later", None, "patient").id for _ in range(3)]  # there is a free slot
         deadline = time.monotonic() + 2.5  # several sweeps
         while time.monotonic() < deadline:
-            assert {tasks.find(ada, each).status for each in waiting} == {TaskStatus.PENDING}
+            assert {commands.find(ada, each).status for each in waiting} == {TaskStatus.PENDING}
             time.sleep(0.05)
-        assert tasks.find(ada, task_id).status is TaskStatus.PROCESSING
+        assert commands.find(ada, task_id).status is TaskStatus.PROCESSING
         Path(f"{tmp_path}/ran.go").touch()
         told = time.monotonic()
         assert server.process.wait(SLACK) == 0
         measured(f"{command.split()[0]} ended {time.monotonic() - told:.1f} s after the task's work")
     assert ended_once(ada, task_id).end_reason is EndReason.COMPLETED
-    assert [tasks.find(ada, each).attempt for each in waiting] == [0, 0, 0]
+    assert [commands.find(ada, each).attempt for each in waiting] == [0, 0, 0]
     assert ran(tmp_path / "ran") == ["t0"]
     assert (left_running(data), left_lying(data)) == ([], [])
     assert "Traceback" not in server.said()

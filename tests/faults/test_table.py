@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.faults import table
-from tests.server import ROOT
+from tests.support.server import ROOT
 
 
 class Reporter(list[str]):

@@ -11,10 +11,12 @@ import apscheduler.triggers.date
 import apscheduler.triggers.interval
 import pytest
 
-from core import claims, db, dispatch, tasks
-from core.models import EndReason, TaskStatus
-from core.ownership import Actor
-from core.scheduler import Scheduler
+from core.database import engine
+from core.database.models import EndReason, TaskStatus
+from core.database.ownership import Actor
+from core.runner import claims
+from core.runner.scheduler import Scheduler
+from core.tasks import commands, notifications
 from tests.faults.checks import PATIENT, ended, ended_once, left_lying, left_running, pids, ran, whole_log
 
 Jump = Callable[[timedelta], None]
@@ -36,8 +38,8 @@ def jump(monkeypatch: pytest.MonkeyPatch) -> Jump:
         def now(cls, tz: object = None) -> datetime:
             return datetime.now(tz) + moved  # type: ignore[arg-type]
 
-    original = db.now
-    monkeypatch.setattr(db, "now", lambda: original() + moved)
+    original = engine.now
+    monkeypatch.setattr(engine, "now", lambda: original() + moved)
     for module in (apscheduler.schedulers.base, apscheduler.triggers.date, apscheduler.triggers.interval):
         monkeypatch.setattr(module, "datetime", Moved)
 
@@ -67,9 +69,9 @@ def test_a_jump_of_the_time_moves_neither_lease_nor_limit(
     measured: Callable[[str], None],
 ) -> None:
     talker = script_agent("talker", TALKER.format(path=str(tmp_path / "ran")))
-    schedule(now=lambda: db.now(), lease=LEASE, warning=WARNING, timeout=LIMIT)
+    schedule(now=lambda: engine.now(), lease=LEASE, warning=WARNING, timeout=LIMIT)
     begun = time.monotonic()
-    task_id = tasks.create(ada, "t0", None, talker).id
+    task_id = commands.create(ada, "t0", None, talker).id
     eventually(lambda: ran(tmp_path / "ran"))
     jump(timedelta(minutes=minutes))
     warned = 0.0
@@ -105,13 +107,13 @@ def test_a_jump_of_the_time_does_not_suspend_the_sweep(
     measured: Callable[[str], None],
 ) -> None:
     quick = script_agent("quick", "print('done')")
-    schedule(now=lambda: db.now(), lease=LEASE)
-    monkeypatch.setattr(dispatch.waiting, "_listeners", ())  # as for tasks of another process
+    schedule(now=lambda: engine.now(), lease=LEASE)
+    monkeypatch.setattr(notifications.task_waiting, "_listeners", ())  # as for tasks of another process
     for by in (0, minutes, 0):
         jump(timedelta(minutes=by))
         begun = time.monotonic()
-        task_id = tasks.create(ada, "x", None, quick).id
-        eventually(lambda task_id=task_id: tasks.find(ada, task_id).started_at, 5)
+        task_id = commands.create(ada, "x", None, quick).id
+        eventually(lambda task_id=task_id: commands.find(ada, task_id).started_at, 5)
     measured(f"{minutes:+} min: started {time.monotonic() - begun:.1f} s after its creation")
 
 
@@ -132,17 +134,17 @@ def test_a_runner_that_lost_its_lease_stops_its_process_and_writes_nothing(
     path = tmp_path / "ran"
     talker = script_agent("talker", TALKER.format(path=str(path)))
     schedule(concurrency=1)
-    task_id = tasks.create(ada, "t0", None, talker).id
+    task_id = commands.create(ada, "t0", None, talker).id
     eventually(lambda: len(whole_log(ada, task_id)) > 10)
-    assert claims.expire(now=db.now() + timedelta(seconds=100)) == [task_id]
+    assert claims.expire(now=engine.now() + timedelta(seconds=100)) == [task_id]
     lost = time.monotonic()
-    log, end = whole_log(ada, task_id), tasks.find(ada, task_id)
+    log, end = whole_log(ada, task_id), commands.find(ada, task_id)
     eventually(lambda: not any(is_alive(pid) for pid in pids(path)), 2)
     measured(f"dead {time.monotonic() - lost:.1f} s after the loss")
     eventually(lambda: (left_running(data), left_lying(data)) == ([], []), 2)
     Path(f"{path}.go").touch()
-    after = tasks.create(ada, "t1", None, talker).id  # the slot is free again
-    eventually(lambda: tasks.find(ada, after).status is TaskStatus.COMPLETED)
+    after = commands.create(ada, "t1", None, talker).id  # the slot is free again
+    eventually(lambda: commands.find(ada, after).status is TaskStatus.COMPLETED)
     assert ended_once(ada, task_id).end_reason is EndReason.INTERRUPTED
-    assert tasks.find(ada, task_id).updated_at == end.updated_at
+    assert commands.find(ada, task_id).updated_at == end.updated_at
     assert [entry.seq for entry in whole_log(ada, task_id)] == [entry.seq for entry in log]

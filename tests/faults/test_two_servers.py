@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from core import tasks
-from core.models import EndReason, TaskStatus
-from core.ownership import Actor
+from core.database.models import EndReason, TaskStatus
+from core.database.ownership import Actor
+from core.tasks import commands
 from tests.faults.checks import PATIENT, ended, ended_once, left_lying, left_running, ran, whole_log
-from tests.server import Server
+from tests.support.server import Server
 
 LEASE = 2
 TASKS = 40
@@ -45,12 +45,12 @@ def test_the_other_server_ends_what_a_killed_one_held_and_does_the_rest(
 ) -> None:
     steady = script_agent("steady", STEADY.format(path=str(tmp_path / "ran")))
     servers = [serve(lease=LEASE, concurrency=2) for _ in range(2)]
-    made = [tasks.create(ada, f"t{number}", None, steady).id for number in range(TASKS)]
+    made = [commands.create(ada, f"t{number}", None, steady).id for number in range(TASKS)]
     eventually(lambda: len(ran(tmp_path / "ran")) >= TASKS // 3, 60)
 
     def held() -> list[int]:
         """What the first server works on."""
-        found = (tasks.find(ada, task_id) for task_id in made)
+        found = (commands.find(ada, task_id) for task_id in made)
         running = (task for task in found if task.status is TaskStatus.PROCESSING)
         return [task.id for task in running if f":{servers[0].process.pid}:" in str(task.claimed_by)]
 
@@ -66,7 +66,7 @@ def test_the_other_server_ends_what_a_killed_one_held_and_does_the_rest(
     eventually(lambda: ended(ada, victims), LEASE + 5)
     took = time.monotonic() - killed
     eventually(lambda: ended(ada, made), 60)
-    by = Counter(str(tasks.find(ada, task_id).claimed_by).split(":")[1] for task_id in made)
+    by = Counter(str(commands.find(ada, task_id).claimed_by).split(":")[1] for task_id in made)
     assert set(by) == {str(server.process.pid) for server in servers}
     measured(
         f"{by[str(servers[0].process.pid)]} and {by[str(servers[1].process.pid)]} tasks, "
@@ -102,13 +102,13 @@ def test_a_server_that_was_frozen_writes_nothing_about_a_task_that_another_one_e
         "talker", PATIENT.format(path=str(path)).replace("time.sleep(0.02)", "print(time.sleep(0.02))")
     )
     first = serve(lease=LEASE, concurrency=1)
-    task_id = tasks.create(ada, "t0", None, talker).id
+    task_id = commands.create(ada, "t0", None, talker).id
     eventually(lambda: len(whole_log(ada, task_id)) > 20)
     second = serve(lease=LEASE, concurrency=1)
 
     first.process.send_signal(signal.SIGSTOP)
     frozen = time.monotonic()
-    eventually(lambda: tasks.find(ada, task_id).status is TaskStatus.ERROR, LEASE + 5)
+    eventually(lambda: commands.find(ada, task_id).status is TaskStatus.ERROR, LEASE + 5)
     took = time.monotonic() - frozen
     before, log = ended_once(ada, task_id), whole_log(ada, task_id)
     assert before.end_reason is EndReason.INTERRUPTED
@@ -119,7 +119,7 @@ def test_a_server_that_was_frozen_writes_nothing_about_a_task_that_another_one_e
     measured(f"interrupted {took:.1f} s and processes dead {dead:.1f} s after SIGSTOP, lease {LEASE} s")
     eventually(lambda: left_lying(data) == [], 5)
     Path(f"{path}.go").touch()
-    after = tasks.create(ada, "t1", None, talker).id  # both servers go on
+    after = commands.create(ada, "t1", None, talker).id  # both servers go on
     eventually(lambda: ended(ada, [after]))
     assert ended_once(ada, after).end_reason is EndReason.COMPLETED
     assert [server.stop() for server in (first, second)] == [0, 0]

@@ -8,8 +8,8 @@ import pytest
 from streamlit.runtime.context import ContextProxy
 from streamlit.testing.v1 import AppTest
 
-from core.auth import sessions
-from core.ownership import Actor
+from core.database.ownership import Actor
+from core.identity import sessions
 
 PAGES = Path(__file__).parent.parent.parent / "pages"
 

@@ -4,14 +4,14 @@ import re
 
 import pytest
 
-from core.auth import people, sessions
-from core.models import Role
-from core.ownership import Actor
+from core.database.models import Role
+from core.database.ownership import Actor
+from core.identity import people, sessions
 from tests.conftest import PASSWORD
 from tests.pages.conftest import Connection, Open
 from tests.pages.widgets import everything_kept, is_signed_out, press, sign_in, texts, titles
 
-ADMIN_PAGES = ("people", "person", "audit_log")
+ADMIN_PAGES = ("admin/people", "admin/person", "admin/audit")
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_the_sidebar_says_who_is_signed_in_and_as_what(open_app: Open, ada: Acto
     assert "Signed in as **Root** · Administrator" in [caption.value for caption in open_app(admin).sidebar.caption]
 
 
-@pytest.mark.parametrize("page", ["new_task", "account", *ADMIN_PAGES])
+@pytest.mark.parametrize("page", ["tasks/new", "account/account", *ADMIN_PAGES])
 def test_every_page_asks_who_is_there(open_app: Open, ada: Actor, page: str) -> None:
     assert is_signed_out(open_app(page=page))
 
@@ -81,7 +81,7 @@ def test_signing_out_revokes_the_session_and_leaves_nothing_in_the_tab(open_app:
 
 @pytest.mark.attack(15)
 def test_the_next_person_in_a_tab_finds_nothing_of_the_one_before(open_app: Open, ada: Actor, bob: Actor) -> None:
-    app = open_app(ada, "new_task")
+    app = open_app(ada, "tasks/new")
     app.text_area[0].input("Ada's secret plan").run()
     assert "Ada's secret plan" in everything_kept(app)
     sign_in(press(app, "Sign out"), "bob", PASSWORD)
@@ -131,7 +131,7 @@ def test_a_reconnect_with_the_cookie_goes_on(open_app: Open, ada: Actor, connect
 
 @pytest.mark.attack(62)
 def test_a_deep_link_survives_the_sign_in(open_app: Open, ada: Actor) -> None:
-    app = open_app(page="new_task", again="5")
+    app = open_app(page="tasks/new", again="5")
     assert is_signed_out(app)
     sign_in(app, "ada", PASSWORD)
     assert "New task" in titles(app)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-PAGES = sorted((Path(__file__).parent.parent.parent / "pages").glob("*.py"))
+PAGES_FOLDER = Path(__file__).parents[2] / "pages"
+PAGES = sorted(PAGES_FOLDER.rglob("*.py"))
 RERUN_ALONE = {"fragment", "dialog"}
 CALLBACKS = {"on_click", "on_change", "on_dismiss"}
 ASKING = {"require_actor", "require_admin"}
@@ -47,7 +48,8 @@ def from_core(tree: ast.AST) -> set[str]:
     return {
         alias.asname or alias.name
         for node in imports
-        if (node.module or "").partition(".")[0] == "core" and node.module not in ("core.errors", "core.models")
+        if (node.module or "").partition(".")[0] == "core"
+        and node.module not in ("core.errors", "core.database.models")
         for alias in node.names
     }
 
@@ -80,7 +82,7 @@ def unasked(page: str) -> list[str]:
 
 
 def id_of(page: Path) -> str:
-    return page.name
+    return str(page.relative_to(PAGES_FOLDER))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=id_of)
@@ -88,7 +90,14 @@ def test_a_page_neither_queries_nor_imports_the_entry(page: Path) -> None:
     tree = ast.parse(page.read_text())
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    forbidden = {"app", "sqlalchemy", "fastapi", "core.db", "core.processor", "core.scheduler"}
+    forbidden = {
+        "app",
+        "sqlalchemy",
+        "fastapi",
+        "core.database.engine",
+        "core.runner.processor",
+        "core.runner.scheduler",
+    }
     assert not {name for name in imported if name.partition(".")[0] in ("api", "sqlalchemy", "fastapi")}
     assert not imported & forbidden
     assert not {name for name in names(tree) if name.startswith("acting_as")}
@@ -128,21 +137,21 @@ def test_the_rules_see_the_fragments_and_callbacks_that_there_are() -> None:
 @pytest.mark.parametrize(
     ("callback", "is_found"),
     [
-        ("def act(id):\n    tasks.cancel(None, id)", True),
-        ("def act(id):\n    helper(id)\ndef helper(id):\n    tasks.cancel(None, id)", True),
-        ("def act(id):\n    tasks.cancel(None, id)\n    require_actor()", True),
-        ("act = lambda id: tasks.cancel(None, id)", True),
-        ("def act(id):\n    tasks.cancel(require_actor(), id)", False),
-        ("def act(id):\n    '''Words.'''\n    actor = require_admin()\n    tasks.cancel(actor, id)", False),
+        ("def act(id):\n    commands.cancel(None, id)", True),
+        ("def act(id):\n    helper(id)\ndef helper(id):\n    commands.cancel(None, id)", True),
+        ("def act(id):\n    commands.cancel(None, id)\n    require_actor()", True),
+        ("act = lambda id: commands.cancel(None, id)", True),
+        ("def act(id):\n    commands.cancel(require_actor(), id)", False),
+        ("def act(id):\n    '''Words.'''\n    actor = require_admin()\n    commands.cancel(actor, id)", False),
         (
-            "def act(id):\n    try:\n        tasks.cancel(require_actor(), id)\n    finally:\n        pass",
+            "def act(id):\n    try:\n        commands.cancel(require_actor(), id)\n    finally:\n        pass",
             False,
         ),
         ("def act(id):\n    st.session_state['id'] = id", False),
     ],
 )
 def test_the_rule_for_callbacks_finds_what_it_should(callback: str, is_found: bool) -> None:
-    page = f"from core import tasks\n{callback}\nst.button('Act', on_click=act, args=(1,))\n"
+    page = f"from core.tasks import commands\n{callback}\nst.button('Act', on_click=act, args=(1,))\n"
     assert bool(unasked(page.replace("on_click=act", "on_click=" + _given(callback)))) is is_found
 
 
@@ -151,5 +160,6 @@ def _given(callback: str) -> str:
 
 
 def test_an_argument_that_is_a_use_case_counts_as_data() -> None:
-    page = "from core import tasks\ndef act(do):\n    do()\nst.button('Act', on_click=act, args=(tasks.cancel,))\n"
+    page = "from core.tasks import commands\ndef act(do):\n    do()\n"
+    page += "st.button('Act', on_click=act, args=(commands.cancel,))\n"
     assert unasked(page) == ["act"]

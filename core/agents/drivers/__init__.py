@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from core.agents.base import Agent, Bounds
-from core.agents.drivers.builtin import BuiltIn, python_bounds
+from core.agents.base import Agent
+from core.agents.drivers.builtin import BuiltIn, python_limits
 from core.agents.drivers.claude import Claude
 from core.agents.drivers.codex import Codex
-from core.agents.drivers.commands import Surroundings
+from core.agents.drivers.commands import Access
 from core.agents.drivers.deployment import DeploymentBot
 from core.agents.drivers.lines import Lines
 from core.agents.drivers.shell import Shell
@@ -23,6 +23,7 @@ from core.agents.settings import (
     ProgramSettings,
     ShellSettings,
 )
+from core.sandbox.command import ResourceLimits
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,14 @@ def make(name: str, settings: AgentSettings) -> Agent:
     match settings:
         case DataProcessorSettings():
             return BuiltIn(
-                **shown, module="core.agents.data_processor", bounds=python_bounds(memory), examples=words.examples
+                **shown, module="core.programs.data_processor", limits=python_limits(memory), examples=words.examples
             )
         case LinesSettings():
             return Lines(
                 **shown,
                 argv=settings.command,
                 surroundings=_surroundings(settings),
-                bounds=Bounds(memory=memory),
+                limits=ResourceLimits(memory=memory),
                 models=settings.models,
                 allow_other_models=settings.allow_other_models,
             )
@@ -93,22 +94,24 @@ def make(name: str, settings: AgentSettings) -> Agent:
                 **shown,
                 recipes=settings.recipes,
                 surroundings=_surroundings(settings),
-                bounds=Bounds(memory=memory),
+                limits=ResourceLimits(memory=memory),
             )
         case CodeReviewSettings():
             return BuiltIn(
                 **shown,
-                module="core.agents.code_review",
+                module="core.programs.code_review",
                 needs_repository=True,
-                bounds=python_bounds(memory),
+                limits=python_limits(memory),
                 examples=words.examples,
             )
         case DeploymentSettings():
-            return DeploymentBot(**shown, targets=settings.targets, bounds=Bounds(memory=memory))
+            return DeploymentBot(**shown, targets=settings.targets, limits=ResourceLimits(memory=memory))
         case ClaudeSettings():
-            return Claude(**shown, **_model_cli(settings), bounds=Bounds(memory=memory), examples=words.examples)
+            return Claude(
+                **shown, **_model_cli(settings), limits=ResourceLimits(memory=memory), examples=words.examples
+            )
         case CodexSettings():
-            return Codex(**shown, **_model_cli(settings), bounds=Bounds(memory=memory), examples=words.examples)
+            return Codex(**shown, **_model_cli(settings), limits=ResourceLimits(memory=memory), examples=words.examples)
     raise NotImplementedError(settings.driver)
 
 
@@ -123,5 +126,5 @@ def _model_cli(settings: ModelSettings) -> dict[str, Any]:
     }
 
 
-def _surroundings(settings: ProgramSettings) -> Surroundings:
-    return Surroundings(settings.network, settings.readable, settings.secrets)
+def _surroundings(settings: ProgramSettings) -> Access:
+    return Access(settings.network, settings.readable, settings.secrets)

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.agents.base import Assignment, Bounds, Command, Done, EntryType, Said, Upstream
+from core.agents.base import Assignment, EntryType, LogLine, Progress
+from core.sandbox.command import Command, ResourceLimits, Upstream
 
 ROOT = Path(__file__).parent.parent.parent.parent
 
@@ -21,9 +22,9 @@ _TYPES: dict[str, EntryType] = {"info": "info", "command": "command", "success":
 RESERVED = 4 * 2**30
 
 
-def python_bounds(memory: int) -> Bounds:
+def python_limits(memory: int) -> ResourceLimits:
     """The bounds of a Python program that may use ``memory`` bytes, also where the machine cannot count them."""
-    return Bounds(memory=memory, address_space=memory + RESERVED)
+    return ResourceLimits(memory=memory, address_space=memory + RESERVED)
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class BuiltIn:
     summary: str
     module: str
     needs_repository: bool = False
-    bounds: Bounds = field(default_factory=lambda: python_bounds(Bounds.memory))
+    limits: ResourceLimits = field(default_factory=lambda: python_limits(ResourceLimits.memory))
     idle: float = math.inf
     examples: Sequence[str] = ()
     models: Sequence[str] = ()
@@ -51,7 +52,7 @@ class BuiltIn:
     def unavailable(self) -> str | None:
         return None
 
-    def refusal(self, prompt: str, repository_url: str | None) -> str | None:
+    def why_not_accepted(self, prompt: str, repository_url: str | None) -> str | None:
         if self.needs_repository and not repository_url:
             return f"{self.name} works on a repository: give its address."
         return None
@@ -62,12 +63,12 @@ class BuiltIn:
             argv=(sys.executable, "-m", self.module, "--output", str(assignment.output), *given),
             cwd=ROOT,
             shown=f"{self.name} --output output" + (" --input repository" if given else ""),
-            box=assignment.box,
+            sandbox=assignment.sandbox,
             stdin=assignment.prompt,
             env={"HOME": str(assignment.home), "TMPDIR": str(assignment.home)},
         )
 
-    def listen(self, assignment: Assignment) -> "Events":
+    def output_parser(self, assignment: Assignment) -> "Events":
         return Events(self.name)
 
 
@@ -78,9 +79,9 @@ class Events:
         self._name = name
         self._last_error = ""
 
-    def hear(self, line: str) -> Iterable[Said | Done]:
+    def feed(self, line: str) -> Iterable[LogLine | Progress]:
         meaning = _meaning(line)
-        if isinstance(meaning, Said) and meaning.type == "error":
+        if isinstance(meaning, LogLine) and meaning.type == "error":
             self._last_error = meaning.message
         return (meaning,)
 
@@ -90,12 +91,12 @@ class Events:
         return self._last_error or f"{self._name} ended with exit status {status}."
 
 
-def _meaning(line: str) -> Said | Done:
+def _meaning(line: str) -> LogLine | Progress:
     try:
         event = json.loads(line)
         if event["type"] == "progress":
-            return Done(min(1.0, max(0.0, event["done"] / event["total"])) if event["total"] else 0.0)
-        return Said(_TYPES[event["type"]], str(event["message"]))
+            return Progress(min(1.0, max(0.0, event["done"] / event["total"])) if event["total"] else 0.0)
+        return LogLine(_TYPES[event["type"]], str(event["message"]))
     # Not an event: a library printed something.
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        return Said("info", line)
+        return LogLine("info", line)

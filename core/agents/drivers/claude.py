@@ -3,10 +3,11 @@
 import math
 from dataclasses import dataclass
 
-from core.agents import box
-from core.agents.base import Assignment, Command, Upstream
+from core.agents.base import Assignment
 from core.agents.drivers.claude_stream import ClaudeStream
 from core.agents.drivers.model_cli import ModelCli
+from core.sandbox import isolation
+from core.sandbox.command import Command, Upstream
 
 PATHS = ("/v1/messages", "/v1/messages/count_tokens")
 
@@ -43,8 +44,8 @@ class Claude(ModelCli):
 
     def command(self, assignment: Assignment) -> Command:
         model = ("--model", assignment.model) if assignment.model else ()
-        allowed = _BOXED if box.enforced() else _UNBOXED
-        assert assignment.repository and assignment.door  # noqa: S101  promised by changes_files and upstream
+        allowed = _BOXED if isolation.enforced() else _UNBOXED
+        assert assignment.repository and assignment.endpoint  # noqa: S101  promised by changes_files and upstream
         folder = ("--add-dir", str(assignment.repository))
         argv = self._started(assignment, *_ARGUMENTS, *folder, *allowed, *model)
         home = str(assignment.home)
@@ -52,19 +53,19 @@ class Claude(ModelCli):
             argv=argv,
             cwd=assignment.repository,
             shown=" ".join((self.name, *model)),
-            box=self._boxed(assignment),
+            sandbox=self._sandboxed(assignment),
             stdin=_plain(assignment.prompt),
             env={
                 **ENVIRONMENT,
                 **_command_seconds(self.idle),
                 "HOME": home,
                 "TMPDIR": home,
-                "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{assignment.door.port}",
-                "ANTHROPIC_API_KEY": assignment.door.token,
+                "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{assignment.endpoint.port}",
+                "ANTHROPIC_API_KEY": assignment.endpoint.token,
             },
         )
 
-    def listen(self, assignment: Assignment) -> ClaudeStream:
+    def output_parser(self, assignment: Assignment) -> ClaudeStream:
         return ClaudeStream(self.name, assignment.repository)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from core.agents.base import Done, Said
+from core.agents.base import LogLine, Progress
 from core.agents.drivers import causes
 from core.agents.drivers.stream import LONGEST_NAME, Stream, field, items, plain, text
 
@@ -39,14 +39,16 @@ class ClaudeStream(Stream):
             return causes.of_status(None)
         return f"{self.name} ended with an error; what it said is in the log."
 
-    def _mean(self, event: dict[str, Any]) -> Iterator[Said | Done]:
+    def _mean(self, event: dict[str, Any]) -> Iterator[LogLine | Progress]:
         match event.get("type"), event.get("subtype"):
             case "system", "init":
-                yield Said("info", f"Claude Code {text(event.get('claude_code_version'))}, {text(event.get('model'))}")
+                yield LogLine(
+                    "info", f"Claude Code {text(event.get('claude_code_version'))}, {text(event.get('model'))}"
+                )
             case "system", "api_retry":
                 what = plain(event.get("error_status") or event.get("error"))
                 attempt, most = plain(event.get("attempt")), plain(event.get("max_retries"))
-                yield Said("error", f"model API {what}, retry {attempt}/{most}")
+                yield LogLine("error", f"model API {what}, retry {attempt}/{most}")
             case "assistant", _:
                 yield from self._assistant(event)
             case "user", _:
@@ -54,35 +56,35 @@ class ClaudeStream(Stream):
             case "result", _:
                 yield from self._end(event)
 
-    def _assistant(self, event: dict[str, Any]) -> Iterator[Said | Done]:
+    def _assistant(self, event: dict[str, Any]) -> Iterator[LogLine | Progress]:
         self._error_kind = text(event.get("error"))[:LONGEST_NAME]
         for block in self._parts(field(event, "message", "content")):
             match field(block, "type"):
                 case "text" if self._error_kind:
                     yield from self._error(text(block.get("text")))
                 case "text" if words := text(block.get("text")).strip():
-                    yield Said("info", words)
+                    yield LogLine("info", words)
                 case "tool_use":
                     yield from self._tool(text(block.get("name")), block.get("input"))
 
-    def _tool(self, name: str, given: Any) -> Iterator[Said | Done]:
+    def _tool(self, name: str, given: Any) -> Iterator[LogLine | Progress]:
         path = text(field(given, "file_path")) or text(field(given, "notebook_path"))
         if name == "Bash":
-            yield Said("command", text(field(given, "command")) or "Bash")
+            yield LogLine("command", text(field(given, "command")) or "Bash")
         elif name in _FILE_TOOLS and path:
-            yield Said("info", f"{name} {self._shown(path)}")
+            yield LogLine("info", f"{name} {self._shown(path)}")
         elif name == "TodoWrite":
             yield self._plan([field(todo, "status") == "completed" for todo in self._parts(field(given, "todos"))])
         else:
             about = next(filter(None, (text(field(given, word)) for word in _ABOUT)), "")
-            yield Said("info", f"{name}: {about}" if about else name)
+            yield LogLine("info", f"{name}: {about}" if about else name)
 
-    def _tool_results(self, event: dict[str, Any]) -> Iterator[Said | Done]:
+    def _tool_results(self, event: dict[str, Any]) -> Iterator[LogLine | Progress]:
         self._list(event.get("tool_use_result"))
         for block in self._parts(field(event, "message", "content")):
             if field(block, "type") == "tool_result":
                 if block.get("is_error") is True:
-                    yield Said("error", _words(block.get("content")))
+                    yield LogLine("error", _words(block.get("content")))
                 yield self._step()
 
     def _list(self, outcome: Any) -> None:
@@ -94,14 +96,14 @@ class ClaudeStream(Stream):
         if changed and to:
             self._mark(changed, None if to == "deleted" else to == "completed")
 
-    def _end(self, event: dict[str, Any]) -> Iterator[Said | Done]:
+    def _end(self, event: dict[str, Any]) -> Iterator[LogLine | Progress]:
         self._succeeded = event.get("is_error") is False
         refused = event.get("api_error_status")
         self._refused = refused if isinstance(refused, int) else None
         if denied := [text(field(denial, "tool_name")) for denial in items(event.get("permission_denials"))]:
-            yield Said("error", f"Refused tool calls: {len(denied)} ({', '.join(sorted(set(denied)))})")
+            yield LogLine("error", f"Refused tool calls: {len(denied)} ({', '.join(sorted(set(denied)))})")
         if self._succeeded:
-            yield Said("success", f"Claude Code says that it is done; turns: {plain(event.get('num_turns'))}")
+            yield LogLine("success", f"Claude Code says that it is done; turns: {plain(event.get('num_turns'))}")
         else:
             yield from self._error(text(event.get("result")) or "; ".join(map(text, items(event.get("errors")))))
 

@@ -4,10 +4,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.agents import box
-from core.agents.base import Assignment, Command, Upstream
+from core.agents.base import Assignment
 from core.agents.drivers.codex_stream import CodexStream
 from core.agents.drivers.model_cli import ModelCli
+from core.sandbox import isolation
+from core.sandbox.command import Command, Upstream
 
 PATHS = ("/v1/responses",)
 
@@ -45,13 +46,13 @@ class Codex(ModelCli):
         return Upstream(self.upstream_url, self.key, "authorization", PATHS)
 
     def command(self, assignment: Assignment) -> Command:
-        assert assignment.repository and assignment.door  # noqa: S101  promised by changes_files and upstream
+        assert assignment.repository and assignment.endpoint  # noqa: S101  promised by changes_files and upstream
         model = ("--model", assignment.model) if assignment.model else ()
-        settings = (*_SETTINGS, *_provider(assignment.door.port))
+        settings = (*_SETTINGS, *_provider(assignment.endpoint.port))
         argv = self._started(
             assignment,
             *("exec", "--json", "--skip-git-repo-check", "--ephemeral", *model),
-            *(_BOXED if box.enforced() else _UNBOXED),
+            *(_BOXED if isolation.enforced() else _UNBOXED),
             *(word for setting in settings for word in ("-c", setting)),
             "-",
         )
@@ -59,16 +60,16 @@ class Codex(ModelCli):
             argv=argv,
             cwd=assignment.repository,
             shown=" ".join((self.name, *model)),
-            box=self._boxed(assignment),
+            sandbox=self._sandboxed(assignment),
             stdin=assignment.prompt,
             env={
                 "HOME": str(assignment.home),
                 "TMPDIR": str(_temporary(assignment.home)),
-                TOKEN: assignment.door.token,
+                TOKEN: assignment.endpoint.token,
             },
         )
 
-    def listen(self, assignment: Assignment) -> CodexStream:
+    def output_parser(self, assignment: Assignment) -> CodexStream:
         return CodexStream(self.name, assignment.repository)
 
 

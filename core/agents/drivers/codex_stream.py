@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from core.agents.base import Done, Said
+from core.agents.base import LogLine, Progress
 from core.agents.drivers import causes
 from core.agents.drivers.stream import Stream, field, plain, text
 from core.log_text import MAX_CHARACTERS
@@ -32,10 +32,10 @@ class CodexStream(Stream):
         number = _STATUS.search(self._reason)
         return causes.of_status(int(number[1]) if number else None)
 
-    def _mean(self, event: dict[str, Any]) -> Iterator[Said | Done]:
+    def _mean(self, event: dict[str, Any]) -> Iterator[LogLine | Progress]:
         match event.get("type"):
             case "thread.started":
-                yield Said("info", "Codex is ready")
+                yield LogLine("info", "Codex is ready")
             case "turn.started":
                 self._completed = None
             case "item.started" | "item.updated" | "item.completed" as when:
@@ -48,33 +48,33 @@ class CodexStream(Stream):
                 yield from self._error(reason)
             case "turn.completed":
                 self._completed = True
-                yield Said("success", "Codex says that it is done.")
+                yield LogLine("success", "Codex says that it is done.")
 
-    def _item(self, item: Any, when: str) -> Iterator[Said | Done]:
+    def _item(self, item: Any, when: str) -> Iterator[LogLine | Progress]:
         kind = field(item, "type")
         if kind == "todo_list":
             yield self._plan([field(todo, "completed") is True for todo in self._parts(field(item, "items"))])
         elif kind == "command_execution" and when == "item.started":
-            yield Said("command", _command(text(field(item, "command"))))
+            yield LogLine("command", _command(text(field(item, "command"))))
         elif when == "item.completed":
             yield from self._finished(kind, item)
 
-    def _finished(self, kind: Any, item: Any) -> Iterator[Said | Done]:
+    def _finished(self, kind: Any, item: Any) -> Iterator[LogLine | Progress]:
         if kind in ("agent_message", "error"):  # such an error is a note; what stops it is an event of its own
             words = text(field(item, "text")) or text(field(item, "message"))
             if words.strip():
-                yield Said("info", words)
+                yield LogLine("info", words)
             return
         if kind == "command_execution" and field(item, "exit_code") not in (0, None):
             said = text(field(item, "aggregated_output")).strip()
-            yield Said("error", f"exit status {plain(field(item, 'exit_code'))}" + (f"\n{said}" if said else ""))
+            yield LogLine("error", f"exit status {plain(field(item, 'exit_code'))}" + (f"\n{said}" if said else ""))
         elif kind == "file_change":
             for change in self._parts(field(item, "changes")):
-                yield Said("info", f"{text(field(change, 'kind'))} {self._shown(text(field(change, 'path')))}")
+                yield LogLine("info", f"{text(field(change, 'kind'))} {self._shown(text(field(change, 'path')))}")
         if kind == "reasoning":
             return
         if field(item, "status") == "failed" and kind != "command_execution":
-            yield Said("error", f"{plain(kind)} failed")
+            yield LogLine("error", f"{plain(kind)} failed")
         yield self._step()
 
 

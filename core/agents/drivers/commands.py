@@ -7,15 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.agents import box
-from core.agents.base import Assignment, Command, Done, Network, Said
+from core.agents.base import Assignment, LogLine, Progress
 from core.errors import AgentFailed
+from core.sandbox import isolation
+from core.sandbox.command import Command, Network
 
 _SYSTEM = ("usr", "bin", "sbin")
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Access:
     """What such a program gets beside its task."""
 
     network: Network = "none"
@@ -29,7 +30,7 @@ class Surroundings:
 
     def missing(self) -> str | None:
         """What it cannot have here, as the middle of a sentence; None when it can have all."""
-        if reason := box.unavailable():
+        if reason := isolation.unavailable():
             return reason
         unset = [name for name in self.variables if not os.environ.get(name)]
         return f"the environment variable {unset[0]} is not set" if unset else None
@@ -42,7 +43,7 @@ def is_of_repository(program: str) -> bool:
 
 def is_there(program: str) -> bool:
     """Whether a program of this machine can be started; one of the repository is looked for when it is wanted."""
-    return is_of_repository(program) or shutil.which(program, path=box.path()) is not None
+    return is_of_repository(program) or shutil.which(program, path=isolation.path()) is not None
 
 
 def needed(program: str) -> tuple[Path, ...]:
@@ -54,7 +55,7 @@ def needed(program: str) -> tuple[Path, ...]:
     return (own,) if own.is_absolute() and own.parts[1:2] and own.parts[1] not in _SYSTEM else ()
 
 
-def start(argv: Sequence[str], assignment: Assignment, given: Surroundings) -> Command:
+def start(argv: Sequence[str], assignment: Assignment, given: Access) -> Command:
     """The process that runs ``argv`` in the repository. The prompt is data there, never a part of a command.
 
     Raises AgentFailed when ``argv`` begins with a program of the repository and there is none.
@@ -70,11 +71,11 @@ def start(argv: Sequence[str], assignment: Assignment, given: Surroundings) -> C
         argv=argv,
         cwd=repository,
         shown=shlex.join(argv),
-        box=replace(
-            assignment.box,
+        sandbox=replace(
+            assignment.sandbox,
             required=True,
             network=given.network,
-            readable=(*assignment.box.readable, *given.readable, *needed(argv[0])),
+            readable=(*assignment.sandbox.readable, *given.readable, *needed(argv[0])),
         ),
         stdin=assignment.prompt,
         env={**values, **model, "TASK_PROMPT": assignment.prompt, "HOME": home, "TMPDIR": home},
@@ -94,8 +95,8 @@ class Text:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def hear(self, line: str) -> Iterable[Said | Done]:
-        return (Said("info", line),)
+    def feed(self, line: str) -> Iterable[LogLine | Progress]:
+        return (LogLine("info", line),)
 
     def failure(self, status: int) -> str | None:
         return f"{self._name} ended with exit status {status}." if status else None

@@ -12,15 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from core.agents import box, settings
-from core.agents.base import Assignment, Bounds, Command, Upstream
-from core.agents.deployment_bot.request import NotUnderstood, understood
-from core.agents.deployment_bot.target import VARIABLE, Target
+from core.agents import settings
+from core.agents.base import Assignment
 from core.agents.drivers import commands
 from core.agents.drivers.builtin import ROOT, Events
 from core.errors import AgentFailed
+from core.programs.deployment_bot.request import NotUnderstood, understood
+from core.programs.deployment_bot.target import VARIABLE, Target
+from core.sandbox import isolation
+from core.sandbox.command import Command, ResourceLimits, Upstream
 
-MODULE = "core.agents.deployment_bot"
+MODULE = "core.programs.deployment_bot"
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class DeploymentBot:
     title: str
     summary: str
     targets: Sequence[settings.Target]
-    bounds: Bounds
+    limits: ResourceLimits
     idle: float = math.inf
     examples: Sequence[str] = ("Dry run staging", "Deploy to staging")
     models: Sequence[str] = ()
@@ -45,10 +47,10 @@ class DeploymentBot:
         return [os.environ[name] for name in sorted(names) if os.environ.get(name)]
 
     def unavailable(self) -> str | None:
-        reason = box.unavailable()
+        reason = isolation.unavailable()
         return f"{self.name} runs a repository's own recipe, and that needs a box: {reason}." if reason else None
 
-    def refusal(self, prompt: str, repository_url: str | None) -> str | None:
+    def why_not_accepted(self, prompt: str, repository_url: str | None) -> str | None:
         try:
             understood(prompt)
         except NotUnderstood as error:
@@ -70,17 +72,17 @@ class DeploymentBot:
             argv=(sys.executable, "-m", MODULE, "--output", str(assignment.output), *given),
             cwd=ROOT,
             shown=f"{self.name} --output output" + (" --input repository" if given else ""),
-            box=replace(
-                assignment.box,
+            sandbox=replace(
+                assignment.sandbox,
                 required=True,
                 network="open" if has_network else "none",
-                readable=(*assignment.box.readable, *_needed(target)),
+                readable=(*assignment.sandbox.readable, *_needed(target)),
             ),
             stdin=assignment.prompt,
             env={**secrets, "HOME": home, "TMPDIR": home, VARIABLE: _told(target).dumped()},
         )
 
-    def listen(self, assignment: Assignment) -> Events:
+    def output_parser(self, assignment: Assignment) -> Events:
         return Events(self.name)
 
     def _settled(self, address: str, environment: str) -> settings.Target | None:

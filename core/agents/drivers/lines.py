@@ -4,8 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.agents.base import Assignment, Bounds, Command, Upstream
+from core.agents.base import Assignment
 from core.agents.drivers import commands
+from core.sandbox.command import Command, ResourceLimits, Upstream
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Lines:
     title: str
     summary: str
     argv: Sequence[str]
-    surroundings: commands.Surroundings
-    bounds: Bounds
+    surroundings: commands.Access
+    limits: ResourceLimits
     idle: float = math.inf
     examples: Sequence[str] = ()
     models: Sequence[str] = ()
@@ -40,7 +41,7 @@ class Lines:
             return f"{self.name} is not set up: there is no program {self.argv[0]} that can be started."
         return None
 
-    def refusal(self, prompt: str, repository_url: str | None) -> str | None:
+    def why_not_accepted(self, prompt: str, repository_url: str | None) -> str | None:
         if commands.is_of_repository(self.argv[0]) and not repository_url:
             return f"{self.name} runs a program of the repository: give the repository's address."
         return None
@@ -48,5 +49,5 @@ class Lines:
     def command(self, assignment: Assignment) -> Command:
         return commands.start(self.argv, assignment, self.surroundings)
 
-    def listen(self, assignment: Assignment) -> commands.Text:
+    def output_parser(self, assignment: Assignment) -> commands.Text:
         return commands.Text(self.name)

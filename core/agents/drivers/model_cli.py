@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.agents import box
-from core.agents.base import Assignment, Bounds, Box
-from core.agents.gateway import SHIM
+from core.agents.base import Assignment
 from core.errors import AgentFailed
+from core.sandbox import isolation
+from core.sandbox.command import ResourceLimits, Sandbox
+from core.sandbox.gateway import SHIM
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class ModelCli:
     models: Sequence[str]
     key_variable: str
     upstream_url: str
-    bounds: Bounds
+    limits: ResourceLimits
     idle: float
     allow_other_models: bool = False
     readable: Sequence[Path] = ()
@@ -37,11 +38,11 @@ class ModelCli:
     changes_files: bool = True
 
     def unavailable(self) -> str | None:
-        if reason := box.unavailable() or self._missing():
+        if reason := isolation.unavailable() or self._missing():
             return f"{self.name} is not set up: {reason}; try data-processor."
         return None
 
-    def refusal(self, prompt: str, repository_url: str | None) -> str | None:
+    def why_not_accepted(self, prompt: str, repository_url: str | None) -> str | None:
         return None
 
     @property
@@ -56,18 +57,18 @@ class ModelCli:
 
     def _started(self, assignment: Assignment, *arguments: str) -> Sequence[str]:
         """What to start so that the program runs beside its way to the API. Raises AgentFailed without the program."""
-        found, door = shutil.which(self.program[0]), assignment.door
-        if found is None or door is None:
+        found, endpoint = shutil.which(self.program[0]), assignment.endpoint
+        if found is None or endpoint is None:
             raise AgentFailed(self.unavailable() or f"{self.name} has no way to the model's API.")
-        shim = (sys.executable, "-I", str(SHIM), str(door.socket), str(door.port), "--")
+        shim = (sys.executable, "-I", str(SHIM), str(endpoint.socket), str(endpoint.port), "--")
         return (*shim, str(Path(found).resolve()), *self.program[1:], *arguments)
 
-    def _boxed(self, assignment: Assignment) -> Box:
+    def _sandboxed(self, assignment: Assignment) -> Sandbox:
         """The assignment's box, with the program and its door."""
         own = [installed(Path(shutil.which(self.program[0]) or self.program[0]))]
-        door = [assignment.door.socket.parent] if assignment.door else []
-        readable = (*assignment.box.readable, *own, *self.readable, *door)
-        return replace(assignment.box, readable=readable, network="none", required=True)
+        endpoint = [assignment.endpoint.socket.parent] if assignment.endpoint else []
+        readable = (*assignment.sandbox.readable, *own, *self.readable, *endpoint)
+        return replace(assignment.sandbox, readable=readable, network="none", required=True)
 
 
 def installed(program: Path) -> Path:

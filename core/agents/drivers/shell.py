@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core.agents.base import Assignment, Bounds, Command, Upstream
+from core.agents.base import Assignment
 from core.agents.drivers import commands
 from core.agents.fields import RECIPE
 from core.errors import AgentFailed
+from core.sandbox.command import Command, ResourceLimits, Upstream
 
 #: Where a repository has recipes of its own: executable files.
 FOLDER = ".tasks"
@@ -25,8 +26,8 @@ class Shell:
     title: str
     summary: str
     recipes: Mapping[str, Sequence[str]]
-    surroundings: commands.Surroundings
-    bounds: Bounds
+    surroundings: commands.Access
+    limits: ResourceLimits
     idle: float = math.inf
     models: Sequence[str] = ()
     allow_other_models: bool = False
@@ -45,7 +46,7 @@ class Shell:
         reason = self.surroundings.missing()
         return f"{self.name} is not set up: {reason}." if reason else None
 
-    def refusal(self, prompt: str, repository_url: str | None) -> str | None:
+    def why_not_accepted(self, prompt: str, repository_url: str | None) -> str | None:
         recipe = _first_word(prompt)
         argv = self.recipes.get(recipe)
         if argv is None:
@@ -66,7 +67,7 @@ class Shell:
             raise AgentFailed(f"There is no recipe of the name {recipe[:64]}. {self._choice()}")
         return commands.start((own,), assignment, self.surroundings)
 
-    def listen(self, assignment: Assignment) -> commands.Text:
+    def output_parser(self, assignment: Assignment) -> commands.Text:
         return commands.Text(self.name)
 
     def _choice(self) -> str:

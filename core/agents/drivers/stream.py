@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.agents.base import Done, Said
+from core.agents.base import LogLine, Progress
 from core.log_text import MAX_CHARACTERS
 
 #: So many finished steps are 63 % of the way of an agent that has no list of what it will do.
@@ -36,7 +36,7 @@ class Stream:
         self._left_out = 0  # of the parts of the event that is being heard
         self._last_error = ""
 
-    def hear(self, line: str) -> Iterable[Said | Done]:
+    def feed(self, line: str) -> Iterable[LogLine | Progress]:
         """What a line of its standard output means."""
         try:
             event = json.loads(line)
@@ -44,16 +44,16 @@ class Stream:
             event = None
         if isinstance(event, dict):
             return [*self._mean(event), *self._not_looked_at()]
-        return [Said("info", line)] if line.strip() else []
+        return [LogLine("info", line)] if line.strip() else []
 
-    def _mean(self, event: dict[str, Any]) -> Iterator[Said | Done]:
+    def _mean(self, event: dict[str, Any]) -> Iterator[LogLine | Progress]:
         raise NotImplementedError
 
-    def _error(self, message: str) -> Iterator[Said]:
+    def _error(self, message: str) -> Iterator[LogLine]:
         """An error entry, unless the one before said the same, as far as the log shows it."""
         shown = message[:MAX_CHARACTERS]
         if shown and shown != self._last_error:
-            yield Said("error", message)
+            yield LogLine("error", message)
         self._last_error = shown
 
     def _parts(self, value: Any) -> list[Any]:
@@ -62,13 +62,13 @@ class Stream:
         self._left_out += max(0, len(found) - MOST_PARTS)
         return found[:MOST_PARTS]
 
-    def _not_looked_at(self) -> Iterator[Said]:
+    def _not_looked_at(self) -> Iterator[LogLine]:
         if self._left_out:
             looked = f"the first {MOST_PARTS:,} parts were looked at and {self._left_out:,} left out"
-            yield Said("info", f"Of one event {looked}.")
+            yield LogLine("info", f"Of one event {looked}.")
         self._left_out = 0
 
-    def _plan(self, done: Sequence[bool]) -> Done:
+    def _plan(self, done: Sequence[bool]) -> Progress:
         """All that is to do, and whether each is done."""
         self._to_do = {f"{number}": each for number, each in enumerate(done)}
         self._done = sum(done)
@@ -81,15 +81,15 @@ class Stream:
             self._to_do[name] = done
             self._done += done
 
-    def _step(self) -> Done:
+    def _step(self) -> Progress:
         """One more step is finished: how far it has come, by its own list if it has one, and never by time."""
         self._steps += 1
         return self._progress()
 
-    def _progress(self) -> Done:
+    def _progress(self) -> Progress:
         if self._to_do:
-            return Done(self._done / len(self._to_do))
-        return Done(1 - math.exp(-self._steps / STEPS))
+            return Progress(self._done / len(self._to_do))
+        return Progress(1 - math.exp(-self._steps / STEPS))
 
     def _shown(self, path: str) -> str:
         """A path as the log shows it: within the repository where it is there."""

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from core.agents import agents
-from core.agents.catalog import Host, Limits, catalog
+from core.agents.catalog import Host, TimeLimits, catalog
+from core.agents.registry import agents
 from core.agents.settings import AgentSettings, ClaudeSettings, LinesSettings
 from core.config import Settings, settings
 from core.errors import ConfigurationError
@@ -36,29 +36,29 @@ def test_a_file_that_cannot_be_read_is_named(make: object, file: Path) -> None:
 
 def test_without_a_word_every_agent_has_the_general_limits() -> None:
     general = Settings(timeout=500, warning=100)
-    assert {catalog().limits(name, general) for name in agents()} == {Limits(500, 100, 0)}
+    assert {catalog().limits(name, general) for name in agents()} == {TimeLimits(500, 100, 0)}
 
 
 @pytest.mark.parametrize(
     ("text", "limits"),
     [
-        ("timeout = 600", Limits(600, 480, 0)),
-        ("timeout = 30", Limits(30, 24, 0)),
-        ("timeout = 600\nwarning = 590.5", Limits(600, 590.5, 0)),
-        ("warning = 10", Limits(300, 10, 0)),
-        ("extension = 120", Limits(300, 240, 120)),
-        ("extension = 0", Limits(300, 240, 0)),
-        ("timeout = 60\nwarning = 1\nextension = 0.5", Limits(60, 1, 0.5)),
+        ("timeout = 600", TimeLimits(600, 480, 0)),
+        ("timeout = 30", TimeLimits(30, 24, 0)),
+        ("timeout = 600\nwarning = 590.5", TimeLimits(600, 590.5, 0)),
+        ("warning = 10", TimeLimits(300, 10, 0)),
+        ("extension = 120", TimeLimits(300, 240, 120)),
+        ("extension = 0", TimeLimits(300, 240, 0)),
+        ("timeout = 60\nwarning = 1\nextension = 0.5", TimeLimits(60, 1, 0.5)),
     ],
 )
 def test_an_agents_own_timeout_moves_the_warning_in_proportion_and_no_other_agents(
-    text: str, limits: Limits, file: Path
+    text: str, limits: TimeLimits, file: Path
 ) -> None:
     file.write_text(f"[agents.claude]\n{text}\n")
     general = Settings(timeout=300, warning=240)
     assert catalog().limits("claude", general) == limits
-    assert catalog().limits("codex", general) == Limits(300, 240, 0)
-    assert catalog().limits("an agent that is gone", general) == Limits(300, 240, 0)
+    assert catalog().limits("codex", general) == TimeLimits(300, 240, 0)
+    assert catalog().limits("an agent that is gone", general) == TimeLimits(300, 240, 0)
 
 
 def test_a_warning_is_measured_by_the_general_timeout_of_this_server(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from core.agents import agents
-from core.agents.catalog import Limits, catalog
+from core.agents.catalog import TimeLimits, catalog
 from core.agents.plugins import GROUP
+from core.agents.registry import agents
 from core.config import settings
 from core.errors import ConfigurationError
 
@@ -82,7 +82,7 @@ def test_a_plugin_gets_limits_of_its_own_and_nothing_else(
 ) -> None:
     install(acme_lint="acme:agent")
     ask('plugins = ["acme-lint"]\n[agents.acme-lint]\ntimeout = 50\nextension = 5')
-    assert catalog().limits("acme-lint", settings()) == Limits(50, 40, 5)
+    assert catalog().limits("acme-lint", settings()) == TimeLimits(50, 40, 5)
     assert agents()["acme-lint"].summary == "Lints."
     assert not catalog().pushes("acme-lint")
     ask('plugins = ["acme-lint"]\n[agents.acme-lint]\npush = true')
@@ -100,7 +100,7 @@ def test_a_plugin_gets_limits_of_its_own_and_nothing_else(
         ("no-module", "acme.nowhere:agent", "The plugin no-module .* cannot be loaded: ModuleNotFoundError"),
         ("no-such", "acme:no_such", "The plugin no-such .* cannot be loaded: AttributeError"),
         ("constant", "acme:constant", "The plugin constant .* cannot be loaded: TypeError"),
-        ("half", "acme:half", "The plugin half .* gives no agent: it lacks summary, .*listen"),
+        ("half", "acme:half", "The plugin half .* gives no agent: it lacks summary, .*output_parser"),
         ("misnamed", "acme:other", "The plugin misnamed .* gives an agent of another name: 'other'"),
         ("claude", "acme:claude", "There are two agents of the name claude"),
     ],

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from core.agents import DEFAULT, agents
-from core.agents.base import Bounds
 from core.agents.catalog import catalog
-from core.agents.drivers.builtin import BuiltIn, python_bounds
+from core.agents.drivers.builtin import BuiltIn, python_limits
 from core.agents.drivers.lines import Lines
 from core.agents.drivers.shell import Shell
+from core.agents.registry import DEFAULT, agents
+from core.sandbox.command import ResourceLimits
 
 NAMES = ["data-processor", "claude", "codex", "code-review", "deployment-bot", "shell"]
 
@@ -63,8 +63,11 @@ def test_agents_are_built_once_for_a_catalog(settle: Callable[[str], None]) -> N
 
 
 def test_a_review_needs_a_repository_and_a_report_none() -> None:
-    assert agents()["code-review"].refusal("Review it", None) == "code-review works on a repository: give its address."
-    assert agents()["data-processor"].refusal("Count", None) is None
+    assert (
+        agents()["code-review"].why_not_accepted("Review it", None)
+        == "code-review works on a repository: give its address."
+    )
+    assert agents()["data-processor"].why_not_accepted("Count", None) is None
 
 
 def test_the_file_adds_agents_after_the_known_ones_and_changes_these(settle: Callable[[str], None]) -> None:
@@ -93,11 +96,15 @@ def test_the_file_adds_agents_after_the_known_ones_and_changes_these(settle: Cal
     report, shell = agents()["slow-report"], agents()["shell"]
     assert isinstance(report, Lines) and isinstance(shell, Shell)
     assert (report.title, report.summary) == ("The slow report", "Takes its time.")
-    assert (report.argv, report.bounds, report.idle) == (("./bin/report", "--all"), Bounds(memory=100 * 2**20), 50)
+    assert (report.argv, report.limits, report.idle) == (
+        ("./bin/report", "--all"),
+        ResourceLimits(memory=100 * 2**20),
+        50,
+    )
     assert (report.models, report.allow_other_models) == (("small", "large"), True)
     assert (report.surroundings.network, report.surroundings.readable) == ("open", (Path("/opt/report"),))
     assert (shell.recipes, shell.title, shell.idle) == ({"test": ("make", "test")}, "Shell", math.inf)
-    assert agents()["data-processor"].bounds == python_bounds(2**33)
+    assert agents()["data-processor"].limits == python_limits(2**33)
 
 
 def test_a_second_agent_of_a_driver_goes_by_its_own_name(settle: Callable[[str], None]) -> None:

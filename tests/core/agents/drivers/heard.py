@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.agents.base import Listener, Said
+from core.agents.base import LogLine, OutputParser
 
 STREAMS = Path(__file__).with_name("streams")
 
@@ -13,7 +13,7 @@ STREAMS = Path(__file__).with_name("streams")
 class Heard:
     """The entries, the shares of the work that was done, and the verdict."""
 
-    entries: list[Said]
+    entries: list[LogLine]
     shares: list[float]
     failure: Callable[[int], str | None]
 
@@ -23,7 +23,7 @@ def recorded(name: str) -> list[str]:
     return (STREAMS / f"{name}.jsonl").read_text().splitlines()
 
 
-def hear(listener: Listener, lines: Iterable[str]) -> Heard:
-    meanings = [meaning for line in lines for meaning in listener.hear(line)]
-    entries = [meaning for meaning in meanings if isinstance(meaning, Said)]
-    return Heard(entries, [each.share for each in meanings if not isinstance(each, Said)], listener.failure)
+def feed(listener: OutputParser, lines: Iterable[str]) -> Heard:
+    meanings = [meaning for line in lines for meaning in listener.feed(line)]
+    entries = [meaning for meaning in meanings if isinstance(meaning, LogLine)]
+    return Heard(entries, [each.share for each in meanings if not isinstance(each, LogLine)], listener.failure)

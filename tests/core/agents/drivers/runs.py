@@ -9,16 +9,17 @@ from typing import Any
 
 import psutil
 
-from core.agents import box
-from core.agents.base import Assignment, Bounds, Listener, Said
-from core.agents.box.process import Process
+from core.agents.base import Assignment, LogLine, OutputParser
 from core.agents.drivers.claude import Claude
 from core.agents.drivers.codex import Codex
-from core.agents.gateway import Gateway
-from core.agents.workspace import Workspace
-from tests import clis
-from tests.core.agents.box.commands import living
+from core.sandbox import isolation
+from core.sandbox.command import ResourceLimits
+from core.sandbox.gateway import Gateway
+from core.sandbox.process import Process
+from core.sandbox.workspace import Workspace
 from tests.core.agents.model_api import ModelApi, Turn
+from tests.core.sandbox.commands import living
+from tests.support import clis
 
 TASK = 7
 VARIABLE = "TEST_MODEL_KEY"
@@ -34,7 +35,7 @@ def agent(kind: type[Claude | Codex], upstream: str = "http://127.0.0.1:9", **ch
         "models": (model,),
         "key_variable": VARIABLE,
         "upstream_url": upstream,
-        "bounds": Bounds(),
+        "limits": ResourceLimits(),
         "idle": 60.0,
     }
     return kind(**words, **(given | changes))  # type: ignore[arg-type]
@@ -46,7 +47,7 @@ class Outcome:
 
     workspace: Workspace
     api: ModelApi
-    entries: list[Said] = field(default_factory=list)
+    entries: list[LogLine] = field(default_factory=list)
     shares: list[float] = field(default_factory=list)
     noise: list[str] = field(default_factory=list)  #: the lines of its standard error
     status: int = -1
@@ -88,7 +89,7 @@ def run(
         workspace.make()
         workspace.make_repository()
         fill(workspace.repository)
-        box.give(workspace.repository, workspace.user)
+        isolation.chown_folder(workspace.repository, workspace.user)
         outcome = Outcome(workspace, api)
         chosen = agent(kind, api.url, **changes)
         live(chosen, prompt, model or chosen.models[0], outcome, watch)
@@ -98,8 +99,8 @@ def run(
 def live(chosen: Claude | Codex, prompt: str, model: str, outcome: Outcome, watch: Callable[[Outcome], bool]) -> None:
     """The runner's loop, as short as it can be."""
     workspace = outcome.workspace
-    gateway = Gateway(chosen.upstream, workspace.door, workspace.user)
-    with gateway as door:
+    gateway = Gateway(chosen.upstream, workspace.gateway, workspace.user)
+    with gateway as endpoint:
         assignment = Assignment(
             prompt=prompt,
             model=model,
@@ -107,10 +108,10 @@ def live(chosen: Claude | Codex, prompt: str, model: str, outcome: Outcome, watc
             repository_url=None,
             output=workspace.output,
             home=workspace.home,
-            box=workspace.box(chosen.bounds, changes_files=True),
-            door=door,
+            sandbox=workspace.sandbox(chosen.limits, changes_files=True),
+            endpoint=endpoint,
         )
-        listener = chosen.listen(assignment)
+        listener = chosen.output_parser(assignment)
         began = heard = time.monotonic()
         with Process(chosen.command(assignment), 30) as process:
             while not process.ended and time.monotonic() - max(heard, gateway.heard) < chosen.idle and watch(outcome):
@@ -127,13 +128,13 @@ def live(chosen: Claude | Codex, prompt: str, model: str, outcome: Outcome, watc
     outcome.used = gateway.summary()
 
 
-def note(outcome: Outcome, listener: Listener, line: str, is_error: bool) -> None:
+def note(outcome: Outcome, listener: OutputParser, line: str, is_error: bool) -> None:
     """Add what a line means."""
     if is_error:
         outcome.noise.append(line)
         return
-    for meaning in listener.hear(line):
-        if isinstance(meaning, Said):
+    for meaning in listener.feed(line):
+        if isinstance(meaning, LogLine):
             outcome.entries.append(meaning)
         else:
             outcome.shares.append(meaning.share)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from core.agents.base import Said
+from core.agents.base import LogLine
 from core.agents.drivers.codex_stream import CodexStream
-from tests.core.agents.drivers.heard import hear, recorded
+from tests.core.agents.drivers.heard import feed, recorded
 
 
 def stream() -> CodexStream:
@@ -24,15 +24,15 @@ def failed(message: str) -> str:
 
 
 def test_the_work_is_told_as_it_happened() -> None:
-    heard = hear(stream(), recorded("codex_tools"))
+    heard = feed(stream(), recorded("codex_tools"))
     assert heard.entries == [
-        Said("info", "Codex is ready"),
-        Said("command", """echo '{"type":"turn.completed"}'; exit 3"""),
-        Said("error", 'exit status 3\n{"type":"turn.completed"}'),
-        Said("info", "add src/b.py"),
-        Said("command", "sleep 0.3; ls"),
-        Said("info", "It works."),
-        Said("success", "Codex says that it is done."),
+        LogLine("info", "Codex is ready"),
+        LogLine("command", """echo '{"type":"turn.completed"}'; exit 3"""),
+        LogLine("error", 'exit status 3\n{"type":"turn.completed"}'),
+        LogLine("info", "add src/b.py"),
+        LogLine("command", "sleep 0.3; ls"),
+        LogLine("info", "It works."),
+        LogLine("success", "Codex says that it is done."),
     ]
     assert heard.shares == sorted(heard.shares)
     assert len(heard.shares) == 3
@@ -42,7 +42,7 @@ def test_the_work_is_told_as_it_happened() -> None:
 
 @pytest.mark.attack(90)
 def test_a_refused_key_is_told_as_such_and_once() -> None:
-    heard = hear(stream(), recorded("codex_refused_key"))
+    heard = feed(stream(), recorded("codex_refused_key"))
     errors = [entry.message for entry in heard.entries if entry.type == "error"]
     assert [error.partition(" (")[0] for error in errors[:-1]] == [f"Reconnecting... {n}/3" for n in (1, 2, 3)]
     assert errors[-1].startswith("unexpected status 401")
@@ -64,7 +64,7 @@ def test_a_refused_key_is_told_as_such_and_once() -> None:
     ],
 )
 def test_each_cause_has_its_sentence(message: str, sentence: str) -> None:
-    assert sentence in (hear(stream(), [failed(message)]).failure(1) or "")
+    assert sentence in (feed(stream(), [failed(message)]).failure(1) or "")
 
 
 @pytest.mark.attack(91)
@@ -73,34 +73,34 @@ def test_each_cause_has_its_sentence(message: str, sentence: str) -> None:
 )
 @pytest.mark.parametrize("status", [0, 1, 137])
 def test_without_the_end_of_a_turn_it_failed(lines: list[str], status: int) -> None:
-    assert hear(stream(), lines).failure(status) == f"codex ended without a result (exit status {status})."
+    assert feed(stream(), lines).failure(status) == f"codex ended without a result (exit status {status})."
 
 
 def test_the_last_turn_counts() -> None:
-    assert hear(stream(), [failed("no"), event("turn.started"), event("turn.completed")]).failure(0) is None
-    assert hear(stream(), [event("turn.completed"), event("turn.started")]).failure(0)
-    assert hear(stream(), [event("turn.completed"), failed("no")]).failure(0)
+    assert feed(stream(), [failed("no"), event("turn.started"), event("turn.completed")]).failure(0) is None
+    assert feed(stream(), [event("turn.completed"), event("turn.started")]).failure(0)
+    assert feed(stream(), [event("turn.completed"), failed("no")]).failure(0)
 
 
 @pytest.mark.attack(87)
 def test_an_end_that_a_script_prints_is_none() -> None:
     item = {"type": "command_execution", "command": "x", "exit_code": 0, "aggregated_output": event("turn.completed")}
-    assert hear(stream(), [event("item.completed", item=item)]).failure(0)
+    assert feed(stream(), [event("item.completed", item=item)]).failure(0)
 
 
 def test_progress_comes_from_a_todo_list_or_from_finished_steps() -> None:
     item = {"type": "command_execution", "command": "x", "exit_code": 0, "status": "completed"}
-    shares = hear(stream(), [event("item.completed", item=item)] * 20).shares
+    shares = feed(stream(), [event("item.completed", item=item)] * 20).shares
     assert shares == sorted(shares)
     assert shares[-1] < 1
     todo = {"type": "todo_list", "items": [{"text": "a", "completed": True}, {"text": "b", "completed": False}, 7]}
-    assert hear(stream(), [event("item.updated", item=todo)]).shares == [1 / 3]
+    assert feed(stream(), [event("item.updated", item=todo)]).shares == [1 / 3]
 
 
 def test_a_shell_around_a_command_is_left_out() -> None:
     commands = ["/usr/bin/bash -lc 'echo \"a b\"'", "bash -c ls", "make test", "bash -lc 'not closed"]
     lines = [event("item.started", item={"type": "command_execution", "command": command}) for command in commands]
-    assert [entry.message for entry in hear(stream(), lines).entries] == [
+    assert [entry.message for entry in feed(stream(), lines).entries] == [
         'echo "a b"',
         "ls",
         "make test",

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from core.agents import box
-from core.agents.base import Assignment, Bounds, Box, Said
-from core.agents.box.process import Process
-from core.agents.deployment_bot.target import VARIABLE
+from core.agents.base import Assignment, LogLine
 from core.agents.drivers.builtin import ROOT
 from core.agents.drivers.deployment import DeploymentBot
 from core.agents.settings import Target
 from core.errors import AgentFailed
+from core.programs.deployment_bot.target import VARIABLE
+from core.sandbox import isolation
+from core.sandbox.command import ResourceLimits, Sandbox
+from core.sandbox.process import Process
 from tests.core.agents.drivers.assignments import program
 
 URL = "https://git.example.org/team/website"
@@ -23,7 +24,7 @@ SECRET = "q7XcV0nBz1LmKdJfHgTs"
 
 
 def bot(*targets: Target) -> DeploymentBot:
-    return DeploymentBot("deployment-bot", "Deployment bot", "Deploys.", targets, Bounds())
+    return DeploymentBot("deployment-bot", "Deployment bot", "Deploys.", targets, ResourceLimits())
 
 
 def target(**given: object) -> Target:
@@ -39,31 +40,37 @@ def assignment(tmp_path: Path) -> Callable[..., Assignment]:
 
     def made(prompt: str, url: str = URL) -> Assignment:
         repository, output, home = folders
-        user = box.user_for(7)
+        user = isolation.user_for(7)
         for folder in folders:
-            box.give(folder, user)
+            isolation.chown_folder(folder, user)
         return Assignment(
-            prompt, None, repository, url, output, home, Box((output, home), (repository,), "open", Bounds(), user)
+            prompt,
+            None,
+            repository,
+            url,
+            output,
+            home,
+            Sandbox((output, home), (repository,), "open", ResourceLimits(), user),
         )
 
     return made
 
 
 @pytest.fixture
-def perform(assignment: Callable[..., Assignment]) -> Callable[..., tuple[int, list[Said]]]:
+def perform(assignment: Callable[..., Assignment]) -> Callable[..., tuple[int, list[LogLine]]]:
     """Run a deployment in its box; the exit status and the entries."""
 
-    def performed(agent: DeploymentBot, prompt: str, through: tuple[str, ...] = ()) -> tuple[int, list[Said]]:
+    def performed(agent: DeploymentBot, prompt: str, through: tuple[str, ...] = ()) -> tuple[int, list[LogLine]]:
         given = assignment(prompt)
         command = agent.command(given)
         command = replace(command, argv=(*through, *command.argv))
-        listener, entries, deadline = agent.listen(given), [], time.monotonic() + 30
+        listener, entries, deadline = agent.output_parser(given), [], time.monotonic() + 30
         with Process(command, 30) as process:
             while not process.ended:
                 assert time.monotonic() < deadline
                 for line, is_error in process.read(0.1):
                     assert not is_error, line
-                    entries += [said for said in listener.hear(line) if isinstance(said, Said)]
+                    entries += [said for said in listener.feed(line) if isinstance(said, LogLine)]
             return process.exit_status, entries
 
     return performed
@@ -74,7 +81,7 @@ def perform(assignment: Callable[..., Assignment]) -> Callable[..., tuple[int, l
 def test_a_false_environment_is_refused_before_anything_runs(
     prompt: str, assignment: Callable[..., Assignment]
 ) -> None:
-    said = bot().refusal(prompt, URL)
+    said = bot().why_not_accepted(prompt, URL)
     assert said is not None
     assert said.startswith("Say where to deploy to")
     assert "id" not in said.split()
@@ -84,7 +91,7 @@ def test_a_false_environment_is_refused_before_anything_runs(
 
 @pytest.mark.attack(101)
 def test_what_may_be_meant_as_a_dry_run_is_refused(assignment: Callable[..., Assignment]) -> None:
-    said = bot().refusal("Dry running staging", URL)
+    said = bot().why_not_accepted("Dry running staging", URL)
     assert said is not None
     assert said.startswith("It is not clear whether this should be a dry run")
     with pytest.raises(AgentFailed, match="It is not clear whether this should be a dry run"):
@@ -92,16 +99,16 @@ def test_what_may_be_meant_as_a_dry_run_is_refused(assignment: Callable[..., Ass
 
 
 def test_a_deployment_needs_a_repository() -> None:
-    assert bot().refusal("deploy to staging", URL) is None
-    assert bot().refusal("deploy to staging", None) == "deployment-bot deploys a repository: give its address."
+    assert bot().why_not_accepted("deploy to staging", URL) is None
+    assert bot().why_not_accepted("deploy to staging", None) == "deployment-bot deploys a repository: give its address."
 
 
 def test_without_a_target_there_is_neither_network_nor_secret(assignment: Callable[..., Assignment]) -> None:
     given = assignment("deploy to staging")
     command = bot().command(given)
-    assert command.box.network == "none"
+    assert command.sandbox.network == "none"
     assert list(command.argv) == [
-        sys.executable, "-m", "core.agents.deployment_bot", "--output", str(given.output), "--input",
+        sys.executable, "-m", "core.programs.deployment_bot", "--output", str(given.output), "--input",
         str(given.repository),
     ]  # fmt: skip
     assert (command.cwd, command.stdin) == (ROOT, "deploy to staging")
@@ -132,7 +139,7 @@ def test_a_target_is_for_its_repository_and_environment_alone(
     agent = bot(target(secrets=["DEPLOY_TOKEN"], network="open", command=["./up"], health_url="https://w.example/"))
     command = agent.command(assignment(prompt, url))
     told = json.loads(command.env[VARIABLE])
-    assert (command.box.network == "open") == is_settled
+    assert (command.sandbox.network == "open") == is_settled
     assert (command.env.get("DEPLOY_TOKEN") == SECRET) == is_settled
     assert (told["is_settled"], told["command"]) == (is_settled, ["./up"] if is_settled else [])
     assert SECRET not in " ".join(command.argv) + command.shown + command.env[VARIABLE]
@@ -157,7 +164,7 @@ def test_a_folder_of_this_machine_can_be_a_target(
 
 
 def test_in_its_box_the_administrators_command_is_found_wherever_it_lies_and_reads_what_it_may(
-    tmp_path: Path, perform: Callable[..., tuple[int, list[Said]]]
+    tmp_path: Path, perform: Callable[..., tuple[int, list[LogLine]]]
 ) -> None:
     own = program(tmp_path / "opt" / "deploy", f"#!/bin/sh\ncat {tmp_path}/keys/*; cat {tmp_path}/opt/other\n")
     for name in ("keys/known_hosts", "opt/other"):
@@ -176,7 +183,7 @@ def test_a_dry_run_has_neither_network_nor_secret(
 ) -> None:
     monkeypatch.setenv("DEPLOY_TOKEN", SECRET)
     command = bot(target(secrets=["DEPLOY_TOKEN"], network="open")).command(assignment("dry run staging"))
-    assert command.box.network == "none"
+    assert command.sandbox.network == "none"
     assert "DEPLOY_TOKEN" not in command.env
 
 
@@ -192,11 +199,11 @@ def test_secrets_are_read_when_they_are_asked_for_and_a_missing_one_is_named(
 
 
 def test_it_says_that_it_needs_a_box(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(box, "unavailable", lambda: "bubblewrap is not installed (apt install bubblewrap)")
+    monkeypatch.setattr(isolation, "unavailable", lambda: "bubblewrap is not installed (apt install bubblewrap)")
     reason = bot().unavailable()
     assert reason is not None
     assert reason.endswith("needs a box: bubblewrap is not installed (apt install bubblewrap).")
-    monkeypatch.setattr(box, "unavailable", lambda: None)
+    monkeypatch.setattr(isolation, "unavailable", lambda: None)
     assert bot().unavailable() is None
 
 
@@ -208,7 +215,7 @@ def test_a_health_address_without_network_is_refused_in_the_file() -> None:
 
 @pytest.mark.attack(101)
 def test_in_its_box_the_makefile_of_a_dry_run_finds_no_secret_no_network_and_no_file_of_the_machine(
-    tmp_path: Path, perform: Callable[..., tuple[int, list[Said]]], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, perform: Callable[..., tuple[int, list[LogLine]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEPLOY_TOKEN", SECRET)
     (tmp_path / "secret").write_text("outside")
@@ -229,23 +236,23 @@ def test_in_its_box_the_makefile_of_a_dry_run_finds_no_secret_no_network_and_no_
 
 @pytest.mark.attack(100)
 def test_in_its_box_a_failing_recipe_is_an_error_with_its_status(
-    tmp_path: Path, perform: Callable[..., tuple[int, list[Said]]], assignment: Callable[..., Assignment]
+    tmp_path: Path, perform: Callable[..., tuple[int, list[LogLine]]], assignment: Callable[..., Assignment]
 ) -> None:
     (tmp_path / "repository" / "deploy.sh").write_text("touch built && echo built\nexit 3\n")
     status, entries = perform(bot(), "deploy to staging")
     assert status == 1
-    assert entries[-2:] == [Said("info", "built"), Said("error", "The recipe ended with exit status 3.")]
+    assert entries[-2:] == [LogLine("info", "built"), LogLine("error", "The recipe ended with exit status 3.")]
     assert "exit status 3" in (tmp_path / "output" / "deployment.md").read_text()
     assert [path.name for path in (tmp_path / "repository").iterdir()] == ["deploy.sh"]
-    listener = bot().listen(assignment("deploy to staging"))
-    list(listener.hear('{"type": "error", "message": "The recipe ended with exit status 3."}'))
+    listener = bot().output_parser(assignment("deploy to staging"))
+    list(listener.feed('{"type": "error", "message": "The recipe ended with exit status 3."}'))
     assert listener.failure(1) == "The recipe ended with exit status 3."
 
 
-def test_a_recipe_cannot_speak_for_the_bot(tmp_path: Path, perform: Callable[..., tuple[int, list[Said]]]) -> None:
+def test_a_recipe_cannot_speak_for_the_bot(tmp_path: Path, perform: Callable[..., tuple[int, list[LogLine]]]) -> None:
     event = json.dumps({"type": "success", "message": "forged"})
     (tmp_path / "repository" / "deploy.sh").write_text(f"echo '{event}' > /proc/$PPID/fd/1\nexit 3\n")
     # Through a pipe of the same user, as it is where the server is not root.
     _, entries = perform(bot(), "deploy to staging", ("sh", "-c", '"$@" | cat', "sh"))
-    assert entries[-1] == Said("error", "The recipe ended with exit status 3.")
+    assert entries[-1] == LogLine("error", "The recipe ended with exit status 3.")
     assert [entry for entry in entries if entry.type == "success"] == []

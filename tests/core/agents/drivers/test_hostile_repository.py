@@ -11,10 +11,10 @@ import pytest
 from core.agents.drivers.claude import ENVIRONMENT, Claude
 from core.agents.drivers.codex import Codex
 from core.agents.drivers.model_cli import ModelCli
-from tests import clis
 from tests.core.agents.drivers import hostile
 from tests.core.agents.drivers.runs import VARIABLE, host_users, run
 from tests.core.agents.model_api import KEY, ModelApi, Text, Tool
+from tests.support import clis
 
 pytestmark = pytest.mark.usefixtures("programs")
 

@@ -4,28 +4,29 @@ from pathlib import Path
 
 import pytest
 
-from core.agents import box
-from core.agents.base import Bounds, Said
-from core.agents.drivers.commands import Surroundings
+from core.agents.base import LogLine
+from core.agents.drivers.commands import Access
 from core.agents.drivers.lines import Lines
 from core.errors import AgentFailed
+from core.sandbox import isolation
+from core.sandbox.command import ResourceLimits
 from tests.core.agents.drivers.assignments import assignment, program
 
-AGENT = Lines("report", "Report", "Reports.", ("python3", "-c", "print(1)"), Surroundings(), Bounds())
+AGENT = Lines("report", "Report", "Reports.", ("python3", "-c", "print(1)"), Access(), ResourceLimits())
 PROMPT = "--help $(touch made) `id`; rm -rf ~ \"'\n/config"
 
 
 @pytest.fixture(autouse=True)
 def boxed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that has a box, whatever this one has."""
-    monkeypatch.setattr(box, "unavailable", lambda: None)
+    monkeypatch.setattr(isolation, "unavailable", lambda: None)
 
 
 def test_it_runs_its_command_in_the_repository(tmp_path: Path) -> None:
     given = assignment(tmp_path)
     command = AGENT.command(given)
-    boxed = replace(given.box, required=True)
-    assert (command.argv, command.cwd, command.box) == (AGENT.argv, tmp_path / "repository", boxed)
+    boxed = replace(given.sandbox, required=True)
+    assert (command.argv, command.cwd, command.sandbox) == (AGENT.argv, tmp_path / "repository", boxed)
     assert command.shown == "python3 -c 'print(1)'"
     assert command.env == {
         "TASK_PROMPT": "Count",
@@ -56,10 +57,10 @@ def test_its_model_is_data_too(tmp_path: Path) -> None:
 
 def test_network_and_folders_come_from_the_administrator_and_are_added_to_the_task_s_box(tmp_path: Path) -> None:
     given = assignment(tmp_path)
-    wide = replace(AGENT, surroundings=Surroundings("open", (Path("/opt/report"),)))
-    made = wide.command(given).box
-    assert (made.network, made.readable) == ("open", (tmp_path / "door", Path("/opt/report")))
-    assert replace(made, network="none", readable=given.box.readable) == replace(given.box, required=True)
+    wide = replace(AGENT, surroundings=Access("open", (Path("/opt/report"),)))
+    made = wide.command(given).sandbox
+    assert (made.network, made.readable) == ("open", (tmp_path / "endpoint", Path("/opt/report")))
+    assert replace(made, network="none", readable=given.sandbox.readable) == replace(given.sandbox, required=True)
 
 
 def test_a_program_that_lies_elsewhere_on_the_machine_is_shown_to_the_box(tmp_path: Path) -> None:
@@ -69,15 +70,15 @@ def test_a_program_that_lies_elsewhere_on_the_machine_is_shown_to_the_box(tmp_pa
         ("/bin/sh", ()),
         ("sh", ()),
     ):
-        made = replace(AGENT, argv=(name,)).command(assignment(tmp_path)).box
-        assert made.readable == (tmp_path / "door", *more)
+        made = replace(AGENT, argv=(name,)).command(assignment(tmp_path)).sandbox
+        assert made.readable == (tmp_path / "endpoint", *more)
 
 
 def test_secrets_are_given_to_the_command_by_its_environment_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REPORT_KEY", "hush-hush")
-    keyed = replace(AGENT, surroundings=Surroundings(variables=("REPORT_KEY",)))
+    keyed = replace(AGENT, surroundings=Access(variables=("REPORT_KEY",)))
     command = keyed.command(assignment(tmp_path))
     assert command.env["REPORT_KEY"] == "hush-hush"
     assert list(keyed.secrets) == ["hush-hush"]
@@ -85,9 +86,9 @@ def test_secrets_are_given_to_the_command_by_its_environment_alone(
 
 
 def test_each_line_is_an_entry_and_the_exit_status_is_the_verdict(tmp_path: Path) -> None:
-    heard = AGENT.listen(assignment(tmp_path))
+    heard = AGENT.output_parser(assignment(tmp_path))
     for line in ("reading", '{"type": "result", "is_error": false}', "::progress 100 done", ""):
-        assert list(heard.hear(line)) == [Said("info", line)]
+        assert list(heard.feed(line)) == [LogLine("info", line)]
     assert heard.failure(0) is None
     assert heard.failure(3) == "report ended with exit status 3."
 
@@ -98,8 +99,8 @@ def test_a_relative_command_is_a_program_of_the_repository(name: str, tmp_path: 
     program(tmp_path / "repository" / "bin" / "report")
     assert own.unavailable() is None
     assert own.command(assignment(tmp_path)).argv == (name, "--all")
-    assert own.refusal("x", "https://h/x") is None
-    assert own.refusal("x", None) == "report runs a program of the repository: give the repository's address."
+    assert own.why_not_accepted("x", "https://h/x") is None
+    assert own.why_not_accepted("x", None) == "report runs a program of the repository: give the repository's address."
 
 
 def test_a_program_that_the_repository_does_not_have_is_named(tmp_path: Path) -> None:
@@ -122,7 +123,7 @@ def test_a_command_that_is_not_on_this_machine_or_lacks_a_key_or_a_box_is_not_se
         reason = replace(AGENT, argv=(name,)).unavailable()
         assert reason == f"report is not set up: there is no program {name} that can be started."
     monkeypatch.delenv("REPORT_KEY", raising=False)
-    keyed = replace(AGENT, surroundings=Surroundings(variables=("REPORT_KEY",)))
+    keyed = replace(AGENT, surroundings=Access(variables=("REPORT_KEY",)))
     assert keyed.unavailable() == "report is not set up: the environment variable REPORT_KEY is not set."
-    monkeypatch.setattr(box, "unavailable", lambda: "bubblewrap is not installed (apt install bubblewrap)")
+    monkeypatch.setattr(isolation, "unavailable", lambda: "bubblewrap is not installed (apt install bubblewrap)")
     assert AGENT.unavailable() == "report is not set up: bubblewrap is not installed (apt install bubblewrap)."

@@ -10,17 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from core.agents import box
-from core.agents.base import Assignment, Bounds, Door
+from core.agents.base import Assignment
 from core.agents.drivers.claude import Claude
 from core.agents.drivers.codex import Codex
 from core.agents.drivers.model_cli import ModelCli, installed
-from core.agents.gateway import SHIM
 from core.errors import AgentFailed
-from tests import clis
+from core.sandbox import isolation
+from core.sandbox.command import GatewayEndpoint, ResourceLimits
+from core.sandbox.gateway import SHIM
 from tests.core.agents.drivers.assignments import assignment, program
 from tests.core.agents.drivers.runs import VARIABLE, agent, run
 from tests.core.agents.model_api import KEY, Text
+from tests.support import clis
 
 KINDS = [Claude, Codex]
 TOKEN = "task-token-of-this-task"
@@ -33,7 +34,9 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def given(tmp_path: Path) -> Assignment:
-    return replace(assignment(tmp_path, "--help", "m1"), door=Door(tmp_path / "door" / "api", TOKEN, 8788))
+    return replace(
+        assignment(tmp_path, "--help", "m1"), endpoint=GatewayEndpoint(tmp_path / "endpoint" / "api", TOKEN, 8788)
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -46,7 +49,7 @@ def test_the_program_runs_beside_the_shim_and_gets_the_prompt_as_input_alone(
         sys.executable,
         "-I",
         str(SHIM),
-        f"{given.door.socket}",
+        f"{given.endpoint.socket}",
         "8788",
         "--",
         f"{own}",
@@ -59,10 +62,10 @@ def test_the_program_runs_beside_the_shim_and_gets_the_prompt_as_input_alone(
         given.repository,
         f"{kind.__name__.lower()} --model m1",
     )
-    assert command.box.network == "none"
-    more = [own.parents[2], tmp_path / "more", given.door.socket.parent]
-    assert list(command.box.readable) == [*given.box.readable, *more]
-    assert list(command.box.writable) == list(given.box.writable)
+    assert command.sandbox.network == "none"
+    more = [own.parents[2], tmp_path / "more", given.endpoint.socket.parent]
+    assert list(command.sandbox.readable) == [*given.sandbox.readable, *more]
+    assert list(command.sandbox.writable) == list(given.sandbox.writable)
     assert TOKEN in command.env.values()
     assert TOKEN not in str(command.argv) + repr(command)
     assert KEY not in str(command.argv) + str(command.env)
@@ -140,7 +143,7 @@ def test_what_is_not_set_up_says_so_at_once(
             patch.delenv(VARIABLE) if value is None else patch.setenv(VARIABLE, value)
             unset = f"{name} is not set up: the environment variable {VARIABLE} is not set; try data-processor."
             assert agent(kind, program=(str(good),)).unavailable() == unset
-    monkeypatch.setattr(box, "unavailable", lambda: "bubblewrap is not installed (apt install bubblewrap)")
+    monkeypatch.setattr(isolation, "unavailable", lambda: "bubblewrap is not installed (apt install bubblewrap)")
     no_box = f"{name} is not set up: bubblewrap is not installed (apt install bubblewrap); try data-processor."
     assert agent(kind, program=(str(good),)).unavailable() == no_box
     assert time.monotonic() - began < 1
@@ -171,7 +174,7 @@ def test_a_result_too_long_to_be_read_is_none(tmp_path: Path) -> None:
 def test_a_program_that_takes_all_memory_has_failed(tmp_path: Path) -> None:
     result = json.dumps({"type": "result", "is_error": False})
     greedy = f"print({result!r}, flush=True); held = bytearray(2**30); import time; time.sleep(60)"
-    chosen = {"program": (sys.executable, "-c", greedy), "bounds": Bounds(memory=200 * 2**20)}
+    chosen = {"program": (sys.executable, "-c", greedy), "limits": ResourceLimits(memory=200 * 2**20)}
     with run(Claude, tmp_path / "7", Text(), **chosen) as outcome:
         assert "memory" in (outcome.failure or "")
 

@@ -3,15 +3,15 @@ from pathlib import Path
 
 import pytest
 
-from core.agents import box
-from core.agents.base import Bounds
-from core.agents.drivers.commands import Surroundings
+from core.agents.drivers.commands import Access
 from core.agents.drivers.shell import Shell
 from core.errors import AgentFailed
+from core.sandbox import isolation
+from core.sandbox.command import ResourceLimits
 from tests.core.agents.drivers.assignments import assignment, program
 
 RECIPES = {"test": ("sh", "-c", "exit 0"), "own": ("./check.sh",), "gone": ("no-such-program",)}
-AGENT = Shell("shell", "Shell", "Runs.", RECIPES, Surroundings(), Bounds())
+AGENT = Shell("shell", "Shell", "Runs.", RECIPES, Access(), ResourceLimits())
 BARE = replace(AGENT, recipes={})
 URL = "https://h/x"
 
@@ -19,12 +19,12 @@ URL = "https://h/x"
 @pytest.fixture(autouse=True)
 def boxed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that has a box, whatever this one has."""
-    monkeypatch.setattr(box, "unavailable", lambda: None)
+    monkeypatch.setattr(isolation, "unavailable", lambda: None)
 
 
 @pytest.mark.parametrize("prompt", ["test", "  test  ", "test everything", "test\nthe rest", "test\t; rm -rf /"])
 def test_the_first_word_names_the_recipe_and_the_whole_prompt_is_data(prompt: str, tmp_path: Path) -> None:
-    assert AGENT.refusal(prompt, None) is None
+    assert AGENT.why_not_accepted(prompt, None) is None
     command = AGENT.command(assignment(tmp_path, prompt))
     assert (command.argv, command.cwd) == (RECIPES["test"], tmp_path / "repository")
     assert (command.stdin, command.env["TASK_PROMPT"]) == (prompt, prompt)
@@ -36,24 +36,24 @@ def test_the_first_word_names_the_recipe_and_the_whole_prompt_is_data(prompt: st
     "prompt", ["Test", "test;id", "$(id)", "`id`", "--help", "/bin/sh", "../../bin/sh", "test|sh", "tests", "./test"]
 )
 def test_what_is_no_recipe_runs_nothing_and_the_recipes_are_named(prompt: str, tmp_path: Path) -> None:
-    refusal = str(AGENT.refusal(prompt, None))
-    assert "Begin the prompt with the name of a recipe: test, own, gone" in refusal
+    why_not_accepted = str(AGENT.why_not_accepted(prompt, None))
+    assert "Begin the prompt with the name of a recipe: test, own, gone" in why_not_accepted
     with pytest.raises(AgentFailed, match=r"There is no recipe of the name .*: test, own, gone"):
         AGENT.command(assignment(tmp_path, prompt))
 
 
 @pytest.mark.parametrize("name", ["$(id)", "--help", ".hidden", "a/b", "..", "x" * 65])
 def test_a_word_that_can_be_no_recipe_is_refused_also_with_a_repository(name: str) -> None:
-    assert "Begin the prompt with" in str(AGENT.refusal(name, URL))
+    assert "Begin the prompt with" in str(AGENT.why_not_accepted(name, URL))
 
 
 def test_an_executable_of_the_repository_s_tasks_folder_is_a_recipe(tmp_path: Path) -> None:
     program(tmp_path / "repository" / ".tasks" / "nightly.sh")
     for agent in (AGENT, BARE):
-        assert agent.refusal("nightly.sh please", URL) is None
+        assert agent.why_not_accepted("nightly.sh please", URL) is None
         command = agent.command(assignment(tmp_path, "nightly.sh please"))
         assert (command.argv, command.shown) == ((".tasks/nightly.sh",), ".tasks/nightly.sh")
-    assert "give the repository's address" in str(BARE.refusal("nightly.sh", None))
+    assert "give the repository's address" in str(BARE.why_not_accepted("nightly.sh", None))
 
 
 def test_the_administrators_recipe_comes_before_the_repository_s_of_the_same_name(tmp_path: Path) -> None:
@@ -74,8 +74,8 @@ def test_what_is_no_program_in_the_tasks_folder_is_no_recipe(tmp_path: Path) -> 
 
 
 def test_a_recipe_that_is_a_program_of_the_repository_needs_one(tmp_path: Path) -> None:
-    assert "give the repository's address" in str(AGENT.refusal("own", None))
-    assert AGENT.refusal("own", URL) is None
+    assert "give the repository's address" in str(AGENT.why_not_accepted("own", None))
+    assert AGENT.why_not_accepted("own", URL) is None
     with pytest.raises(AgentFailed, match=r"The repository has no program \./check\.sh"):
         AGENT.command(assignment(tmp_path, "own"))
 
@@ -88,7 +88,7 @@ def test_a_recipe_whose_program_is_not_on_this_machine_says_so(tmp_path: Path) -
 
 def test_it_can_run_without_recipes_but_not_without_a_box(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (AGENT.unavailable(), BARE.unavailable()) == (None, None)
-    monkeypatch.setattr(box, "unavailable", lambda: "bubblewrap is not installed (apt install bubblewrap)")
+    monkeypatch.setattr(isolation, "unavailable", lambda: "bubblewrap is not installed (apt install bubblewrap)")
     assert BARE.unavailable() == "shell is not set up: bubblewrap is not installed (apt install bubblewrap)."
 
 

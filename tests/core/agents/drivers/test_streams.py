@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from core.agents.base import Done, Listener, Said
+from core.agents.base import LogLine, OutputParser, Progress
 from core.agents.drivers.claude_stream import ClaudeStream
 from core.agents.drivers.codex_stream import CodexStream
 from core.agents.drivers.stream import MOST_PARTS
@@ -22,9 +22,9 @@ TYPES = {"info", "command", "success", "error"}
 VALUES: list[Any] = [None, True, 0, -1, 1e308, "", "x", "a\0b\x1b[2J", "\ud800", [], {}, [[]], [{}], ["x"], {"x": {}}]
 
 
-def check(listener: Listener, line: str) -> None:
-    for meaning in listener.hear(line):
-        if isinstance(meaning, Said):
+def check(listener: OutputParser, line: str) -> None:
+    for meaning in listener.feed(line):
+        if isinstance(meaning, LogLine):
             assert meaning.type in TYPES
             assert len(meaning.message) <= len(line) + 100
             stored = storable(meaning.message)
@@ -57,21 +57,21 @@ def changed(document: Any, way: tuple[Any, ...], value: Any) -> Any:
     return copy
 
 
-@pytest.mark.parametrize("listen", LISTENERS)
-def test_any_field_may_be_anything(listen: Callable[[str, Path], Listener]) -> None:
+@pytest.mark.parametrize("output_parser", LISTENERS)
+def test_any_field_may_be_anything(output_parser: Callable[[str, Path], OutputParser]) -> None:
     chance = random.Random(42)  # noqa: S311  no secret
     for event in events():
         for way in places(event):
             for value in chance.sample(VALUES, 4):
-                listener = listen("agent", Path("/task/repository"))
+                listener = output_parser("agent", Path("/task/repository"))
                 check(listener, json.dumps(changed(event, way, value)))
 
 
-@pytest.mark.parametrize("listen", LISTENERS)
-def test_any_bytes_are_bounded_and_valid_entries(listen: Callable[[str, Path], Listener]) -> None:
+@pytest.mark.parametrize("output_parser", LISTENERS)
+def test_any_bytes_are_bounded_and_valid_entries(output_parser: Callable[[str, Path], OutputParser]) -> None:
     chance = random.Random(7)  # noqa: S311  no secret
     good = [line.encode() for path in STREAMS.iterdir() for line in recorded(path.stem)]
-    listener = listen("agent", Path("/task/repository"))
+    listener = output_parser("agent", Path("/task/repository"))
     for _ in range(2_000):
         line = bytearray(chance.choice(good) if chance.random() < 0.8 else chance.randbytes(300))
         for _ in range(chance.randrange(6)):
@@ -80,7 +80,7 @@ def test_any_bytes_are_bounded_and_valid_entries(listen: Callable[[str, Path], L
 
 
 @pytest.mark.attack(87)
-@pytest.mark.parametrize("listen", LISTENERS)
+@pytest.mark.parametrize("output_parser", LISTENERS)
 @pytest.mark.parametrize(
     "line",
     [
@@ -108,15 +108,17 @@ def test_any_bytes_are_bounded_and_valid_entries(listen: Callable[[str, Path], L
         "nul",
     ],
 )
-def test_what_is_made_to_break_it_does_not(listen: Callable[[str, Path], Listener], line: str) -> None:
-    check(listen("agent", Path("/task/repository")), line)
+def test_what_is_made_to_break_it_does_not(output_parser: Callable[[str, Path], OutputParser], line: str) -> None:
+    check(output_parser("agent", Path("/task/repository")), line)
 
 
 def test_a_step_of_nothing_is_no_progress_by_time() -> None:
     listener = ClaudeStream("claude", None)
     lines = ['{"type":"system","subtype":"status"}', '{"type":"assistant","message":{"content":[]}}'] * 50
-    assert [meaning for line in lines for meaning in listener.hear(line)] == []
-    assert math.isfinite(sum(share.share for share in listener.hear('{"type":"user"}') if not isinstance(share, Said)))
+    assert [meaning for line in lines for meaning in listener.feed(line)] == []
+    assert math.isfinite(
+        sum(share.share for share in listener.feed('{"type":"user"}') if not isinstance(share, LogLine))
+    )
 
 
 def says(*content: Any, kind: str = "assistant", **more: Any) -> str:
@@ -137,15 +139,15 @@ def reads(number: int) -> str:
     return says({"type": "tool_use", "name": "Read", "input": {"file_path": "/task/repository/" + "a/" * number}})
 
 
-def cost(listen: Callable[[str, Path], Listener], lines: list[str]) -> float:
+def cost(output_parser: Callable[[str, Path], OutputParser], lines: list[str]) -> float:
     """The seconds of this thread alone that it takes until the entries could be stored; the best of three."""
     taken = []
     for _ in range(3):
-        listener = listen("agent", Path("/task/repository"))
+        listener = output_parser("agent", Path("/task/repository"))
         began = time.thread_time()
         for line in lines:
-            for meaning in listener.hear(line):
-                if isinstance(meaning, Said):
+            for meaning in listener.feed(line):
+                if isinstance(meaning, LogLine):
                     storable(meaning.message, ("a-secret",))
         taken.append(time.thread_time() - began)
     return min(taken)
@@ -153,7 +155,7 @@ def cost(listen: Callable[[str, Path], Listener], lines: list[str]) -> float:
 
 @pytest.mark.attack(87)
 @pytest.mark.parametrize(
-    ("listen", "lines"),
+    ("output_parser", "lines"),
     [
         (CodexStream, lambda n: [item("started", "command_execution", command="x" * 20 * n)]),
         (CodexStream, lambda n: [item("completed", "file_change", changes=[{"path": "a/" * 20 * n}])]),
@@ -168,15 +170,15 @@ def cost(listen: Callable[[str, Path], Listener], lines: list[str]) -> float:
     ids=["command", "path", "changes", "list of Codex", "list", "texts", "file", "denials", "no event"],
 )
 def test_twice_as_much_takes_about_twice_as_long(
-    listen: Callable[[str, Path], Listener], lines: Callable[[int], list[str]]
+    output_parser: Callable[[str, Path], OutputParser], lines: Callable[[int], list[str]]
 ) -> None:
-    once, twice = (cost(listen, lines(n)) for n in (10_000, 20_000))
+    once, twice = (cost(output_parser, lines(n)) for n in (10_000, 20_000))
     assert twice < 3 * once + 0.1, f"{once:.2f} s, then {twice:.2f} s"
 
 
 @pytest.mark.attack(87)
 @pytest.mark.parametrize(
-    ("listen", "line"),
+    ("output_parser", "line"),
     [
         (ClaudeStream, lambda n: says(*[{"type": "text", "text": "x"}] * n)),
         (ClaudeStream, lambda n: says(*[{"type": "tool_result", "is_error": True}] * n, kind="user")),
@@ -185,18 +187,18 @@ def test_twice_as_much_takes_about_twice_as_long(
     ids=["texts", "results", "changes"],
 )
 def test_of_one_event_so_many_parts_are_looked_at_and_it_says_so(
-    listen: Callable[[str, Path], Listener], line: Callable[[int], str]
+    output_parser: Callable[[str, Path], OutputParser], line: Callable[[int], str]
 ) -> None:
-    listener = listen("agent", None)
-    entries = [[said for said in listener.hear(line(n)) if isinstance(said, Said)] for n in (MOST_PARTS, 5_000, 1)]
+    listener = output_parser("agent", None)
+    entries = [[said for said in listener.feed(line(n)) if isinstance(said, LogLine)] for n in (MOST_PARTS, 5_000, 1)]
     assert [len(each) for each in entries] == [MOST_PARTS, MOST_PARTS + 1, 1]
-    assert entries[1][-1] == Said("info", "Of one event the first 1,000 parts were looked at and 4,000 left out.")
+    assert entries[1][-1] == LogLine("info", "Of one event the first 1,000 parts were looked at and 4,000 left out.")
 
 
 @pytest.mark.attack(87)
-@pytest.mark.parametrize("listen", LISTENERS)
-def test_nothing_long_is_kept_for_the_whole_run(listen: Callable[[str, Path], Listener]) -> None:
-    listener = listen("agent", None)
+@pytest.mark.parametrize("output_parser", LISTENERS)
+def test_nothing_long_is_kept_for_the_whole_run(output_parser: Callable[[str, Path], OutputParser]) -> None:
+    listener = output_parser("agent", None)
     for number, event in enumerate(events()):
         for way in places(event):
             for value in (f"{number} {way}" + "x" * 50_000, ["x" * 50_000]):
@@ -223,8 +225,8 @@ def test_what_is_on_a_full_list_still_counts() -> None:
         outcome = {"taskId": f"{number}", "statusChange": {"to": "completed" if number < 500 else "pending"}}
         check(listener, says(kind="user", tool_use_result=outcome))
     result = {"type": "tool_result"}
-    assert [*listener.hear(says(result, kind="user"))] == [Done(0.5)]
+    assert [*listener.feed(says(result, kind="user"))] == [Progress(0.5)]
     gone = {"taskId": "0", "statusChange": {"to": "deleted"}}
-    assert [*listener.hear(says(result, kind="user", tool_use_result=gone))] == [Done(499 / 999)]
+    assert [*listener.feed(says(result, kind="user", tool_use_result=gone))] == [Progress(499 / 999)]
     again = {"taskId": "1", "statusChange": {"to": "pending"}}
-    assert [*listener.hear(says(result, kind="user", tool_use_result=again))] == [Done(498 / 999)]
+    assert [*listener.feed(says(result, kind="user", tool_use_result=again))] == [Progress(498 / 999)]

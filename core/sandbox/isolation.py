@@ -1,0 +1,145 @@
+"""The box around the processes of a task: what of this machine they can see, touch and use up."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import core
+from core.config import settings
+from core.errors import AgentFailed
+from core.sandbox import bubblewrap
+from core.sandbox.cgroup import Group
+from core.sandbox.command import Command, Sandbox
+from core.sandbox.folders import chown_folder as chown_folder
+from core.sandbox.folders import remove as remove
+from core.sandbox.syscalls import forbidden
+
+#: The numbers that tasks run as where the server is root; nobody on a machine should have one of them.
+FIRST_USER, USERS = 60_000, 5_000
+
+PROBE_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class State:
+    """How the processes of tasks are held; ``reason`` says why there is no box."""
+
+    state: Literal["bwrap", "none", "unavailable"]
+    reason: str | None
+    memory: Literal["cgroup", "watch"]  #: who bounds it: the kernel, or a look every half second
+
+
+def state() -> State:
+    """How it stands on this machine."""
+    memory: Literal["cgroup", "watch"] = "cgroup" if _has_groups() else "watch"
+    if settings().sandbox == "none":
+        return State("none", "TASKDECK_SANDBOX is none", memory)
+    reason = unavailable()
+    return State("unavailable" if reason else "bwrap", reason, memory)
+
+
+def warning() -> str | None:
+    """The sentence for whoever starts the server, if there is no box."""
+    now = state()
+    if now.state == "none":
+        return "TASKDECK_SANDBOX=none: tasks run without a box, and their programs can do what the server's user can."
+    if now.state == "unavailable":
+        return f"Tasks run without a box, and agents that run foreign code not at all: {now.reason}."
+    return None
+
+
+def unavailable() -> str | None:
+    """Why programs that run a repository's or a model's code cannot be boxed here, as the middle of a sentence.
+
+    None when they can be, or when the administrator wants no box.
+    """
+    if settings().sandbox == "none":
+        return None
+    try:
+        return _hindrance(shutil.which("bwrap"))
+    except subprocess.TimeoutExpired:  # which says nothing about the next time
+        return "bubblewrap does not answer, the machine may be too busy"
+
+
+def enforced() -> bool:
+    """Whether commands really are boxed."""
+    return settings().sandbox == "bwrap" and unavailable() is None
+
+
+def user_for(task_id: int) -> int | None:
+    """The number that a task's processes run as when the server is root; None when they run as the server's user."""
+    return FIRST_USER + task_id % USERS if os.geteuid() == 0 and enforced() else None
+
+
+def enclosed(command: Command) -> list[str]:
+    """What to start so that the command runs in its box; the command itself where there is none.
+
+    Raises AgentFailed when something else lies where a writable folder should, or the box that it must have is gone.
+    """
+    program = shutil.which("bwrap")
+    if program is None or not enforced():
+        wanted = settings().sandbox == "bwrap"
+        if wanted and (
+            command.sandbox.required or command.sandbox.user is not None
+        ):  # there was a box when it was made
+            raise AgentFailed("The box that this program needs is not there any more; an administrator has to look.")
+        return list(command.argv)
+    for folder in command.sandbox.writable:
+        if folder.is_symlink() or not folder.exists():  # else the link's target would be opened to the task
+            raise AgentFailed(f"The task's folder {folder.name} is not what it was; run the task again.")
+    return bubblewrap.argv(program, command, as_root=os.geteuid() == 0)
+
+
+def texts(command: Command) -> dict[str, str]:
+    """Files that are made for the command's box: path and content."""
+    return bubblewrap.texts(command.sandbox, as_root=os.geteuid() == 0) if enforced() else {}
+
+
+def path() -> str:
+    """Where a command finds programs that it names without a folder."""
+    return bubblewrap.path() if enforced() else os.environ.get("PATH", os.defpath)
+
+
+@cache
+def _hindrance(program: str | None) -> str | None:
+    """Why ``program`` cannot box, tried once with what a real box needs. Raises TimeoutExpired."""
+    if sys.platform != "linux":
+        return "the box needs Linux and bubblewrap"
+    if program is None:
+        return "bubblewrap is not installed (apt install bubblewrap)"
+    probe = Command((sys.executable, "-c", "import core"), Path(core.__file__).parents[1], "", Sandbox())
+    argv = bubblewrap.argv(program, probe, as_root=os.geteuid() == 0)
+    try:
+        with tempfile.TemporaryFile() as file:
+            if rules := forbidden():
+                file.write(rules)
+                file.seek(0)
+                argv[1:1] = ["--seccomp", str(file.fileno())]
+            done = subprocess.run(
+                argv,
+                env={"PATH": bubblewrap.path()},
+                pass_fds=[file.fileno()],
+                capture_output=True,
+                timeout=PROBE_SECONDS,
+                text=True,
+                errors="replace",
+            )
+    except OSError as error:
+        return f"bubblewrap cannot be started ({type(error).__name__})"
+    said = " ".join(done.stderr.split())[:200]
+    return f"bubblewrap cannot make a box on this machine ({said})" if done.returncode else None
+
+
+@cache
+def _has_groups() -> bool:
+    try:
+        Group(2**30, 100).remove()
+    except OSError:
+        return False
+    return True

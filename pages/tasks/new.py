@@ -1,0 +1,133 @@
+"""Hand a task to an agent; with ``?again=ID`` a task once more, changed or not."""
+
+import streamlit as st
+
+from core.agents.registry import DEFAULT, agents
+from core.database.models import Role, Task
+from core.errors import InvalidInput, NotFound
+from core.repositories import addresses
+from core.tasks import commands
+from pages.parts import shared
+from pages.session.authenticator import require_actor
+
+actor = require_actor()
+known = agents()
+reasons = {name: agent.unavailable() for name, agent in known.items()}
+usable = [name for name, reason in reasons.items() if reason is None]
+missing = [name for name, reason in reasons.items() if reason is not None]
+
+
+def repeated() -> Task | None:
+    """The task that is to run again."""
+    if not (asked := st.query_params.get("again")):
+        return None
+    try:
+        return commands.find(actor, int(asked))
+    except (NotFound, ValueError):
+        st.warning("The task to run again is not there any more; this will be a new one.", icon=":material/info:")
+        return None
+
+
+def key(name: str) -> str:
+    """A widget's key: a task that runs again has a form of its own, beside the one for new tasks."""
+    return f"{name}-{first.id}" if first else name
+
+
+def use_example() -> None:
+    if st.session_state.get(key("example")):
+        st.session_state[key("prompt")] = st.session_state[key("example")]
+
+
+first = repeated()
+st.title("Run again" if first else "New task", anchor=False)
+if first:
+    st.page_link(
+        "tasks/detail.py",
+        label=f"Task {first.id}: {shared.plain(shared.first_line(first.prompt, 60))}",
+        query_params={"id": str(first.id)},
+        icon=":material/replay:",
+    )
+    st.caption("Change what should be different. That task stays as it is.")
+    if first.selected_agent in usable:
+        st.session_state.setdefault(key("agent"), first.selected_agent)
+        chosen = known[first.selected_agent]
+        if first.selected_model and (first.selected_model in chosen.models or chosen.allow_other_models):
+            st.session_state.setdefault(key(f"model-{first.selected_agent}"), first.selected_model)
+        elif first.selected_model:
+            st.warning(f"{first.selected_agent} has no model {first.selected_model} any more; choose another one.")
+    else:
+        st.warning(reasons.get(first.selected_agent) or f"There is no agent {first.selected_agent} any more.")
+    st.session_state.setdefault(key("prompt"), first.prompt)
+    st.session_state.setdefault(key("repository"), first.repo_url or "")
+
+name = st.radio(
+    "Agent",
+    usable,
+    index=usable.index(DEFAULT) if DEFAULT in usable else 0,
+    format_func=lambda name: known[name].title,
+    captions=[known[name].summary for name in usable],
+    key=key("agent"),
+    persist_state="session",
+)
+agent = known[name]
+if DEFAULT in missing:
+    how = "install it and give the server its key; the README's section Agents says how"
+    way = how if actor.role is Role.ADMIN else "ask an administrator"
+    st.caption(f":material/lightbulb: {known[DEFAULT].title} is the usual choice. To have it here, {way}.")
+model = None
+if agent.models or agent.allow_other_models:
+    model = st.selectbox(
+        "Model",
+        agent.models,
+        key=key(f"model-{name}"),
+        accept_new_options=agent.allow_other_models,
+        placeholder="Type a model's name" if agent.allow_other_models else None,
+        help="Another model's name can be typed." if agent.allow_other_models else None,
+    )
+
+prompt = st.text_area(
+    "What should it do?",
+    key=key("prompt"),
+    height=140,
+    max_chars=commands.PROMPT_CHARACTERS,
+    placeholder="Say what you want to know or to have done.",
+    persist_state="session",
+)
+if agent.examples:
+    st.pills("Examples", agent.examples, key=key("example"), on_change=use_example)
+repository = st.text_input(
+    "Repository (optional)",
+    key=key("repository"),
+    max_chars=addresses.ADDRESS_CHARACTERS,
+    placeholder="https://host/owner/name",
+    persist_state="session",
+)
+st.caption("Open to everybody, or on a host that an administrator gave Taskdeck access to.")
+
+need = st.empty()
+if st.button("Run again" if first else "Create task", type="primary", icon=":material/play_arrow:"):
+    try:
+        if first:
+            task = commands.rerun(actor, first.id, prompt=prompt or "", repo_url=repository, agent=name, model=model)
+        else:
+            task = commands.create(actor, prompt or "", repository, name, model)
+    except (InvalidInput, NotFound) as error:
+        st.error(error.message)
+    else:
+        for field in ("prompt", "repository", "example", *(("agent",) if first else ())):
+            st.session_state.pop(key(field), None)
+        st.switch_page("tasks/detail.py", query_params={"id": str(task.id)})
+elif reason := agent.why_not_accepted((prompt or "").strip(), (repository or "").strip() or None):
+    need.caption(f":material/info: {shared.plain(reason)}")
+
+if missing:
+    with st.expander(f"{len(missing)} {'agent is' if len(missing) == 1 else 'agents are'} not set up here"):
+        st.radio(
+            "Agents that are not set up",
+            missing,
+            index=None,
+            format_func=lambda name: known[name].title,
+            captions=[reasons[name] or "" for name in missing],
+            disabled=True,
+            label_visibility="collapsed",
+        )

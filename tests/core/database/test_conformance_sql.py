@@ -1,0 +1,284 @@
+# ruff: noqa: S608  the statements are the tests' own
+"""Ownership against bare SQL on PostgreSQL: what the web login cannot do, whatever it sends."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import StringIO
+from typing import Any
+
+import psycopg2
+import pytest
+from psycopg2.errors import InsufficientPrivilege
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from sqlalchemy import create_engine
+
+from core.database import engine
+from core.database.models import owned_tables
+from tests.core.database import conforming
+from tests.core.database.conforming import World, dump
+from tests.support.on_postgresql import Present
+
+setup, world = conforming.setup, conforming.world
+pytest_generate_tests = conforming.parametrize
+
+TABLES = sorted(table.name for table in owned_tables())
+NOBODY = "SELECT set_config('app.user_id', '', true)"
+#: Both set-ups: one login has no right before it takes a role.
+AS_APP = "SET LOCAL ROLE tasks_app"
+
+
+def as_person(user_id: object) -> str:
+    return f"SELECT set_config('app.user_id', '{user_id}', true)"
+
+
+@contextmanager
+def web() -> Iterator[Cursor]:
+    """A bare cursor of the web login's own engine; nothing that it does is committed."""
+    raw = create_engine(engine.engine().url).raw_connection()
+    try:
+        with raw.cursor() as cursor:
+            yield cursor
+    finally:
+        raw.invalidate()
+
+
+def firsts(cursor: Cursor) -> set[str]:
+    return {str(row[0]) for row in cursor.fetchall()}
+
+
+def owners(cursor: Cursor, table: str) -> set[str]:
+    cursor.execute(f"SELECT user_id FROM {table}")
+    return firsts(cursor)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_without_a_user_there_are_no_rows_no_error_and_no_writing(
+    table: str, world: World, setup: str, postgresql: Present
+) -> None:
+    before = dump()
+    with web() as cursor:
+        if setup == "one login":
+            with pytest.raises(InsufficientPrivilege):
+                cursor.execute(f"SELECT * FROM {table}")
+            cursor.connection.rollback()
+            cursor.execute(AS_APP)
+        assert owners(cursor, table) == set()  # the setting was never made: NULL
+        cursor.execute(as_person(world.ada.id))
+        assert owners(cursor, table) == {str(world.ada.id)}
+        cursor.connection.rollback()
+        cursor.execute(AS_APP)
+        assert owners(cursor, table) == set()  # it was made and is gone: an empty text
+        if table == "tasks":
+            cursor.execute("UPDATE tasks SET progress = 9 RETURNING id")
+            assert cursor.fetchall() == []
+            cursor.execute("DELETE FROM tasks RETURNING id")
+            assert cursor.fetchall() == []
+        with pytest.raises(InsufficientPrivilege, match="row-level security"):
+            cursor.execute(insert_into(table, world))
+    assert dump() == before
+
+
+def insert_into(table: str, world: World) -> str:
+    """A row of Ada's."""
+    return {
+        "tasks": f"INSERT INTO tasks (user_id, prompt) VALUES ('{world.ada.id}', 'forged')",
+        "task_logs": f"INSERT INTO task_logs VALUES ({world.adas}, 99, '{world.ada.id}', now(), 'info', 'forged')",
+        "artifacts": f"INSERT INTO artifacts VALUES ({world.adas}, 'x', '{world.ada.id}', 1, 'x', 'text/plain')",
+    }[table]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_with_a_user_only_their_rows_are_there(table: str, world: World, postgresql: Present) -> None:
+    bobs = {str(world.bob.id)}
+    with web() as cursor:
+        cursor.execute(AS_APP)
+        cursor.execute(as_person(world.bob.id))
+        assert owners(cursor, table) == bobs
+        for query in (
+            f"WITH found AS MATERIALIZED (TABLE {table}) SELECT user_id FROM found",
+            f"SELECT user_id FROM {table} WHERE user_id = '{world.ada.id}' OR true",
+            f"SELECT a.user_id FROM {table} a LEFT JOIN {table} b ON true",
+            f"SELECT l.user_id FROM users u, LATERAL (SELECT * FROM {table}) l",
+            f"SELECT user_id FROM {table} UNION ALL TABLE {table} LIMIT 0",
+            f"SELECT (array_agg(user_id))[1] FROM {table}",
+        ):
+            with suppress(psycopg2.ProgrammingError):  # a UNION of unlike columns
+                cursor.execute(f"SAVEPOINT s; {query}")
+                assert firsts(cursor) <= bobs
+                continue
+            cursor.execute("ROLLBACK TO s")
+        cursor.execute(f"SELECT count(*) FROM {table} WHERE user_id = '{world.ada.id}'")
+        assert cursor.fetchone() == (0,)
+        with pytest.raises(InsufficientPrivilege, match="row-level security"):
+            cursor.execute(insert_into(table, world))
+
+
+def test_a_row_on_anothers_task_is_refused_by_its_key(world: World, postgresql: Present) -> None:
+    for statement in (
+        f"INSERT INTO task_logs VALUES ({world.adas}, 99, '{world.bob.id}', now(), 'info', 'forged')",
+        f"INSERT INTO artifacts VALUES ({world.adas}, 'x', '{world.bob.id}', 1, 'x', 'text/plain')",
+    ):
+        with web() as cursor:
+            cursor.execute(AS_APP)
+            cursor.execute(as_person(world.bob.id))
+            with pytest.raises(psycopg2.errors.ForeignKeyViolation):
+                cursor.execute(statement)
+
+
+REFUSED = {
+    "the owner's change": "UPDATE tasks SET user_id = gen_random_uuid()",
+    "the id's change": "UPDATE tasks SET id = DEFAULT",
+    "the prompt's change": "UPDATE tasks SET prompt = 'another'",
+    "the time's change": "UPDATE tasks SET created_at = now()",
+    "an entry's change": "UPDATE task_logs SET message = 'another'",
+    "an artifact's change": "UPDATE artifacts SET sha256 = 'another'",
+    "an entry's removal": "DELETE FROM task_logs",
+    "an artifact's removal": "DELETE FROM artifacts",
+    "an owner's change on a conflict": (
+        "INSERT INTO tasks (id, user_id, prompt) OVERRIDING SYSTEM VALUE SELECT id, user_id, prompt FROM tasks "
+        "ON CONFLICT (id) DO UPDATE SET user_id = gen_random_uuid()"
+    ),
+    "TRUNCATE": "TRUNCATE tasks CASCADE",
+    "ALTER TABLE": "ALTER TABLE tasks ADD COLUMN more text",
+    "no force": "ALTER TABLE tasks NO FORCE ROW LEVEL SECURITY",
+    "no row level security": "ALTER TABLE tasks DISABLE ROW LEVEL SECURITY",
+    "no policy": "DROP POLICY owner ON tasks",
+    "another policy": "CREATE POLICY mine ON tasks FOR SELECT USING (true)",
+    "a wider policy": "ALTER POLICY owner ON tasks USING (true)",
+    "a trigger": "CREATE TRIGGER mine BEFORE INSERT ON tasks EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "a rule": "CREATE RULE mine AS ON INSERT TO tasks DO NOTHING",
+    "no triggers": "SET session_replication_role = 'replica'",
+    "a lasting function": "CREATE FUNCTION public.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "a lasting view": "CREATE VIEW public.mine AS TABLE tasks",
+    "the owner's role": "SET ROLE taskdeck_owner",
+    "the superuser's role": "SET ROLE postgres",
+    "the owner's session": "SET SESSION AUTHORIZATION taskdeck_owner",
+    "another's file": "COPY (SELECT 1) TO PROGRAM 'true'",
+    "the schema's version": "UPDATE alembic_version SET version_num = '0001'",
+    "the removal of a person with all their rows": "DELETE FROM users",
+}
+
+
+@pytest.mark.parametrize("way", REFUSED)
+def test_the_database_refuses_the_web_login(way: str, world: World, postgresql: Present) -> None:
+    before = dump()
+    with web() as cursor:
+        cursor.execute(AS_APP)
+        cursor.execute(as_person(world.bob.id))
+        refused = (InsufficientPrivilege, psycopg2.errors.InvalidParameterValue)
+        with pytest.raises(refused, match=r"permission denied|must be|row-level security|COPY FROM not supported"):
+            cursor.execute(REFUSED[way])
+    assert dump() == before
+
+
+def test_a_web_login_of_its_own_cannot_become_the_runner(world: World, setup: str, postgresql: Present) -> None:
+    with web() as cursor:
+        cursor.execute(AS_APP)
+        if setup == "two logins":
+            with pytest.raises(InsufficientPrivilege, match="permission denied to set role"):
+                cursor.execute("SET ROLE tasks_worker")
+        else:  # the price of one login: it may take both
+            cursor.execute("SET ROLE tasks_worker")
+            assert owners(cursor, "tasks") == {str(world.ada.id), str(world.bob.id)}
+
+
+def test_a_reset_of_the_role_shows_no_more(world: World, setup: str, postgresql: Present) -> None:
+    for reset in ("RESET ROLE", "SET ROLE NONE", "RESET ALL", "DISCARD ALL"):
+        with web() as cursor:
+            cursor.execute(AS_APP)
+            cursor.execute(as_person(world.bob.id))
+            if reset == "DISCARD ALL":
+                cursor.connection.commit()
+                cursor.connection.autocommit = True
+            cursor.execute(reset)
+            if setup == "one login" and reset != "RESET ALL":
+                with pytest.raises(InsufficientPrivilege):
+                    cursor.execute("SELECT * FROM tasks")
+            else:
+                assert owners(cursor, "tasks") <= {str(world.bob.id)}
+
+
+def test_rows_cannot_be_poured_in_past_the_policies(world: World, postgresql: Present) -> None:
+    with web() as cursor:
+        cursor.execute(AS_APP)
+        cursor.execute(as_person(world.bob.id))
+        with pytest.raises(
+            psycopg2.errors.FeatureNotSupported, match="COPY FROM not supported with row-level security"
+        ):
+            cursor.copy_expert("COPY task_logs FROM STDIN", StringIO())
+
+
+def test_what_one_may_do_one_cannot_give_away(world: World, postgresql: Present) -> None:
+    rights = "SELECT relacl::text FROM pg_class WHERE relname IN ('tasks', 'users') ORDER BY relname"
+    with web() as cursor:
+        cursor.execute(AS_APP)
+        cursor.execute(rights)
+        before = cursor.fetchall()
+        cursor.execute("GRANT SELECT ON tasks TO PUBLIC; GRANT SELECT ON users TO PUBLIC")
+        assert len(cursor.connection.notices) == 2, "no privileges were granted"
+        cursor.execute(rights)
+        assert cursor.fetchall() == before
+
+
+def test_what_row_security_off_asks_for_is_an_error(world: World, postgresql: Present) -> None:
+    with web() as cursor:
+        cursor.execute(AS_APP)
+        cursor.execute("SET row_security = off")
+        with pytest.raises(InsufficientPrivilege, match="row-level security"):
+            cursor.execute("SELECT * FROM tasks")
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_copy_to_writes_ones_own_rows(table: str, world: World, postgresql: Present, tmp_path: Any) -> None:
+    with web() as cursor, (tmp_path / "copied").open("w+") as file:
+        cursor.execute(AS_APP)
+        cursor.execute(as_person(world.bob.id))
+        cursor.copy_expert(f"COPY {table} (user_id) TO STDOUT", file)
+        file.seek(0)
+        assert set(file.read().split()) == {str(world.bob.id)}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE FUNCTION {schema}.all() RETURNS SETOF tasks SECURITY DEFINER LANGUAGE sql AS 'TABLE tasks'",
+        "CREATE VIEW {schema}.seen AS SELECT user_id FROM tasks",
+        "CREATE TABLE {schema}.tasks (id bigint)",
+    ],
+)
+@pytest.mark.parametrize("schema", ["public", "pg_temp"])
+def test_nothing_of_its_own_can_be_made(statement: str, schema: str, world: World, postgresql: Present) -> None:
+    with web() as cursor:
+        cursor.execute(AS_APP)
+        cursor.execute(as_person(world.bob.id))
+        with pytest.raises(InsufficientPrivilege, match=f"permission denied (for schema {schema}|to create temporary)"):
+            cursor.execute(statement.format(schema=schema))
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_function_that_tells_what_it_sees_is_not_asked_before_the_policy(
+    table: str, world: World, postgresql: Present
+) -> None:
+    bob, ada = str(world.bob.id), str(world.ada.id)
+    postgresql.execute(
+        "CREATE FUNCTION leak(whose uuid) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS "
+        "$$ BEGIN RAISE NOTICE 'saw %', whose; RETURN true; END $$"
+    )
+    with web() as cursor:
+        cursor.execute(AS_APP)
+        cursor.execute(as_person(bob))
+        cursor.execute(f"SELECT user_id FROM {table} WHERE leak(user_id)")
+        assert firsts(cursor) == {bob}
+        assert any(bob in notice for notice in cursor.connection.notices), "it was called"
+        assert not any(ada in notice for notice in cursor.connection.notices)
+        cursor.execute(as_person(ada) + f"; SELECT user_id FROM {table}")
+        assert firsts(cursor) == {ada}, "the test can see what the policy shows"
+
+
+def test_the_statistics_show_no_values(world: World, postgresql: Present) -> None:
+    postgresql.execute("ANALYZE tasks", "ANALYZE task_logs", "ANALYZE artifacts")
+    with web() as cursor:
+        cursor.execute(AS_APP)
+        cursor.execute(as_person(world.bob.id))
+        cursor.execute("SELECT tablename FROM pg_stats WHERE tablename = ANY(%s)", (TABLES,))
+        assert cursor.fetchall() == []

@@ -1,0 +1,218 @@
+"""Another program holds the database's write lock: work, clock and log go on, and nothing is lost."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.config import Settings
+from core.database.models import EndReason, LogType, TaskStatus
+from core.database.ownership import Actor
+from core.runner import claims, processor, task_logger
+from core.runner.scheduler import Scheduler
+from core.tasks import commands, logs
+from tests.core.living import claimed, read_pid
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "WAIT_SECONDS", 0.1)
+
+
+def lines(actor: Actor, task_id: int) -> list[str]:
+    """What the task's process printed."""
+    return [entry.message for entry in logs.since(actor, task_id, 0, LogType) if entry.message.startswith("line ")]
+
+
+def test_a_lock_in_the_middle_and_over_the_end_loses_no_line(
+    ada: Actor, data: Path, lock: Callable[[float], object], script_agent: Callable[[str, str], str]
+) -> None:
+    name = script_agent("talker", "for n in range(500): print('line', n)")
+    claim = claimed(ada, name)
+    lock(2.0)
+    processor.run_task(claim, Settings(data=data), threading.Event())
+    task = commands.find(ada, claim.task_id)
+    assert (task.status, task.progress) == (TaskStatus.COMPLETED, 100)
+    assert lines(ada, task.id) == [f"line {n}" for n in range(500)]
+
+
+def test_the_limit_is_kept_while_nothing_can_be_written(
+    ada: Actor,
+    data: Path,
+    lock: Callable[[float], object],
+    script_agent: Callable[[str, str], str],
+    eventually: Callable[..., None],
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "pid"
+    name = script_agent(
+        "sleeper", f"import os, time; open({str(file)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    )
+    claim = claimed(ada, name)
+    settings = Settings(data=data, timeout=1.5, warning=0.5, tick=10)
+    life = threading.Thread(target=processor.run_task, args=(claim, settings, threading.Event()))
+    begun = time.monotonic()
+    life.start()
+    eventually(lambda: file.exists() and file.read_text())
+    lock(4.0)
+    eventually(lambda: not psutil.pid_exists(int(file.read_text())))
+    assert time.monotonic() - begun < 3.5
+    life.join()
+    task = commands.find(ada, claim.task_id)
+    assert task.end_reason is EndReason.TIMED_OUT
+    assert any("left: the task will be stopped" in entry.message for entry in logs.after(ada, task.id))
+
+
+def test_a_lock_that_is_shorter_than_the_lease_harms_no_task(
+    ada: Actor,
+    bob: Actor,
+    start: Callable[..., Scheduler],
+    lock: Callable[[float], object],
+    script_agent: Callable[[str, str], str],
+    eventually: Callable[..., None],
+) -> None:
+    name = script_agent("patient", "import time\nfor n in range(25): print('line', n, flush=True); time.sleep(0.1)")
+    start(lease=6, concurrency=2)
+    made = [(actor, commands.create(actor, "x", None, name).id) for actor in (ada, bob)]
+    eventually(lambda: all(commands.find(*each).progress == 30 for each in made))
+    lock(2.0)
+    eventually(lambda: all(commands.find(*each).end_reason for each in made), 20)
+    for actor, task_id in made:
+        assert commands.find(actor, task_id).end_reason is EndReason.COMPLETED
+        assert lines(actor, task_id) == [f"line {n}" for n in range(25)]
+
+
+def test_a_lock_that_is_longer_than_the_lease_ends_the_work_at_the_end_of_the_lease(
+    ada: Actor,
+    data: Path,
+    lock: Callable[..., Callable[[], None]],
+    script_agent: Callable[[str, str], str],
+    eventually: Callable[..., None],
+    is_alive: Callable[[int], bool],
+    tmp_path: Path,
+) -> None:
+    code = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
+    code += "n = 0\nwhile True: print('line', n, flush=True); n += 1; time.sleep(0.02)"
+    claim = claimed(ada, script_agent("talker", code), 3)
+    life = threading.Thread(target=processor.run_task, args=(claim, Settings(data=data, lease=3), threading.Event()))
+    life.start()
+    eventually(lambda: len(lines(ada, claim.task_id)) > 20)
+    release, locked = lock(), time.monotonic()
+    eventually(lambda: not is_alive(read_pid(tmp_path / "pid")), 15)
+    assert 1.5 < time.monotonic() - locked < 6, "renewed a second before the lock at most"
+    assert commands.find(ada, claim.task_id).end_reason is None
+    release()
+    life.join(10)
+    task = commands.find(ada, claim.task_id)
+    assert (task.status, task.end_reason, task.error) == ("error", "interrupted", processor.OUT_OF_CONTACT)
+    kept = lines(ada, task.id)
+    assert kept == [f"line {n}" for n in range(len(kept))]
+    assert len(kept) > 70, "also what was said while nothing could be written"
+    seqs = [entry.seq for entry in logs.after(ada, task.id)]
+    assert seqs == list(range(1, task.log_count + 1))
+
+
+def test_a_process_that_prints_more_than_can_wait_is_blocked_and_loses_nothing(
+    ada: Actor,
+    data: Path,
+    lock: Callable[..., Callable[[], None]],
+    script_agent: Callable[[str, str], str],
+    eventually: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(task_logger, "FULL", 300_000)
+    counter = tmp_path / "count"
+    code = (
+        f"import os, time\nfile = open({str(counter)!r}, 'w')\n"
+        "for n in range(1_200):\n"
+        "    print(f'line {n:04}', 'x' * 990, flush=True)\n"
+        "    file.seek(0); file.write(str(n)); file.flush()\n"
+    )
+    claim = claimed(ada, script_agent("talker", code))
+    release = lock()
+    life = threading.Thread(target=processor.run_task, args=(claim, Settings(data=data), threading.Event()))
+    life.start()
+    eventually(lambda: read_pid(counter) > 250)
+    time.sleep(0.5)
+    blocked_at = read_pid(counter)
+    time.sleep(0.5)
+    assert read_pid(counter) == blocked_at < 700, "300 kB, and what the pipe and one chunk hold"
+    assert life.is_alive()
+    release()
+    life.join(30)
+    task = commands.find(ada, claim.task_id)
+    assert task.end_reason is EndReason.COMPLETED
+    assert [line[:9] for line in lines(ada, task.id)] == [f"line {n:04}" for n in range(1_200)]
+
+
+def test_a_blocked_process_is_stopped_at_its_limit(
+    ada: Actor,
+    data: Path,
+    lock: Callable[..., Callable[[], None]],
+    script_agent: Callable[[str, str], str],
+    eventually: Callable[..., None],
+    is_alive: Callable[[int], bool],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(task_logger, "FULL", 50_000)
+    code = f"import os; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\nwhile True: print('x' * 990)"
+    claim = claimed(ada, script_agent("flooder", code))
+    release = lock()
+    settings = Settings(data=data, timeout=2, warning=1)
+    life = threading.Thread(target=processor.run_task, args=(claim, settings, threading.Event()))
+    life.start()
+    eventually(lambda: read_pid(tmp_path / "pid"))
+    eventually(lambda: not is_alive(read_pid(tmp_path / "pid")), 6)
+    release()
+    life.join(10)
+    assert commands.find(ada, claim.task_id).end_reason is EndReason.TIMED_OUT
+
+
+def test_a_stop_while_nothing_can_be_written_loses_no_finished_work(
+    ada: Actor, data: Path, lock: Callable[[float], object], script_agent: Callable[[str, str], str]
+) -> None:
+    name = script_agent("quick", "import sys; open(sys.argv[1] + '/report.md', 'w').write('# Done')")
+    claim = claimed(ada, name)
+    stopping = threading.Event()
+    life = threading.Thread(target=processor.run_task, args=(claim, Settings(data=data), stopping))
+    collected = data / "artifacts" / str(claim.task_id) / "report.md"
+    lock(2.0)
+    life.start()
+    while not collected.exists():
+        assert life.is_alive()
+        time.sleep(0.005)
+    time.sleep(0.3)  # the finish is tried and fails from now on
+    stopping.set()
+    life.join()
+    assert commands.find(ada, claim.task_id).end_reason is EndReason.COMPLETED
+    assert collected.read_text() == "# Done"
+    assert logs.after(ada, claim.task_id)[-1].message.startswith("Completed in")
+
+
+def test_a_task_that_was_not_begun_waits_again_also_after_a_lock(
+    ada: Actor, data: Path, lock: Callable[[float], object]
+) -> None:
+    claim = claimed(ada, "claude")
+    stopping = threading.Event()
+    stopping.set()
+    lock(1.5)
+    processor.run_task(claim, Settings(data=data), stopping)
+    assert commands.find(ada, claim.task_id).status is TaskStatus.PENDING
+
+
+def test_a_task_that_could_not_be_claimed_under_a_lock_starts_soon_after_it(
+    ada: Actor,
+    start: Callable[..., Scheduler],
+    lock: Callable[[float], object],
+    script_agent: Callable[[str, str], str],
+    eventually: Callable[..., None],
+) -> None:
+    task = commands.create(ada, "x", None, script_agent("quick", "print('done')"))
+    lock(1.0)
+    start()
+    eventually(lambda: commands.find(ada, task.id).status is TaskStatus.COMPLETED, 8)

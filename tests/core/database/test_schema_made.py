@@ -1,0 +1,226 @@
+"""The schema as it is made on PostgreSQL: by a plain owner, by many at once, forwards and backwards."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg2
+import pytest
+from alembic import command
+from sqlalchemy import text
+
+from core.database import schema
+from core.errors import ConfigurationError
+from core.identity import people
+from core.runner.claims import claim
+from core.tasks import commands
+from tests.conftest import PASSWORD
+from tests.core.database.conforming import OWNED, lacks
+from tests.core.operating import core, leading_to, one_sentence
+from tests.support.databases import unguarded
+from tests.support.on_postgresql import Present
+from tests.support.postgresql import programs, server
+from tests.support.server import ROOT
+
+pytestmark = pytest.mark.usefixtures("postgresql")
+
+RACERS = 6
+PREPARE = [sys.executable, "-W", "error", "-c", "from core.database import schema; schema.prepare()"]
+
+FAILS = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "9999", "NEWEST"
+
+def upgrade():
+    op.create_table("half_done", sa.Column("id", sa.Integer, primary_key=True))
+    op.execute("ALTER TABLE tasks DISABLE ROW LEVEL SECURITY")
+    op.execute("CREATE TYPE half_done_too AS ENUM ('x')")
+    raise RuntimeError("this revision fails")
+"""
+
+
+@pytest.fixture
+def empty(database: object, postgresql: Present, settle: Callable[..., None]) -> Present:
+    """A database without a table, which the settings now lead to."""
+    settle(**database.empty())  # type: ignore[attr-defined]
+    return Present(database)  # type: ignore[arg-type]
+
+
+def objects(present: Present) -> list[tuple[object, ...]]:
+    """Everything of ours that the database holds."""
+    return present.ask(
+        "SELECT relname::text, relkind::text, relrowsecurity, relforcerowsecurity FROM pg_class "
+        "WHERE relnamespace = 'public'::regnamespace UNION ALL SELECT typname, 'type', false, false FROM pg_type "
+        "WHERE typnamespace = 'public'::regnamespace UNION ALL SELECT policyname, tablename, false, false "
+        "FROM pg_policies UNION ALL SELECT rolname, 'role', false, false FROM pg_roles ORDER BY 1, 2"
+    )
+
+
+def race(environments: list[dict[str, str]]) -> None:
+    """Prepare all of these at once; all must succeed."""
+    racers = [
+        subprocess.Popen(PREPARE, cwd=ROOT, env=os.environ | env, stderr=subprocess.PIPE, text=True)
+        for env in environments
+    ]
+    said = [racer.communicate(timeout=100)[1] for racer in racers]
+    assert [racer.returncode for racer in racers] == [0] * len(racers), "".join(said)[-1500:]
+
+
+def test_what_db_roles_prints_works_on_an_empty_server_and_needs_no_further_right() -> None:
+    printed = core("db", "roles")
+    assert (printed.returncode, printed.stderr) == (0, "")
+    with server(roles=False) as bare:
+        psql = subprocess.run(
+            [programs() / "psql", "-X", "-v", "ON_ERROR_STOP=1", bare.dsn("postgres")],
+            input=printed.stdout,
+            capture_output=True,
+            text=True,
+        )
+        assert (psql.returncode, psql.stderr) == (0, "")
+        env = leading_to(bare, "taskdeck")
+        assert core("db", "upgrade", **env).stderr == "The database has the newest schema.\n"
+        assert core("db", "check", **env).returncode == 0
+        added = ("users", "add", "ada", "--email", "ada@example.org", "--password-stdin")
+        assert (
+            subprocess.run(
+                [sys.executable, "-m", "core", *added], cwd=ROOT, env=os.environ | env, input=PASSWORD.encode()
+            ).returncode
+            == 0
+        )
+        kinds = "SELECT bool_or(rolsuper OR rolbypassrls OR rolcreaterole) FROM pg_roles WHERE rolname ~ '^task'"
+        with psycopg2.connect(bare.dsn("postgres")) as connection, connection.cursor() as cursor:
+            cursor.execute(kinds)
+            assert cursor.fetchone() == (False,)
+        connection.close()
+        single = [
+            line.removeprefix("--") for line in printed.stdout.splitlines() if line.endswith((" taskdeck;", "worker;"))
+        ]
+        bare.execute(*(line for line in single if "LOGIN NOINHERIT" in line or "GRANT CONNECT" in line))
+        url = bare.url("taskdeck", "taskdeck")
+        assert core("db", "check", **env | {"DATABASE_URL": url, "WORKER_DATABASE_URL": url}).returncode == 0
+
+
+def test_an_owner_who_may_not_make_roles_gets_one_sentence_and_leaves_nothing_behind() -> None:
+    with server(roles=False) as bare:
+        bare.execute("CREATE ROLE plain LOGIN", "CREATE DATABASE taskdeck OWNER plain")
+        env = leading_to(bare, "taskdeck", **dict.fromkeys(leading_to(bare, ""), "plain"))
+        one_sentence(core("db", "upgrade", **env), "python -m core db roles")
+        one_sentence(core("users", "list", **env), "python -m core db roles")
+        with psycopg2.connect(bare.dsn("taskdeck")) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+            assert cursor.fetchone() == (0,)
+        connection.close()
+
+
+def test_a_login_that_may_not_make_tables_gets_one_sentence(empty: Present) -> None:
+    web = os.environ["DATABASE_URL"]
+    one_sentence(core("db", "upgrade", MIGRATION_DATABASE_URL=web), "MIGRATION_DATABASE_URL")
+
+
+def test_six_processes_that_prepare_an_empty_database_at_once_all_succeed(empty: Present) -> None:
+    race([{}] * RACERS)
+    schema.check()
+    assert len(empty.ask("SELECT * FROM alembic_version")) == 1
+    assert empty.ask("SELECT count(DISTINCT xmin::text) FROM pg_class WHERE relname ~ '^(tasks|users)$'") == [(1,)]
+
+
+def test_six_databases_of_a_server_without_roles_are_prepared_at_once() -> None:
+    with server(roles=False) as bare:
+        bare.execute("CREATE ROLE maker LOGIN CREATEROLE")
+        environments = []
+        for number in range(RACERS):
+            bare.execute(f"CREATE DATABASE d{number} OWNER maker")
+            environments.append(leading_to(bare, f"d{number}", **dict.fromkeys(leading_to(bare, ""), "maker")))
+        racers = [
+            subprocess.Popen(
+                [sys.executable, "-W", "error", "-m", "core", "db", "upgrade"],
+                cwd=ROOT,
+                env=os.environ | env,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for env in environments
+        ]
+        said = [racer.communicate(timeout=100)[1] for racer in racers]
+        assert [racer.returncode for racer in racers] == [0] * RACERS, [line[-300:] for line in said]
+
+
+@pytest.mark.parametrize("before", ["empty", "newest"])
+def test_a_failing_revision_leaves_nothing_behind(
+    before: str, empty: Present, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if before == "newest":
+        schema.upgrade()
+    at_first = objects(empty)
+    scripts = tmp_path / "migrations"
+    shutil.copytree(schema.MIGRATIONS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    (scripts / "versions" / "9999_fails.py").write_text(FAILS.replace("NEWEST", str(schema.newest())))
+    monkeypatch.setattr(schema, "MIGRATIONS", scripts)
+    with pytest.raises(RuntimeError, match="this revision fails"):
+        schema.upgrade()
+    assert objects(empty) == at_first
+
+
+def test_an_upgraded_database_has_exactly_what_the_models_say(empty: Present) -> None:
+    schema.upgrade()
+    command.check(schema._alembic())
+    empty.execute("ALTER TABLE users DROP COLUMN name")
+    with pytest.raises(Exception, match="New upgrade operations detected"):
+        command.check(schema._alembic())
+
+
+def test_a_downgrade_to_the_beginning_leaves_nothing_and_can_be_upgraded_again(empty: Present) -> None:
+    schema.upgrade()
+    at_newest = objects(empty)
+    rights = "SELECT relname::text, relacl::text FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
+    granted = empty.ask(rights)
+    command.downgrade(schema._alembic(), "base")
+    left = [name for name, kind, *_ in objects(empty) if kind != "role"]
+    assert {name for name in left if not str(name).strip("_").startswith("alembic_version")} == set()
+    schema.upgrade()
+    schema.check()
+    assert objects(empty) == at_newest
+    assert empty.ask(rights) == granted
+    assert [lacks(model.__tablename__) for model in OWNED] == [[]] * len(OWNED)
+    ada = people.add("ada", "ada@example.org", "Ada", PASSWORD)
+    commands.create(ada, "it works")
+    assert claim("runner", 30)
+
+
+def test_without_the_policies_it_is_not_served_and_the_upgrade_guards_the_rows_again(postgresql: Present) -> None:
+    ada = people.add("ada", "ada@example.org", "Ada", PASSWORD)
+    task = commands.create(ada, "stays")
+    command.downgrade(schema._alembic(), "0002")
+    assert all(lacks(model.__tablename__) for model in OWNED)
+    with pytest.raises(ConfigurationError):
+        schema.check()
+    schema.upgrade()
+    assert commands.find(ada, task.id).prompt == "stays"
+    with unguarded() as session:
+        assert session.scalar(text("SELECT count(*) FROM task_logs")) == task.log_count
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
+def test_a_downgrade_leaves_exactly_the_rights_and_objects_that_were_there_before(
+    revision: str, empty: Present
+) -> None:
+    def everything() -> tuple[object, ...]:
+        rights = (
+            "SELECT relname::text, a.grantee::regrole::text, a.privilege_type FROM pg_class, "
+            "aclexplode(COALESCE(relacl, acldefault('r', relowner))) a "
+            "WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+        )
+        columns = "SELECT attrelid::regclass::text, attname::text, attacl::text FROM pg_attribute WHERE attacl <> '{}'"
+        return objects(empty), sorted(empty.ask(rights)), sorted(empty.ask(columns))
+
+    command.upgrade(schema._alembic(), revision)
+    before = everything()
+    schema.upgrade()
+    assert everything() != before
+    command.downgrade(schema._alembic(), revision)
+    assert everything() == before

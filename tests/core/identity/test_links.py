@@ -1,0 +1,197 @@
+from datetime import datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+import pytest
+
+from core.database import engine
+from core.database.models import Role
+from core.database.ownership import Actor
+from core.errors import Conflict, Forbidden, InvalidInput, NotFound
+from core.identity import links, people, sessions, setup, signin, tokens
+from tests.conftest import PASSWORD
+from tests.core.identity.trail import at_once, sign_in, stored, told, verify
+
+NEW = "another horse battery"
+SECOND = timedelta(seconds=1)
+DEAD = "used up or too old"
+
+
+def link(actor: Actor) -> str:
+    """The token of a new link."""
+    return parse_qs(urlsplit(links.make(actor.id, by=None)[0]).query)["token"][0]
+
+
+def is_dead(token: str, now: datetime | None = None) -> bool:
+    with pytest.raises(InvalidInput, match=DEAD):
+        links.set_password(token, NEW, now=now)
+    return links.look(token, now=now) is None
+
+
+@pytest.fixture
+def cleo() -> Actor:
+    """She is invited, and has no password yet."""
+    return people.invite("cleo", "cleo@example.org", "Cleo", by=None)
+
+
+def test_an_invitation_lets_its_person_choose_a_first_password(cleo: Actor, admin: Actor) -> None:
+    address, lifetime = links.make(cleo.id, by=admin)
+    assert address.startswith("http://localhost:8501/password?token=")
+    assert lifetime == "7 days"
+    token = address.partition("token=")[2]
+    assert links.look(token) == links.Offer(cleo, is_invitation=True)
+    assert verify("cleo", NEW) is None
+    assert links.set_password(token, NEW) == cleo == verify("cleo", NEW)
+    assert told("person.link", "password.set") == [
+        ("person.link", "grace", "cleo", ""),
+        ("password.set", "cleo", "cleo", "invitation"),
+    ]
+
+
+def test_a_reset_replaces_the_password_and_ends_sessions_and_tokens_of_this_person(ada: Actor, bob: Actor) -> None:
+    mine, theirs = sessions.start(ada), sessions.start(bob)
+    token, kept = tokens.create(ada, "laptop"), tokens.create(bob, "laptop")
+    reset = link(ada)
+    assert links.look(reset) == links.Offer(ada, is_invitation=False)
+    assert links.set_password(reset, NEW) == ada
+    assert (verify("ada", PASSWORD), verify("ada", NEW)) == (None, ada)
+    assert (sessions.person(mine), sessions.person(theirs)) == (None, bob)
+    assert tokens.person(token) is None and tokens.of(ada) == []
+    assert tokens.person(kept)
+    assert told("password.set") == [("password.set", "ada", "ada", "reset, tokens revoked: 1")]
+
+
+def test_the_first_link_that_is_used_voids_all_others_of_this_person_alone(ada: Actor, bob: Actor) -> None:
+    first, second, theirs = link(ada), link(ada), link(bob)
+    links.set_password(second, NEW)
+    assert is_dead(first) and is_dead(second)
+    assert links.look(theirs)
+
+
+@pytest.mark.parametrize(("invited", "lifetime"), [(True, timedelta(days=7)), (False, timedelta(hours=1))])
+def test_a_link_dies_with_its_time(invited: bool, lifetime: timedelta, ada: Actor, cleo: Actor) -> None:
+    token, made = link(cleo if invited else ada), engine.now()
+    assert links.look(token, now=made + lifetime - 2 * SECOND)
+    assert is_dead(token, made + lifetime + 2 * SECOND)
+
+
+@pytest.mark.parametrize("what", ["changed password", "sign-out everywhere", "disabled", "another role"])
+def test_whatever_ends_a_persons_sessions_voids_their_links(what: str, ada: Actor) -> None:
+    token = link(ada)
+    match what:
+        case "changed password":
+            signin.change_password(ada, PASSWORD, "a third horse battery")
+        case "sign-out everywhere":
+            sessions.end_all(ada)
+        case "disabled":
+            people.set_active(ada.id, False, by=None)
+            assert is_dead(token)
+            people.set_active(ada.id, True, by=None)
+        case _:
+            people.set_role(ada.id, Role.ADMIN, by=None)
+    assert is_dead(token)
+    assert links.look(link(ada))
+
+
+def test_an_invitation_to_a_member_makes_nobody_an_administrator(cleo: Actor) -> None:
+    token = link(cleo)
+    people.set_role(cleo.id, Role.ADMIN, by=None)
+    assert is_dead(token)
+    links.set_password(link(cleo), NEW)
+    found = verify("cleo", NEW)
+    assert found and found.role is Role.ADMIN
+
+
+def test_a_weak_password_leaves_the_link_open(ada: Actor) -> None:
+    token = link(ada)
+    for weak in ("short", "ada@example.org", "password123"):
+        with pytest.raises(InvalidInput, match=r"at least|must not be|guessed first"):
+            links.set_password(token, weak)
+    links.set_password(token, NEW)
+
+
+@pytest.mark.parametrize("forged", ["", "x", "a.b.c", "\ud800", "é.é.é", "x" * 10_000, "\0"])
+def test_a_forged_link_is_nobodys(forged: str, ada: Actor) -> None:
+    assert is_dead(forged)
+
+
+def test_another_signed_text_is_no_link(ada: Actor) -> None:
+    session_id = sessions.start(ada)
+    cookie = sessions.redeem(sessions.ticket(session_id))
+    for other in (
+        sessions.ticket(session_id),
+        cookie,
+        sessions.sign_out_token(ada),
+        setup._links().dumps("first admin"),
+    ):
+        assert is_dead(other)
+    assert not setup.is_open(link(ada))
+    assert sessions.read_cookie(link(ada)) is None
+
+
+@pytest.mark.attack(12)
+def test_a_deleted_persons_link_is_dead(ada: Actor, admin: Actor) -> None:
+    from core.tasks.removal import remove_person
+
+    token = link(ada)
+    remove_person(ada.id, by=admin)
+    assert is_dead(token)
+
+
+def test_of_eight_that_use_a_link_at_once_one_sets_the_password(ada: Actor) -> None:
+    token = link(ada)
+    came = at_once(8, lambda turn: links.set_password(token, f"{NEW} {turn}"))
+    winners = [turn for turn, each in enumerate(came) if each == ada]
+    assert len(winners) == 1, came
+    assert {type(each) for each in came} == {Actor, InvalidInput}
+    assert verify("ada", f"{NEW} {winners[0]}") == ada
+    assert len(told("password.set")) == 1
+
+
+def test_a_person_who_is_disabled_while_the_password_is_made_keeps_the_old_one(
+    ada: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = link(ada)
+    real = links.passwords.hashed
+
+    def hashed(password: str) -> str:
+        people.set_active(ada.id, False, by=None)
+        return real(password)
+
+    monkeypatch.setattr(links.passwords, "hashed", hashed)
+    with pytest.raises(InvalidInput, match=DEAD):
+        links.set_password(token, NEW)
+    people.set_active(ada.id, True, by=None)
+    assert verify("ada", PASSWORD) == ada
+    assert told("password.set") == []
+
+
+def test_only_administrators_and_operators_make_links_and_only_for_active_accounts(
+    ada: Actor, bob: Actor, admin: Actor
+) -> None:
+    with pytest.raises(Forbidden):
+        links.make(ada.id, by=bob)
+    with pytest.raises(NotFound, match="no such account"):
+        links.make(uuid4(), by=admin)
+    people.set_active(ada.id, False, by=None)
+    with pytest.raises(Conflict, match="disabled"):
+        links.make(ada.id, by=admin)
+    assert told("person.link") == []
+
+
+@pytest.mark.attack(44)
+def test_whoever_forgot_the_password_can_sign_in_with_the_new_one_at_once(ada: Actor) -> None:
+    for _ in range(6):
+        sign_in("ada", "which one was it")
+    assert sign_in("ada", PASSWORD) is None
+    links.set_password(link(ada), NEW)
+    assert sign_in("ada", NEW) == ada
+
+
+def test_a_link_is_kept_nowhere(ada: Actor, data: object) -> None:
+    token = link(ada)
+    links.look(token)
+    assert token.encode() not in stored(data)  # type: ignore[arg-type]
+    links.set_password(token, NEW)
+    assert token.encode() not in stored(data)  # type: ignore[arg-type]
+    assert token not in repr(told())

@@ -1,0 +1,175 @@
+import threading
+import time
+
+import bcrypt
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+
+from core.database.models import User
+from core.database.ownership import Actor
+from core.errors import InvalidInput
+from core.identity import passwords, people
+from tests.conftest import PASSWORD
+from tests.core.identity.trail import checks, verify
+from tests.support.databases import unguarded
+
+#: What is no hash of bcrypt's: nothing, other kinds, plain text, and hashes of which something is missing or changed.
+UNUSABLE = [
+    "",
+    "!",
+    PASSWORD,
+    "x" * 60,
+    "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b27nA",
+    "5f4dcc3b5aa765d61d8327deb882cf99",
+    "$2b$04$short",
+    "$2x$04$" + "." * 53,
+    "$2b$99$" + "." * 53,
+    "$2b$03$" + "." * 53,
+    "$2b$04$" + "é" * 53,
+    "$2b$04$" + "z" * 53,
+]
+
+
+def keep(kept: str) -> None:
+    with unguarded() as session:
+        session.execute(update(User).values(password_hash=kept))
+
+
+def kept() -> str:
+    with unguarded() as session:
+        return session.scalars(select(User.password_hash)).one()
+
+
+@pytest.mark.attack(51)
+@pytest.mark.parametrize(
+    ("password", "words"),
+    [
+        ("123456789", "at least 10 characters"),
+        ("", "at least 10"),
+        ("x" * 73, "at most 72 bytes"),
+        ("é" * 40, "at most 72 bytes"),
+        ("xyz" * 2**19, "at most 72 bytes"),
+        (" padded password", "neither starts nor ends"),
+        ("padded password\u2003", "neither starts nor ends"),
+        (" " * 20, "neither starts nor ends"),
+        ("Ada.Lovelace", "must not be your username"),
+        ("ADA@example.org", "must not be your username or e-mail"),
+        ("half a \ud800 character", "cannot be stored"),
+        ("with\0nul and more", "cannot be stored"),
+        ("password123", "guessed first"),
+        ("PassWord1234", "guessed first"),
+        ("xyxyxyxyxyxyxy", "guessed first"),
+    ],
+)
+def test_a_weak_password_is_refused_without_repeating_it(password: str, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words) as caught:
+        passwords.check(password, "ada.lovelace", "ada@example.org")
+    assert not password or password not in caught.value.message
+
+
+def test_every_common_password_would_otherwise_be_good_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    common = passwords._COMMON.split()
+    assert len(common) == len(set(common)) > 40
+    monkeypatch.setattr(passwords, "_COMMON", "")
+    for password in common:
+        assert password == password.casefold()
+        passwords.check(password, "ada", "ada@example.org")
+
+
+@pytest.mark.attack(52)
+@pytest.mark.parametrize("password", ["0123456xyz", "x" * 70 + "yz", "ä" * 34 + "öß"])
+def test_a_password_counts_to_its_last_character_and_nothing_may_follow(password: str) -> None:
+    people.add("ada", "ada@example.org", "Ada", password)
+    assert verify("ada", password)
+    for other in (password[:-1] + "Y", password[:-1], password + "x", password + "\0", password + "x" * 100):
+        assert verify("ada", other) is None
+
+
+@pytest.mark.attack(56)
+@pytest.mark.parametrize("unusable", UNUSABLE, ids=range(len(UNUSABLE)))
+def test_what_is_no_hash_opens_for_no_password_and_stays_as_it_is(
+    unusable: str, ada: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(unusable)
+    costs = checks(monkeypatch)
+    given = [PASSWORD, unusable, "", "!", "nobody", "\ud800"]
+    assert [verify("ada", password) for password in given] == [None] * len(given)
+    assert costs == [b"04"] * len(given)
+    assert kept() == unusable
+
+
+@pytest.mark.attack(56)
+def test_there_is_no_account_without_a_text_in_the_place_of_its_hash(ada: Actor) -> None:
+    with pytest.raises(IntegrityError):
+        keep(None)  # type: ignore[arg-type]
+
+
+def test_hashes_of_other_programs_with_the_same_method_are_good(ada: Actor) -> None:
+    made = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+    for version in ("$2a$", "$2b$", "$2y$"):
+        keep(version + made[4:])
+        assert verify("ada", PASSWORD) == ada
+
+
+def test_a_hash_of_a_lower_cost_is_made_anew_by_the_next_right_password_alone(
+    ada: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = kept()
+    assert before.startswith("$2b$04$")
+    monkeypatch.setattr(passwords, "ROUNDS", 5)
+    assert verify("ada", "a wrong password") is None
+    assert kept() == before
+    assert verify("ada", PASSWORD) == ada
+    after = kept()
+    assert after.startswith("$2b$05$")
+    assert verify("ada", PASSWORD) == ada
+    assert kept() == after
+
+
+def test_a_hash_that_is_made_anew_never_overwrites_a_password_that_was_changed_meanwhile(
+    ada: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "ROUNDS", 5)
+    real = passwords.hashed
+
+    def slowly(password: str) -> str:
+        keep("!")
+        return real(password)
+
+    monkeypatch.setattr(passwords, "hashed", slowly)
+    verify("ada", PASSWORD)
+    assert kept() == "!"
+
+
+def test_at_most_two_passwords_are_looked_at_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside, most, guard = 0, 0, threading.Lock()
+
+    def check(*_: bytes) -> bool:
+        nonlocal inside, most
+        with guard:
+            inside += 1
+            most = max(most, inside)
+        time.sleep(0.01)
+        with guard:
+            inside -= 1
+        return False
+
+    monkeypatch.setattr(passwords.bcrypt, "checkpw", check)
+    threads = [threading.Thread(target=passwords.matches, args=("x", "!")) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 2
+
+
+def test_to_look_away_takes_as_long_as_the_last_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(passwords.time, "sleep", waited.append)
+    monkeypatch.setattr(passwords, "_usual_seconds", 0.0)
+    costs = checks(monkeypatch)
+    passwords.constant_time_delay()  # nothing was looked at since the start: it does the work itself
+    assert (costs, waited) == ([b"04"], [])
+    passwords.constant_time_delay()
+    assert (costs, waited) == ([b"04"], [passwords._usual_seconds])

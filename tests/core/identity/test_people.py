@@ -1,0 +1,166 @@
+import pytest
+from sqlalchemy import select, update
+
+from core.database import engine
+from core.database.models import Role, User
+from core.database.ownership import Actor
+from core.errors import InvalidInput
+from core.identity import people, sessions
+from tests.conftest import PASSWORD
+from tests.core.identity.trail import at_once, told, verify
+from tests.support.databases import unguarded
+
+
+def stored() -> list[User]:
+    with unguarded() as session:
+        return list(session.scalars(select(User)))
+
+
+def disable(actor: Actor) -> None:
+    with unguarded() as session:
+        session.execute(update(User).where(User.id == actor.id).values(is_active=False))
+
+
+def test_an_account_is_stored_folded_and_without_its_password() -> None:
+    actor = people.add("  ＡDA.L ", "Ada@Example.ORG", " Ada Lovelace ", PASSWORD, Role.ANALYST)
+    (user,) = stored()
+    assert (user.username, user.email, user.name) == ("ada.l", "ada@example.org", "Ada Lovelace")
+    assert (user.id, user.role, user.is_active) == (actor.id, Role.ANALYST, True)
+    assert user.password_hash.startswith("$2b$04$")
+    assert people.add("bob", "bob@example.org", "Bob", PASSWORD).role is Role.MEMBER
+
+
+@pytest.mark.parametrize("username", ["", " ", "a b", ".ada", "-ada", "ada/..", "a" * 51, "ädä", "a\nb", "<b>", "a\0"])
+def test_a_malformed_username_is_refused(username: str) -> None:
+    with pytest.raises(InvalidInput, match="username has 1 to 50"):
+        people.add(username, "a@example.org", "A", PASSWORD)
+    assert stored() == []
+
+
+@pytest.mark.attack(55)
+@pytest.mark.parametrize(
+    "email",
+    [
+        *("", "ada", "@example.org", "ada@", "ada@example", "a b@example.org", "<a@b.org>", "a@b@c.org", "a@b.c"),
+        *("a\n@example.org", "a@example.org\nBcc: b@example.org", "a\0@b.org", "a\x01@b.org", "a\u202e@b.org"),
+        *("a\ud800@b.org", "x" * 65 + "@b.org", "a@" + "x" * 300 + ".org", "a" * 10_000),
+    ],
+)
+def test_a_malformed_address_is_refused(email: str) -> None:
+    with pytest.raises(InvalidInput, match="not an e-mail address"):
+        people.add("ada", email, "A", PASSWORD)
+
+
+@pytest.mark.attack(55)
+@pytest.mark.parametrize("name", ["", "  ", "x" * 101, "x" * 10_000, "a\nb", "\u202eada", "a\0", "\ud800"])
+def test_an_unusable_name_is_refused(name: str) -> None:
+    with pytest.raises(InvalidInput, match="A name has 1 to 100"):
+        people.add("ada", "ada@example.org", name, PASSWORD)
+
+
+def test_a_weak_password_makes_no_account() -> None:
+    for password in ("short", "ada@example.org"):
+        with pytest.raises(InvalidInput, match=r"at least 10|must not be"):
+            people.add("ada", "ada@example.org", "Ada", password)
+    assert stored() == []
+
+
+@pytest.mark.attack(54)
+@pytest.mark.parametrize(("username", "email"), [("ADA", "other@example.org"), ("other", "ADA@example.org")])
+def test_a_taken_username_or_address_is_refused(username: str, email: str, ada: Actor) -> None:
+    with pytest.raises(InvalidInput, match="already in use"):
+        people.add(username, email, "Other", PASSWORD)
+    assert len(stored()) == 1
+
+
+@pytest.mark.attack(54)
+@pytest.mark.parametrize("same", ["both", "username", "address"])
+def test_the_same_account_made_eight_times_at_once_is_made_once(same: str) -> None:
+    def add(turn: int) -> Actor:
+        username = f"ada{turn}" if same == "address" else "aDa" if turn % 2 else "ada"
+        email = f"ada{turn}@example.org" if same == "username" else "Ada@example.org" if turn % 2 else "ada@example.org"
+        return people.add(username, email, "Ada", PASSWORD)
+
+    came = at_once(8, add)
+    assert (
+        sorted(str(each) for each in came if isinstance(each, InvalidInput))
+        == ["That username or e-mail address is already in use."] * 7
+    ), came
+    assert len(stored()) == len(told("person.added")) == 1
+
+
+def test_there_is_one_first_account_and_it_is_an_admin() -> None:
+    def add(number: int) -> Actor | None:
+        try:
+            return people.add_first(f"user{number}", f"user{number}@example.org", "First", PASSWORD)
+        except InvalidInput as error:
+            assert "already set up" in error.message
+            return None
+
+    assert not people.exist()
+    made = [actor for actor in at_once(4, add) if actor]
+    assert [actor.role for actor in made] == [Role.ADMIN]
+    assert people.exist()
+    assert told() == [("person.added", made[0].username, made[0].username, "by the setup link")]
+
+
+def test_verify_knows_the_right_password_of_an_active_account_alone(ada: Actor, bob: Actor) -> None:
+    assert verify(" ADA", PASSWORD) == ada
+    disable(bob)
+    for username, password in (
+        ("ada", PASSWORD.upper()),
+        ("ada", ""),
+        ("ada", PASSWORD + "\udc80"),
+        ("ada", PASSWORD + "x" * 100),
+        ("ada@example.org", PASSWORD),
+        ("bob", PASSWORD),
+        ("nobody", PASSWORD),
+        ("nobody", "nobody"),
+        ("", ""),
+    ):
+        assert verify(username, password) is None
+
+
+@pytest.mark.attack(50)
+def test_a_name_is_the_same_account_however_it_is_typed_and_no_other_script_is(ada: Actor) -> None:
+    for typed in (" ADA ", "ａｄａ", "Ada\n", "\u2003aDa\u3000", "𝐚𝐝𝐚"):
+        assert verify(typed, PASSWORD) == ada
+        with pytest.raises(InvalidInput, match="already in use"):
+            people.add(typed, "other@example.org", "Other", PASSWORD)
+    for typed in ("аda", "αda", "ad\u0430", "ada\u200b", "a\u0301da", "ada\0", "ada\udc80"):
+        assert verify(typed, PASSWORD) is None
+        with pytest.raises(InvalidInput, match="username has 1 to 50"):
+            people.add(typed, "other@example.org", "Other", PASSWORD)
+
+
+@pytest.mark.attack(53, 55)
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "**Ada** [x](javascript:y)", "' or 1=1 --", "%s {x}"])
+def test_a_name_with_signs_is_kept_as_it_was_typed(name: str, ada: Actor) -> None:
+    assert people.add("eve", "eve@example.org", name, PASSWORD).name == name
+    assert [one.actor.name for one in people.accounts(by=None)] == ["Ada", name]
+
+
+def test_accounts_tell_active_from_disabled_and_invited_and_when_somebody_was_seen(
+    ada: Actor, bob: Actor, admin: Actor
+) -> None:
+    disable(bob)
+    cleo = people.invite("cleo", "cleo@example.org", "Cleo", Role.ANALYST, by=admin)
+    assert [people.find(name) for name in ("Ada ", "bob", "cleo", "nobody")] == [ada, None, cleo, None]
+    sessions.start(ada)
+    seen = engine.now()
+    sessions.end(sessions.start(ada))
+    found = people.accounts(by=admin)
+    assert [one.actor for one in found] == [ada, bob, cleo, admin]
+    assert [one.is_active for one in found] == [True, False, True, True]
+    assert [one.is_invited for one in found] == [False, False, True, False]
+    assert [one.last_seen_at is not None and one.last_seen_at >= seen for one in found] == [True] + [False] * 3
+    assert [people.account(one.actor.username) for one in found][1:] == found[1:]
+    assert told("person.invited") == [("person.invited", "grace", "cleo", "analyst")]
+
+
+@pytest.mark.attack(55)
+@pytest.mark.parametrize("email", ["Straße@example.org", "ａda@example.org", "ada@ｅxample.org"])
+def test_an_address_that_would_become_another_mailbox_is_refused(email: str) -> None:
+    with pytest.raises(InvalidInput, match="if that is the same mailbox"):
+        people.add("ada", email, "Ada", PASSWORD)
+    people.add("ada", "müller@example.org", "Ada", PASSWORD)

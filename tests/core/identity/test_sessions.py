@@ -1,0 +1,270 @@
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from itsdangerous import TimestampSigner, URLSafeSerializer, URLSafeTimedSerializer
+from sqlalchemy import select, update
+
+from core import config
+from core.config import signing_keys
+from core.database import engine
+from core.database.models import AuthSession, User
+from core.database.ownership import Actor
+from core.errors import InvalidInput
+from core.identity import people, sessions
+from tests.core.identity.trail import at_once, told
+from tests.support.databases import unguarded
+
+GARBAGE = ["", "x", "..", "a.b", "a.b.c", "é", "\udc80", "\0", "x" * 10_000, "IjAwMDAi.x", f"{UUID(int=7)}"]
+
+
+def change(**values: object) -> None:
+    with unguarded() as session:
+        session.execute(update(User).values(**values))
+
+
+def cookie_of(session_id: UUID) -> str:
+    return sessions.redeem(sessions.ticket(session_id))
+
+
+@pytest.mark.attack(4, 60)
+def test_a_sign_in_lasts_fourteen_days_to_the_second(ada: Actor) -> None:
+    session_id = sessions.start(ada)
+    with unguarded() as session:
+        expires = session.scalars(select(AuthSession.expires_at)).one()
+    assert abs(expires - engine.now() - timedelta(days=14)) < timedelta(seconds=30)
+    assert sessions.person(session_id) == ada
+    assert sessions.person(session_id, now=expires - timedelta(microseconds=1)) == ada
+    assert sessions.person(session_id, now=expires) is None
+    with unguarded() as session:
+        session.execute(update(AuthSession).values(expires_at=engine.now()))
+    assert (sessions.person(session_id), sessions.opened(ada)) == (None, [])
+
+
+@pytest.mark.attack(9)
+def test_an_ended_session_is_over_and_the_persons_other_one_is_not(ada: Actor) -> None:
+    first, second = sessions.start(ada), sessions.start(ada)
+    copied = cookie_of(first)
+    assert sessions.by_cookie(copied) == (first, ada)
+    sessions.end(first)
+    sessions.end(first)
+    assert (sessions.person(first), sessions.by_cookie(copied), sessions.person(second)) == (None, None, ada)
+    assert sessions.person(uuid4()) is None
+    sessions.end(uuid4())
+    assert told("session.ended") == [("session.ended", "ada", "ada", "")]
+
+
+def test_a_person_ends_their_own_sessions_and_nobody_elses(ada: Actor, bob: Actor) -> None:
+    mine, theirs = sessions.start(ada), sessions.start(bob)
+    sessions.end(theirs, owner=ada)
+    assert sessions.person(theirs) == bob
+    sessions.end(mine, owner=ada)
+    assert sessions.person(mine) is None
+    assert told("session.ended") == [("session.ended", "ada", "ada", "")]
+
+
+def test_the_open_sessions_of_a_person_are_listed_the_one_seen_last_first(ada: Actor, bob: Actor) -> None:
+    old, first, second, ended, late = (sessions.start(ada, browser=name) for name in ("old", "one", "two", "x", "y"))
+    sessions.start(bob)
+    sessions.end(ended)
+    with unguarded() as session:
+        session.execute(update(AuthSession).where(AuthSession.id == late).values(expires_at=engine.now()))
+        # As the release before this one wrote it.
+        session.execute(update(AuthSession).where(AuthSession.id == old).values(last_seen_at=None, browser=None))
+    sessions.note_use(first)
+    assert [(each.id, each.browser) for each in sessions.opened(ada)] == [(first, "one"), (second, "two"), (old, "")]
+    change(session_epoch=1)
+    assert sessions.opened(ada) == []
+
+
+def test_a_browsers_name_is_cut_and_made_fit_to_store(ada: Actor) -> None:
+    for name in ("x" * 5_000, "a\0b\x1b[2J\ud800c\nd"):
+        sessions.start(ada, browser=name)
+    long, strange = sorted((each.browser for each in sessions.opened(ada)), reverse=True)
+    assert long == "x" * sessions.BROWSER_CHARACTERS
+    assert strange == "a\ufffdb\ufffdc\nd"
+
+
+def test_a_use_is_not_noted_while_the_database_is_away(
+    ada: Actor, nowhere: Callable[[], AbstractContextManager[None]]
+) -> None:
+    session_id = sessions.start(ada)
+    (before,) = sessions.opened(ada)
+    with nowhere():
+        sessions.note_use(session_id)
+    assert sessions.opened(ada) == [before]
+
+
+@pytest.mark.attack(10)
+def test_a_sign_out_everywhere_ends_every_session_of_this_person_alone(ada: Actor, bob: Actor) -> None:
+    mine, theirs = [sessions.start(ada) for _ in range(3)], sessions.start(bob)
+    sessions.end_all(ada)
+    assert [sessions.person(each) for each in (*mine, theirs)] == [None, None, None, bob]
+    assert sessions.person(sessions.start(ada)) == ada
+    assert told("sessions.ended") == [("sessions.ended", "ada", "ada", "")]
+
+
+def test_who_is_disabled_or_gone_begins_no_session(ada: Actor, bob: Actor) -> None:
+    with unguarded() as session:
+        session.delete(session.get_one(User, bob.id))
+    change(is_active=False)
+    for actor in (ada, bob):
+        with pytest.raises(InvalidInput, match="cannot sign in just now"):
+            sessions.start(actor)
+    assert told("session.started") == []
+
+
+def test_a_site_with_tls_takes_no_cookie_that_a_neighbour_could_have_set(settle: Callable[..., None]) -> None:
+    host, plain = {sessions.HOST_COOKIE: "a"}, {sessions.PLAIN_COOKIE: "b"}
+    assert [sessions.cookie_in(each) for each in ({}, host, plain, host | plain)] == ["", "a", "b", "a"]
+    settle(TASKDECK_PUBLIC_URL="https://tasks.example.org")
+    assert [sessions.cookie_in(each) for each in ({}, host, plain, host | plain)] == ["", "a", "", "a"]
+
+
+def test_a_new_sign_in_clears_everybodys_sessions_that_are_over(ada: Actor, bob: Actor) -> None:
+    _, over, going_on = sessions.start(ada), sessions.start(bob), sessions.start(bob)
+    with unguarded() as session:
+        session.execute(update(AuthSession).where(AuthSession.id != going_on).values(expires_at=engine.now()))
+    new = sessions.start(ada)
+    with unguarded() as session:
+        assert set(session.scalars(select(AuthSession.id))) == {going_on, new} != {over, new}
+
+
+@pytest.mark.parametrize("values", [{"is_active": False}, {"session_epoch": 1}])
+def test_a_disabled_account_or_a_new_epoch_ends_every_session(values: dict[str, object], ada: Actor) -> None:
+    session_id = sessions.start(ada)
+    change(**values)
+    assert sessions.person(session_id) is None
+
+
+@pytest.mark.attack(13)
+def test_a_change_of_role_counts_at_once(ada: Actor) -> None:
+    session_id = sessions.start(ada)
+    change(role="analyst")
+    person = sessions.person(session_id)
+    assert person
+    assert person.role == "analyst"
+
+
+@pytest.mark.attack(34)
+def test_a_ticket_fetches_the_cookie_once(ada: Actor, bob: Actor) -> None:
+    session_id, other = sessions.start(ada), sessions.start(bob)
+    ticket = sessions.ticket(session_id)
+    cookie = sessions.redeem(ticket)
+    assert sessions.read_cookie(cookie) == session_id
+    assert session_id.hex != cookie
+    for again in (ticket, sessions.ticket(session_id)):
+        with pytest.raises(InvalidInput, match="sign in again"):
+            sessions.redeem(again)
+    assert sessions.read_cookie(sessions.redeem(sessions.ticket(other))) == other
+
+
+@pytest.mark.attack(34)
+def test_of_eight_that_redeem_a_ticket_at_once_one_gets_the_cookie(ada: Actor) -> None:
+    session_id = sessions.start(ada)
+    ticket = sessions.ticket(session_id)
+    came = at_once(8, lambda _: sessions.redeem(ticket))
+    cookies = [each for each in came if isinstance(each, str)]
+    assert [sessions.by_cookie(each) for each in cookies] == [(session_id, ada)]
+    assert sum(isinstance(each, InvalidInput) for each in came) == 7
+
+
+@pytest.mark.attack(34)
+def test_a_ticket_is_good_for_a_minute(ada: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = int(time.time())
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _: moment)
+    early, late = (sessions.ticket(sessions.start(ada)) for _ in range(2))
+    moment += 60
+    assert sessions.by_cookie(sessions.redeem(early))
+    moment += 1
+    with pytest.raises(InvalidInput, match="sign in again"):
+        sessions.redeem(late)
+
+
+def test_a_ticket_of_an_ended_session_fetches_nothing(ada: Actor) -> None:
+    ended = sessions.start(ada)
+    sessions.end(ended)
+    with pytest.raises(InvalidInput):
+        sessions.redeem(sessions.ticket(ended))
+
+
+@pytest.mark.attack(5)
+def test_a_cookie_is_no_ticket_and_a_ticket_is_no_cookie(ada: Actor) -> None:
+    first, second = sessions.start(ada), sessions.start(ada)
+    assert sessions.read_cookie(sessions.ticket(first)) is None
+    with pytest.raises(InvalidInput):
+        sessions.redeem(sessions.redeem(sessions.ticket(second)))
+
+
+@pytest.mark.attack(5, 6, 7)
+def test_what_our_key_signed_and_is_no_sessions_id_is_nobodys(ada: Actor, bob: Actor) -> None:
+    session_id = sessions.start(ada)
+    for said in (bob.id.hex, str(bob.id), "x", "", None, 7, {"username": "bob", "exp_date": 2e9}, [session_id.hex]):
+        signed = URLSafeSerializer(signing_keys(), salt="taskdeck.cookie").dumps(said)
+        assert sessions.by_cookie(signed) is None
+        ticket = URLSafeTimedSerializer(signing_keys(), salt="taskdeck.ticket").dumps(said)
+        with pytest.raises(InvalidInput):
+            sessions.redeem(ticket)
+
+
+@pytest.mark.attack(6)
+def test_a_cookie_with_another_sessions_id_in_it_and_its_old_signature_is_nobodys(ada: Actor, bob: Actor) -> None:
+    hers, his = cookie_of(sessions.start(ada)), cookie_of(sessions.start(bob))
+    swapped = f"{his.partition('.')[0]}.{hers.partition('.')[2]}"
+    assert (sessions.read_cookie(swapped), sessions.by_cookie(swapped)) == (None, None)
+
+
+@pytest.mark.attack(8, 34)
+@pytest.mark.parametrize("text", GARBAGE, ids=range(len(GARBAGE)))
+def test_a_forged_cookie_or_ticket_is_nobodys(text: str, ada: Actor) -> None:
+    assert sessions.read_cookie(text) is None
+    with pytest.raises(InvalidInput):
+        sessions.redeem(text)
+
+
+@pytest.mark.attack(2)
+def test_a_changed_letter_or_another_secret_voids_a_cookie(ada: Actor, data: object) -> None:
+    cookie = cookie_of(sessions.start(ada))
+    swapped = cookie[:5] + ("A" if cookie[5] != "A" else "B") + cookie[6:]
+    assert sessions.read_cookie(swapped) is None
+    (config.settings().data / "secret").write_text("another secret, of thirty-two bytes or more")
+    config.signing_secret.cache_clear()
+    assert sessions.read_cookie(cookie) is None
+
+
+@pytest.mark.attack(58)
+def test_after_a_change_of_the_key_the_old_one_verifies_until_it_is_taken_away(
+    ada: Actor, settle: Callable[..., None]
+) -> None:
+    first, second = "the first key, of 32 bytes and 8", "the next key, of 32 bytes or more"
+
+    def keys(secret: str, old: str | None = None) -> None:
+        settle(TASKDECK_SECRET=secret, TASKDECK_OLD_SECRET=old)
+        config.signing_secret.cache_clear()
+
+    keys(first)
+    session_id = sessions.start(ada)
+    cookie, late = cookie_of(session_id), sessions.ticket(sessions.start(ada))
+    keys(first)  # a restart
+    assert sessions.by_cookie(cookie) == (session_id, ada)
+    keys(second, first)
+    assert sessions.by_cookie(cookie) == (session_id, ada)
+    newer = sessions.redeem(late)
+    assert sessions.by_cookie(newer)
+    keys(second)
+    assert sessions.by_cookie(cookie) is None
+    assert sessions.by_cookie(newer), "the new key signs"
+    keys(first)
+    assert sessions.by_cookie(newer) is None
+
+
+@pytest.mark.attack(12)
+def test_a_deleted_persons_session_is_gone(ada: Actor) -> None:
+    session_id = sessions.start(ada)
+    with unguarded() as session:
+        session.delete(session.get_one(User, ada.id))
+    assert sessions.person(session_id) is None
+    assert not people.exist()

@@ -1,0 +1,205 @@
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from core.database import engine
+from core.database.models import ApiToken, TokenScope, User
+from core.database.ownership import Actor, acting_as_nobody
+from core.errors import InvalidInput, NotFound, NotSignedIn
+from core.identity import tokens
+from tests.core.identity.trail import at_once, stored, told
+from tests.support.databases import unguarded
+
+
+def row() -> ApiToken:
+    with unguarded() as session:
+        return session.scalars(select(ApiToken)).one()
+
+
+def change(model: type[Any], **values: object) -> None:
+    with unguarded() as session:
+        session.execute(update(model).values(**values))
+
+
+def test_a_token_is_given_once_and_kept_as_a_digest(ada: Actor) -> None:
+    token = tokens.create(ada, " laptop ", TokenScope.READ)
+    kept = row()
+    assert token.startswith("tsk_")
+    assert len(token) >= 47
+    assert (kept.name, kept.prefix, kept.scope) == ("laptop", token[:12], TokenScope.READ)
+    assert token[12:] not in repr(vars(kept))
+    assert abs(kept.expires_at - engine.now() - timedelta(days=90)) < timedelta(seconds=30)
+
+
+def test_a_token_says_who_asks_and_what_they_may_do(ada: Actor, bob: Actor) -> None:
+    given = {tokens.create(ada, "a", TokenScope.READ): ada, tokens.create(bob, "b"): bob}
+    known = {token: tokens.person(token) for token in given}
+    assert {token: each.actor for token, each in known.items() if each} == given
+    assert [each.scope for each in known.values() if each] == [TokenScope.READ, TokenScope.WRITE]
+
+
+@pytest.mark.parametrize("label", ["", "  ", "x" * 101, "a\nb", "\u202ex"])
+def test_an_unusable_label_is_refused(label: str, ada: Actor) -> None:
+    with pytest.raises(InvalidInput, match="A token's name has 1 to 100"):
+        tokens.create(ada, label)
+
+
+@pytest.mark.attack(36)
+@pytest.mark.parametrize(
+    "forged",
+    [
+        *("", "tsk_", "x", "\udc80", "tsk_" + "A" * 43, "é" * 100, "tsk_" + "x" * 10_000, "tsk_' OR 1=1--", "tsk_%"),
+        *("tsk_\0", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ.", "None"),
+    ],
+)
+def test_an_unknown_token_is_nobodys(forged: str, ada_token: str) -> None:
+    assert tokens.person(forged) is None
+
+
+@pytest.mark.attack(36)
+def test_nothing_that_only_resembles_a_token_is_one(ada_token: str) -> None:
+    last = "A" if ada_token[-1] != "A" else "B"
+    kept = row()
+    for other in (
+        *(ada_token[:-1], ada_token[:-1] + last, ada_token + "x", ada_token + "=", " " + ada_token, ada_token.upper()),
+        *(ada_token.removeprefix("tsk_"), kept.prefix, kept.token_hash, "tsk_" + kept.token_hash),
+    ):
+        assert tokens.person(other) is None
+    assert tokens.person(ada_token)
+
+
+@pytest.mark.attack(37)
+@pytest.mark.parametrize(
+    ("model", "values"),
+    [
+        (ApiToken, {"expires_at": engine.now()}),
+        (ApiToken, {"revoked_at": engine.now()}),
+        (User, {"is_active": False}),
+    ],
+)
+def test_an_expired_revoked_or_disabled_persons_token_is_nobodys(
+    model: type[Any], values: dict[str, object], ada_token: str
+) -> None:
+    assert tokens.person(ada_token)
+    change(model, **values)
+    assert tokens.person(ada_token) is None
+
+
+@pytest.mark.attack(37)
+def test_a_token_is_valid_to_the_end_of_its_time(ada_token: str) -> None:
+    expires = row().expires_at
+    assert tokens.person(ada_token, now=expires - timedelta(microseconds=1))
+    assert tokens.person(ada_token, now=expires) is None
+
+
+def test_the_last_use_is_due_once_a_minute_and_asking_writes_nothing(ada_token: str) -> None:
+    def is_due(**later: int) -> bool:
+        known = tokens.person(ada_token, now=engine.now() + timedelta(**later))
+        assert known
+        return known.use_is_due
+
+    assert is_due()
+    assert row().last_used_at is None
+    tokens.note_use(row().id)
+    assert abs(row().last_used_at - engine.now()) < timedelta(seconds=30)  # type: ignore[operator]
+    assert (is_due(), is_due(minutes=2)) == (False, True)
+
+
+def test_a_use_is_not_noted_while_the_database_is_away(
+    ada_token: str, nowhere: Callable[[], AbstractContextManager[None]]
+) -> None:
+    token_id = row().id
+    with nowhere():
+        tokens.note_use(token_id)
+    assert row().last_used_at is None
+
+
+@pytest.mark.attack(41)
+def test_a_person_revokes_their_own_tokens_and_nobody_elses(ada: Actor, bob: Actor, ada_token: str) -> None:
+    token_id = row().id
+    for number in (token_id + 1, 0, -1, 2**63, 10**30):
+        with pytest.raises(NotFound, match="no such token"):
+            tokens.revoke(ada, number)
+    with pytest.raises(NotFound, match="no such token"):
+        tokens.revoke(bob, token_id)
+    assert tokens.person(ada_token)
+    tokens.revoke(ada, token_id)
+    assert (tokens.person(ada_token), tokens.of(ada)) == (None, [])
+    with pytest.raises(NotFound):
+        tokens.revoke(ada, token_id)
+    assert told("token.created", "token.revoked") == [
+        ("token.created", "ada", "test", f"{ada_token[:12]}…, write, 90 d"),
+        ("token.revoked", "ada", "test", f"{ada_token[:12]}…"),
+    ]
+
+
+def test_the_tokens_that_work_are_listed_the_newest_first(ada: Actor, bob: Actor) -> None:
+    for name in ("old", "gone", "new"):
+        tokens.create(ada, name)
+    tokens.create(bob, "his")
+    old, gone, _ = reversed(tokens.of(ada))
+    tokens.revoke(ada, gone.id)
+    assert [each.name for each in tokens.of(ada)] == ["new", "old"]
+    with unguarded() as session:
+        session.execute(update(ApiToken).where(ApiToken.id == old.id).values(expires_at=engine.now()))
+    assert [each.name for each in tokens.of(ada)] == ["new"]
+    with acting_as_nobody() as session:
+        assert tokens.revoke_all(session, ada.id) == 1
+    assert (tokens.of(ada), [each.name for each in tokens.of(bob)]) == ([], ["his"])
+
+
+@pytest.mark.parametrize("days", [0, -1, 366, 10**9])
+def test_a_token_is_good_for_a_day_to_a_year(days: int, ada: Actor) -> None:
+    with pytest.raises(InvalidInput, match="1 to 365 days"):
+        tokens.create(ada, "x", days=days)
+    for good in (1, 365):
+        tokens.create(ada, "x", days=good)
+    assert [round((each.expires_at - engine.now()) / timedelta(days=1)) for each in tokens.of(ada)] == [365, 1]
+
+
+def test_there_are_at_most_twenty_tokens_that_work_also_when_many_are_made_at_once(ada: Actor, bob: Actor) -> None:
+    for turn in range(15):
+        tokens.create(ada, f"token {turn}")
+    came = at_once(8, lambda turn: tokens.create(ada, f"at once {turn}"))
+    assert sum(isinstance(each, InvalidInput) for each in came) == 3, came
+    with pytest.raises(InvalidInput, match="20 tokens"):
+        tokens.create(ada, "one more")
+    assert len(tokens.of(ada)) == len(told("token.created")) == 20
+    tokens.create(bob, "his first")
+    tokens.revoke(ada, tokens.of(ada)[0].id)
+    tokens.create(ada, "one more")
+
+
+@pytest.mark.attack(37)
+@pytest.mark.parametrize("how", ["disabled", "deleted"])
+def test_who_is_disabled_or_gone_makes_no_token(how: str, ada: Actor) -> None:
+    change(User, is_active=False)
+    if how == "deleted":
+        with unguarded() as session:
+            session.delete(session.get_one(User, ada.id))
+    with pytest.raises(NotSignedIn):
+        tokens.create(ada, "x")
+    with unguarded() as session:
+        assert session.scalars(select(ApiToken)).all() == []
+
+
+@pytest.mark.attack(43)
+def test_a_tokens_text_is_nowhere_but_in_the_answer(
+    ada: Actor, data: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(0)
+    token = tokens.create(ada, "laptop")
+    known = tokens.person(token)
+    assert known
+    tokens.note_use(known.id)
+    shown = [*tokens.of(ada), known]
+    tokens.revoke(ada, known.id)
+    secret = token[tokens.SHOWN_CHARACTERS :]
+    assert secret.encode() not in stored(data)
+    assert token[: tokens.SHOWN_CHARACTERS].encode() in stored(data), "the test looks at the right place"
+    assert secret not in repr([vars(each) for each in shown]) + repr(told()) + caplog.text + "".join(capfd.readouterr())

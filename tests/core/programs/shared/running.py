@@ -1,0 +1,72 @@
+"""A program behind a built-in agent, as the runner starts it: a process with a bare environment."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+@dataclass
+class Run:
+    """What a run left behind."""
+
+    code: int
+    events: list[dict[str, Any]]
+    errors: str
+    output: Path
+
+    def messages(self, kind: str) -> list[str]:
+        return [one["message"] for one in self.events if one["type"] == kind]
+
+    def text(self, name: str) -> str:
+        return (self.output / name).read_text(encoding="utf-8")
+
+    @property
+    def steps(self) -> list[int]:
+        """The progress that it told, in order."""
+        return [one["done"] for one in self.events if one["type"] == "progress"]
+
+
+def run(
+    name: str,
+    tmp_path: Path,
+    *arguments: str,
+    prompt: bytes = b"",
+    output: str = "out",
+    env: dict[str, str] | None = None,
+) -> Run:
+    """Run the program of the name to its end; every line that it writes must be an event."""
+    home = tmp_path / "home"
+    home.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-m", f"core.programs.{name}", "--output", str(tmp_path / output), *arguments],
+        input=prompt,
+        capture_output=True,
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"} | (env or {}),
+        timeout=120,
+        check=False,
+    )
+    assert list(home.iterdir()) == []
+    events = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    check(events)
+    return Run(done.returncode, events, done.stderr.decode(), tmp_path / output)
+
+
+def check(events: list[dict[str, Any]]) -> None:
+    """Each event has what it must have, and progress rises."""
+    for event in events:
+        if event["type"] == "progress":
+            assert set(event) == {"type", "done", "total"}
+            assert 0 <= event["done"] <= event["total"]
+        else:
+            assert set(event) == {"type", "message"}
+            assert event["type"] in ("info", "error", "success", "command")
+    steps = [one for one in events if one["type"] == "progress"]
+    assert len({one["total"] for one in steps}) <= 1
+    assert [one["done"] for one in steps] == sorted(one["done"] for one in steps)

@@ -1,0 +1,226 @@
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from core.database import engine
+from core.database.models import EndReason, LogType, TaskLog
+from core.database.ownership import Actor
+from core.errors import ClaimLost
+from core.runner import claims, task_logger
+from core.runner.claims import Claim
+from core.runner.task_logger import TaskLogger
+from core.tasks import commands
+from tests.core.living import Hand, away, messages, no_gap
+
+
+def test_a_batch_is_written_after_two_hundred_milliseconds(
+    log: TaskLogger, hand: Hand, stored: Callable[[], list[TaskLog]]
+) -> None:
+    log.info("one")
+    hand.time += 0.199
+    log.beat()
+    assert stored() == []
+    hand.time += 0.002
+    log.error("two")
+    log.beat()
+    assert [(entry.type, entry.message) for entry in stored()] == [("info", "one"), ("error", "two")]
+    log.command("three")
+    log.beat()
+    assert len(stored()) == 2  # the time counts anew
+
+
+def test_a_batch_is_written_at_two_hundred_entries_whatever_the_time(
+    log: TaskLogger, stored: Callable[[], list[TaskLog]]
+) -> None:
+    for number in range(199):
+        log.info(str(number))
+    log.beat()
+    assert stored() == []
+    log.success("the 200th")
+    log.beat()
+    assert [entry.seq for entry in stored()] == list(range(3, 203))
+
+
+def test_a_beat_with_nothing_to_say_does_not_touch_the_task(
+    log: TaskLogger, hand: Hand, ada: Actor, claim: Claim
+) -> None:
+    before = commands.find(ada, claim.task_id).updated_at
+    hand.time += 5
+    log.beat()
+    assert commands.find(ada, claim.task_id).updated_at == before
+    log.flush()
+    assert commands.find(ada, claim.task_id).updated_at == before
+    log.progress(10)
+    log.flush()
+    assert commands.find(ada, claim.task_id).updated_at > before
+
+
+def test_the_branch_is_written_with_the_next_progress(log: TaskLogger, ada: Actor, claim: Claim) -> None:
+    log.branch = "task/1-fix"
+    log.progress(25)
+    log.flush()
+    assert commands.find(ada, claim.task_id).branch_name == "task/1-fix"
+
+
+def test_progress_is_written_with_the_batch_and_only_a_finish_makes_it_a_hundred(
+    log: TaskLogger, hand: Hand, ada: Actor, claim: Claim
+) -> None:
+    seen = []
+    for percent in (30, 10, 100, 250):
+        log.progress(percent)
+        hand.time += 1
+        log.beat()
+        seen.append(commands.find(ada, claim.task_id).progress)
+    assert seen == [30, 30, 99, 99]
+
+
+@pytest.mark.parametrize(("printed", "left_out"), [(8, 0), (9, 0), (10, 0), (11, 1), (5_000, 4_990)])
+def test_of_a_flood_the_head_and_the_tail_are_kept_and_the_rest_is_counted(
+    printed: int, left_out: int, log: TaskLogger, stored: Callable[[], list[TaskLog]]
+) -> None:
+    for number in range(printed):
+        log.output(LogType.INFO, f"line {number}")
+        log.beat()
+    log.end_of_output()
+    log.flush()
+    lines = [f"line {number}" for number in range(printed)]
+    marker = f"{left_out:,} lines of output were left out here; the last 2 follow, with their times."
+    assert messages(stored()) == lines[:8] + [marker] * (left_out > 0) + lines[8:][-2:]
+
+
+def test_taskdecks_own_entries_survive_a_flood(log: TaskLogger, stored: Callable[[], list[TaskLog]]) -> None:
+    for number in range(300):
+        log.output(LogType.INFO, f"line {number}")
+        if number % 100 == 50:
+            log.info(f"{number} s of work")
+    log.error("the end")
+    log.end_of_output()
+    log.flush()
+    own = [message for message in messages(stored()) if not message.startswith("line")]
+    assert own == [
+        "50 s of work",
+        "150 s of work",
+        "250 s of work",
+        "the end",
+        "290 lines of output were left out here; the last 2 follow, with their times.",
+    ]
+
+
+def test_what_is_not_written_yet_goes_with_the_finish_and_only_once(
+    log: TaskLogger, claim: Claim, stored: Callable[[], list[TaskLog]]
+) -> None:
+    log.info("written before")
+    log.flush()
+    for number in range(12):
+        log.output(LogType.INFO, f"line {number}")
+    log.success("Completed.")
+    log.rest()  # an attempt that failed
+    claims.finish(claim, EndReason.COMPLETED, None, log.rest())
+    assert messages(stored()) == [
+        "written before",
+        *(f"line {number}" for number in range(7)),
+        "line 7",
+        "Completed.",
+        "2 lines of output were left out here; the last 2 follow, with their times.",
+        "line 10",
+        "line 11",
+    ]
+
+
+def test_secrets_and_escapes_never_reach_the_database(log: TaskLogger, stored: Callable[[], list[TaskLog]]) -> None:
+    log.info("the password is sword\x1b[0Kfish")
+    log.output(LogType.ERROR, "\x1b]0;title\x07token=abcdefgh \x1b[31mred\x1b[0m\0")
+    log.flush()
+    assert messages(stored()) == ["the password is [hidden]", "token=[hidden] \x1b[31mred\x1b[0m\ufffd"]
+
+
+def test_a_task_that_is_gone_stops_its_logger(log: TaskLogger, hand: Hand, ada: Actor, claim: Claim) -> None:
+    commands.delete_one(ada, claim.task_id)
+    log.info("late")
+    hand.time += 1
+    with pytest.raises(ClaimLost):
+        log.beat()
+    with pytest.raises(ClaimLost):
+        log.flush()
+
+
+def test_it_is_full_until_what_waits_is_written(
+    log: TaskLogger, stored: Callable[[], list[TaskLog]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_logger, "FULL", 1_000)
+    log.info("x" * 500)
+    assert not log.full
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "record", away)
+        log.output(LogType.INFO, "y" * 500)
+        assert log.full
+        with pytest.raises(engine.Unavailable):
+            log.flush()
+        assert log.full
+    log.flush()
+    assert not log.full
+    assert len(stored()) == 2
+
+
+def test_the_tail_of_a_flood_takes_no_room_from_what_waits(log: TaskLogger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task_logger, "FULL", 10_000)
+    for _ in range(5_000):
+        log.output(LogType.INFO, "a line")
+    assert not log.full
+
+
+def test_the_tail_of_a_flood_is_masked_cleaned_and_cut_too(
+    log: TaskLogger, stored: Callable[[], list[TaskLog]]
+) -> None:
+    for _ in range(20):
+        log.output(LogType.INFO, "a line")
+    log.output(LogType.INFO, "the password is sword\x1b[0Kfish")
+    log.output(LogType.INFO, "x" * 9_000)
+    log.end_of_output()
+    log.flush()
+    *_, hidden, cut = messages(stored())
+    assert hidden == "the password is [hidden]"
+    assert cut.endswith("x … (9,000 characters, cut)")
+    assert len(cut) == 8_000
+
+
+def test_one_thread_may_say_while_another_writes(claim: Claim, stored: Callable[[], list[TaskLog]]) -> None:
+    log = TaskLogger(claim, lines=100_000)
+    said = threading.Event()
+
+    def write() -> None:
+        while not said.is_set():
+            log.flush()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    for number in range(5_000):
+        log.output(LogType.INFO, f"line {number}")
+    said.set()
+    writer.join()
+    while log._size:
+        log.flush()
+    assert messages(stored()) == [f"line {number}" for number in range(5_000)]
+    assert no_gap(stored())
+
+
+def test_a_whole_batch_is_ripe_at_once(log: TaskLogger) -> None:
+    for number in range(199):
+        log.info(str(number))
+    assert not log.batch_ready.is_set()
+    log.info("the 200th")
+    assert log.batch_ready.is_set()
+
+
+def test_a_beat_writes_one_batch_and_asks_for_the_next_one(
+    log: TaskLogger, hand: Hand, stored: Callable[[], list[TaskLog]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_logger, "LARGEST_BATCH", 300)
+    for number in range(700):
+        log.info(str(number))
+    for written, batch_ready in ((300, True), (600, False), (700, False)):
+        log.batch_ready.clear()
+        hand.time += 1
+        log.beat()
+        assert (len(stored()), log.batch_ready.is_set()) == (written, batch_ready)

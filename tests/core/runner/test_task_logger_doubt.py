@@ -1,0 +1,114 @@
+"""Nobody knows whether a write arrived, because the database did not answer: nothing is lost, nothing said twice."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from core.database import engine
+from core.database.models import EndReason, TaskLog
+from core.database.ownership import Actor
+from core.runner import claims, task_logger
+from core.runner.claims import Claim
+from core.runner.task_logger import TaskLogger
+from core.tasks import commands
+from tests.core.living import away, lose_answer, messages, no_gap
+
+
+def test_a_batch_whose_answer_got_lost_is_not_sent_again(
+    log: TaskLogger, stored: Callable[[], list[TaskLog]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = lose_answer(monkeypatch, "record")
+    log.info("one"), log.info("two")
+    with pytest.raises(engine.Unavailable):
+        log.flush()
+    log.info("three")
+    log.flush()
+    assert (lost, messages(stored()), no_gap(stored())) == (["record"], ["one", "two", "three"], True)
+
+
+def test_a_batch_that_did_not_arrive_is_sent_again_before_what_follows(
+    log: TaskLogger, stored: Callable[[], list[TaskLog]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "record", away)
+        log.info("one"), log.progress(20)
+        for _ in range(2):
+            with pytest.raises(engine.Unavailable):
+                log.flush()
+    log.info("two")
+    log.flush(), log.flush()
+    assert messages(stored()) == ["one", "two"]
+    assert no_gap(stored())
+
+
+def test_a_doubt_that_cannot_be_resolved_yet_stays_one(
+    log: TaskLogger, stored: Callable[[], list[TaskLog]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_answer(monkeypatch, "record")
+    log.info("one")
+    with pytest.raises(engine.Unavailable):
+        log.flush()
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "recorded", away)
+        for ask in (log.flush, log.rest):
+            with pytest.raises(engine.Unavailable):
+                ask()
+    assert log.rest() == []
+    assert messages(stored()) == ["one"]
+
+
+def test_the_rest_leaves_out_what_arrived_without_an_answer_and_holds_what_did_not(
+    log: TaskLogger, claim: Claim, stored: Callable[[], list[TaskLog]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_answer(monkeypatch, "record")
+    log.info("arrived")
+    with pytest.raises(engine.Unavailable):
+        log.flush()
+    log.info("later")
+    assert [entry.message for entry in log.rest()] == ["later"]
+    monkeypatch.setattr(claims, "record", away)
+    with pytest.raises(engine.Unavailable):
+        log.flush()
+    assert [entry.message for entry in log.rest()] == ["later"]
+    claims.finish(claim, EndReason.COMPLETED, None, log.rest())
+    assert messages(stored()) == ["arrived", "later"]
+    assert no_gap(stored())
+
+
+def test_two_equal_lines_one_after_the_other_are_both_kept_also_in_doubt(
+    log: TaskLogger, stored: Callable[[], list[TaskLog]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for lost in (1, 0, 1):
+        with monkeypatch.context() as patch:
+            lose_answer(patch, "record", lost)
+            log.info("the same")
+            with suppress(engine.Unavailable):
+                log.flush()
+    log.flush()
+    assert messages(stored()) == ["the same"] * 3
+
+
+def test_a_progress_whose_answer_got_lost_is_written_once_more_without_harm(
+    log: TaskLogger, ada: Actor, claim: Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_answer(monkeypatch, "record")
+    log.progress(40)
+    with pytest.raises(engine.Unavailable):
+        log.flush()
+    log.progress(50)
+    log.flush()
+    assert (commands.find(ada, claim.task_id).progress, log.reached) == (50, 50)
+
+
+def test_it_is_no_longer_full_when_a_lost_answer_turns_out_to_have_been_a_yes(
+    log: TaskLogger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_logger, "FULL", 1_000)
+    lose_answer(monkeypatch, "record")
+    log.info("x" * 1_000)
+    with pytest.raises(engine.Unavailable):
+        log.flush()
+    assert log.full
+    log.flush()
+    assert not log.full

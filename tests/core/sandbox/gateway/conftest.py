@@ -1,0 +1,90 @@
+"""A gateway between a test and the stand-in of a model's API, and a client that speaks through its socket."""
+
+import http.client
+import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from core.sandbox.command import GatewayEndpoint, Upstream
+from core.sandbox.gateway import Gateway
+from tests.core.agents.model_api import KEY, ModelApi, Turn
+
+MESSAGES, RESPONSES = "/v1/messages", "/v1/responses"
+
+
+class ThroughSocket(http.client.HTTPConnection):
+    """A connection to the gateway in place of a host."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("gateway", timeout=10)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+@dataclass
+class Opened:
+    """A gateway that is open, and how to speak to it."""
+
+    gateway: Gateway
+    door: GatewayEndpoint
+    api: ModelApi
+
+    def connection(self) -> ThroughSocket:
+        return ThroughSocket(self.door.socket)
+
+    def begin(
+        self, body: bytes = b"{}", path: str = MESSAGES, method: str = "POST", **headers: str
+    ) -> http.client.HTTPResponse:
+        """A call whose answer is not read yet."""
+        connection = self.connection()
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        try:
+            connection.request(method, path, body, given or {"x-api-key": self.door.token})
+            return connection.getresponse()
+        except BaseException:
+            connection.close()
+            raise
+
+    def ask(self, *arguments: Any, **more: str) -> tuple[int, bytes]:
+        with self.begin(*arguments, **more) as response:
+            return response.status, response.read()
+
+    def error(self, *arguments: Any, **more: str) -> tuple[int, str]:
+        """The status and the kind of error that a call gets."""
+        status, body = self.ask(*arguments, **more)
+        return status, json.loads(body)["error"]["type"]
+
+
+Opener = Callable[..., AbstractContextManager[Opened]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "door"
+    path.mkdir(mode=0o700)
+    return path
+
+
+@pytest.fixture
+def opened(folder: Path, settle: Callable[..., None]) -> Opener:
+    """Open a gateway to an API that answers with these turns."""
+    settle(TASKDECK_SANDBOX="none")
+
+    @contextmanager
+    def open_gateway(*turns: Turn, header: Literal["x-api-key", "authorization"] = "x-api-key") -> Iterator[Opened]:
+        with ModelApi(*turns) as api:
+            gateway = Gateway(Upstream(api.url, KEY, header, (MESSAGES, RESPONSES)), folder, None)
+            with gateway as door:
+                yield Opened(gateway, door, api)
+
+    return open_gateway

@@ -1,0 +1,190 @@
+"""What uses too much is ended, with a sentence that says what; what runs beside it goes on."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.sandbox.command import ResourceLimits
+from core.sandbox.watch import Broken, Watch
+from tests.core.sandbox.commands import living, outcome, python, said, shell
+
+MIB = 2**20
+SMALL = ResourceLimits(memory=200 * MIB, processes=40, cpu=1, file=8 * MIB, disk=32 * MIB, files=500)
+
+FEW = {"memory": 2**40, "processes": 2**20, "disk": 32 * MIB, "files": 6}
+
+STORM = "import os\nwhile True:\n try: os.fork()\n except OSError: pass"
+ALL_MEMORY = "kept = bytearray(4 * 2**30)"
+ONE_FILE = """
+import signal
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # which Python ignores
+with open('f', 'wb') as f:
+    while True: f.write(bytes(2**20))
+"""
+FULL_DISK = "n = 0\nwhile True:\n n += 1; open(f'f{n}', 'wb').write(bytes(2**22))"
+MANY_FILES = "n = 0\nwhile True: n += 1; open(f'f{n}', 'w').close()"
+SPIN = "while True: pass"
+NAMELESS = """
+import os, time
+kept = [os.memfd_create('x') for _ in range(9)]
+for f in kept: os.write(f, bytes(2**22))
+time.sleep(600)
+"""
+BURIED = "import os, time\nfor _ in range(250): os.mkdir('d'); os.chdir('d')\ntime.sleep(600)"
+
+TOO_MUCH = {
+    STORM: "it started more than 40 processes and threads.",
+    ALL_MEMORY: "it used more than 200 MiB of memory.",
+    ONE_FILE: "it wrote more than 8 MiB into one file.",
+    FULL_DISK: "it used more than 32 MiB of disk space.",
+    MANY_FILES: "it made more than 500 files.",
+    SPIN: "it computed for more than 1 seconds.",
+    NAMELESS: "it used more than 32 MiB of disk space.",
+    BURIED: "it made a folder that cannot be looked into.",
+}
+
+
+#: Without a box nothing but the look would hold a storm.
+CASES = [(code, "bwrap") for code in TOO_MUCH] + [(code, "none") for code in TOO_MUCH if code != STORM]
+
+
+@pytest.mark.attack(89)
+@pytest.mark.parametrize(("code", "sandbox"), CASES, ids=[f"{TOO_MUCH[code][3:-1]}-{how}" for code, how in CASES])
+def test_what_uses_too_much_is_ended_and_what_runs_beside_it_completes(
+    code: str, sandbox: str, folder: Path, tmp_path: Path, settle: Callable[..., None]
+) -> None:
+    settle(TASKDECK_SANDBOX=sandbox)
+    limits = SMALL if code in (SPIN, FULL_DISK) else replace(SMALL, cpu=60)
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    with ThreadPoolExecutor() as threads:
+        greedy = threads.submit(outcome, python(code, folder, limits=limits))
+        modest = said(python("for n in range(3_000_000): pass\nprint('done')", beside))
+        _, status, verdict = greedy.result()
+    assert (status, verdict) == (137, f"The work was stopped: {TOO_MUCH[code]}")
+    assert modest == ["done"]
+    assert living(folder) == []
+
+
+def test_what_stays_within_its_bounds_has_no_verdict(folder: Path) -> None:
+    code = "import time; open('f', 'wb').write(bytes(2**20)); kept = bytearray(50 * 2**20); time.sleep(0.3); print(1)"
+    lines, status, verdict = outcome(python(code, folder, limits=SMALL))
+    assert (lines, status, verdict) == ([("1", False)], 0, None)
+
+
+def test_an_address_space_is_bounded_where_that_is_asked_for(folder: Path) -> None:
+    lines, status, verdict = outcome(python(ALL_MEMORY, folder, limits=ResourceLimits(address_space=2**30)))
+    assert lines[-1] == ("MemoryError", True)
+    assert (status, verdict) == (1, None)
+
+
+def test_the_limits_of_a_process_are_those_of_its_bounds(folder: Path) -> None:
+    code = (
+        "import resource as r\n"
+        "for kind in (r.RLIMIT_CORE, r.RLIMIT_NPROC, r.RLIMIT_NOFILE, r.RLIMIT_FSIZE, r.RLIMIT_CPU): "
+        "print(r.getrlimit(kind)[0])"
+    )
+    assert said(python(code, folder)) == ["0", "512", "1024", str(256 * MIB), "600"]
+
+
+def test_folders_that_filled_up_in_no_time_are_seen_in_the_end(folder: Path) -> None:
+    _, status, verdict = outcome(shell("for n in 1 2 3 4 5 6; do head -c 7m /dev/zero > $n; done", folder, SMALL))
+    assert (status, verdict) == (137, "The work was stopped: it used more than 32 MiB of disk space.")
+
+
+def test_a_file_with_two_names_and_a_folder_in_a_folder_count_once(folder: Path) -> None:
+    (folder / "inner").mkdir()
+    watch = Watch(FEW, [str(folder), str(folder / "inner")], None)
+    (folder / "inner" / "file").write_bytes(bytes(20 * MIB))
+    (folder / "again").hardlink_to(folder / "inner" / "file")
+    (folder / "link").symlink_to("/usr")
+    assert watch.exceeded() is None
+    (folder / "large").write_bytes(bytes(20 * MIB))
+    assert watch.exceeded() == "The work was stopped: it used more than 32 MiB of disk space."
+
+
+def test_what_was_there_before_the_program_began_is_not_its_work(folder: Path) -> None:
+    for number in range(20):
+        (folder / str(number)).write_bytes(bytes(2 * MIB))
+    watch = Watch(FEW, [str(folder)], None)
+    assert watch.exceeded() is None
+    for number in range(7):
+        (folder / f"new-{number}").touch()
+    assert watch.exceeded() == "The work was stopped: it made more than 6 files."
+
+
+def test_a_folder_that_is_swapped_for_a_link_leads_the_watch_nowhere_else(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "outside").mkdir()
+    for number in range(10):
+        (tmp_path / "outside" / str(number)).touch()
+    watch = Watch(FEW, [str(folder)], None)
+    (folder / "inner").mkdir()
+    (folder / "other").symlink_to(tmp_path / "outside")
+    opened = os.open
+
+    def swap(name: str, flags: int, **more: int) -> int:
+        if name == "inner":
+            (folder / "inner").rename(folder / "kept")
+            (folder / "inner").symlink_to(tmp_path / "outside")
+        return opened(name, flags, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", swap)
+    assert watch.exceeded() is None
+    assert (folder / "inner").is_symlink()
+
+
+def test_a_look_ends_when_nobody_wants_the_work_any_more_or_it_takes_too_long(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = True
+    watch = Watch({**FEW, "files": 10_000}, [str(folder)], None, lambda: wanted)
+    for number in range(150):
+        (folder / str(number)).touch()
+    assert watch.exceeded() is None
+    monkeypatch.setattr("core.sandbox.watch.LOOK_SECONDS", -1.0)
+    assert "changed too fast, or were too many" in str(watch.exceeded())
+    wanted = False
+    with pytest.raises(Broken):
+        watch.exceeded()
+
+
+def test_a_signal_to_everything_of_a_service_does_not_end_the_supervisor(
+    folder: Path, settle: Callable[..., None]
+) -> None:
+    settle(TASKDECK_SANDBOX="none")  # so that the supervisor is the parent
+    lines, status, verdict = outcome(shell("kill -TERM $PPID; kill -INT $PPID; echo on", folder))
+    assert (lines, status, verdict) == ([("on", False)], 0, None)
+
+
+@pytest.fixture
+def eater() -> Iterator[None]:
+    """A child with 200 MiB of memory of its own, which it shares with a child of its own."""
+    code = (
+        "import mmap, os, time\nkept = mmap.mmap(-1, 200 * 2**20)\nchild = os.fork()\n"
+        "for n in range(0, len(kept), 4096): kept[n] = 1\n"
+        "if child == 0: os.write(1, b'.')\n"
+        "time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, process_group=0) as child:
+        try:
+            assert child.stdout and child.stdout.read(1)
+            yield
+        finally:
+            subprocess.run(["kill", "-9", "--", f"-{child.pid}"], check=True)
+
+
+@pytest.mark.usefixtures("eater")
+def test_without_a_control_group_memory_is_watched_and_what_is_shared_counts_once() -> None:
+    other = {"processes": 2**20, "disk": 2**40, "files": 2**20}
+    assert Watch(other | {"memory": 350 * MIB}, [], None).exceeded() is None
+    assert Watch(other | {"memory": 150 * MIB}, [], None).exceeded() == (
+        "The work was stopped: it used more than 150 MiB of memory."
+    )

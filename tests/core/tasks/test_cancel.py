@@ -1,0 +1,273 @@
+"""A person stops a task: one that waits, one that runs, one that is just ending."""
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core import config
+from core.database import engine
+from core.database.models import EndReason, LogType, TaskStatus
+from core.database.ownership import Actor
+from core.errors import ClaimLost, Conflict, NotFound
+from core.runner import claims
+from core.runner.scheduler import Scheduler
+from core.sandbox import output
+from core.tasks import artifacts, commands, logs
+from tests.core.living import DETACH, QUICK, SLEEPER, Life, claimed, ended, left_behind, pids, read_pid, row_counts
+
+ASKED = "Stop requested by Ada."
+
+
+def said(actor: Actor, task_id: int) -> list[tuple[LogType, str]]:
+    """The entries after the one of acceptance."""
+    return [(entry.type, entry.message) for entry in logs.after(actor, task_id, 1)]
+
+
+def test_a_waiting_task_ends_at_once_and_is_never_claimed(ada: Actor) -> None:
+    task = commands.create(ada, "x")
+    stopped = commands.cancel(ada, task.id)
+    assert (stopped.status, stopped.end_reason, stopped.error) == ("error", "cancelled", "Stopped before it began.")
+    assert stopped.cancel_requested_at == stopped.finished_at == stopped.updated_at
+    assert (stopped.progress, stopped.started_at, stopped.attempt) == (0, None, 0)
+    assert said(ada, task.id) == [(LogType.INFO, ASKED), (LogType.INFO, "Stopped before it began.")]
+    assert commands.find(ada, task.id).log_count == 3
+    assert claims.claim("runner", 30) is None
+
+
+def test_a_running_task_is_asked_to_stop_and_goes_on_until_its_runner_hears_of_it(ada: Actor) -> None:
+    claim = claimed(ada)
+    asked = commands.cancel(ada, claim.task_id)
+    assert (asked.status, asked.end_reason, asked.finished_at) == (TaskStatus.PROCESSING, None, None)
+    assert asked.cancel_requested_at == asked.updated_at
+    assert said(ada, claim.task_id)[1:] == [(LogType.INFO, ASKED)]
+    claims.record(claim, [claims.Entry(LogType.INFO, "still at work", engine.now())])
+
+
+def test_to_ask_again_changes_nothing(ada: Actor) -> None:
+    claim = claimed(ada)
+    first = commands.cancel(ada, claim.task_id)
+    again = commands.cancel(ada, claim.task_id)
+    assert (again.cancel_requested_at, again.log_count) == (first.cancel_requested_at, first.log_count)
+    assert said(ada, claim.task_id)[1:] == [(LogType.INFO, ASKED)]
+
+
+@pytest.mark.parametrize("reason", EndReason)
+def test_a_task_that_has_ended_cannot_be_stopped(reason: EndReason, ada: Actor) -> None:
+    task = ended(ada, reason)
+    before = commands.find(ada, task.id)
+    with pytest.raises(Conflict, match="already ended"):
+        commands.cancel(ada, task.id)
+    after = commands.find(ada, task.id)
+    assert (after.status, after.end_reason, after.log_count) == (before.status, reason, before.log_count)
+
+
+def test_a_task_that_was_stopped_while_it_waited_cannot_be_stopped_again(ada: Actor) -> None:
+    task = commands.create(ada, "x")
+    commands.cancel(ada, task.id)
+    with pytest.raises(Conflict):
+        commands.cancel(ada, task.id)
+    assert commands.find(ada, task.id).log_count == 3
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_another_persons_task_cannot_be_stopped_and_nothing_is_written(running: bool, ada: Actor, bob: Actor) -> None:
+    task_id = claimed(ada).task_id if running else commands.create(ada, "x").id
+    before = (row_counts(), commands.find(ada, task_id).updated_at)
+    for absent in (task_id, task_id + 1, 0, -1, 2**63):
+        with pytest.raises(NotFound, match=r"^There is no such task\.$"):
+            commands.cancel(bob, absent)
+    assert (row_counts(), commands.find(ada, task_id).updated_at) == before
+    assert commands.find(ada, task_id).cancel_requested_at is None
+
+
+def test_a_name_in_the_entry_is_made_fit_to_store(ada: Actor) -> None:
+    task = commands.create(ada, "x")
+    commands.cancel(replace(ada, name="A\x1b[2Jda password=hunter2222"), task.id)
+    assert said(ada, task.id)[0][1] == "Stop requested by Ada password=[hidden]"
+
+
+def test_a_stopped_tasks_processes_are_dead_even_a_detached_one_and_nothing_is_kept(
+    live: Life,
+    data: Path,
+    tmp_path: Path,
+    script_agent: Callable[[str, str], str],
+    eventually: Callable[..., None],
+    is_alive: Callable[[int], bool],
+) -> None:
+    own, grandchild = tmp_path / "own", tmp_path / "grandchild"
+    code = f"import os, sys; open({str(own)!r}, 'w').write(str(os.getpid()))\n"
+    code += "open(sys.argv[1] + '/a.md', 'w').write('x'); print('made a file', flush=True)\n"
+    task, thread = live.begin(script_agent("sleeper", code + DETACH.format(path=str(grandchild))))
+    eventually(lambda: read_pid(grandchild) and "made a file" in live.log(task))
+    commands.cancel(live.actor, task.id)
+    eventually(lambda: not is_alive(read_pid(grandchild)) and not is_alive(read_pid(own)), 5)
+    thread.join(5)
+    assert not thread.is_alive()
+    task = commands.find(live.actor, task.id)
+    assert (task.status, task.end_reason, task.progress) == (TaskStatus.ERROR, EndReason.CANCELLED, 30)
+    assert (artifacts.of(live.actor, task.id), task.sandbox_url) == ([], None)
+    assert left_behind(data) == []
+
+
+def test_the_log_tells_who_asked_and_then_how_quickly_it_stopped(
+    live: Life, tmp_path: Path, script_agent: Callable[[str, str], str], eventually: Callable[..., None]
+) -> None:
+    task, thread = live.begin(script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids"))))
+    eventually(lambda: pids(tmp_path / "pids"))
+    asked = commands.cancel(live.actor, task.id).cancel_requested_at
+    thread.join(5)
+    task = commands.find(live.actor, task.id)
+    assert asked and task.finished_at
+    took = (task.finished_at - asked).total_seconds()
+    assert took < 4
+    found = re.fullmatch(r"Stopped in (\d\.\d) s, after [0-4] s of work\.", str(task.error))
+    assert found
+    assert abs(float(found[1]) - took) < 0.2
+    assert live.log(task)[-1] == task.error
+    assert live.log(task).index(ASKED) < len(live.log(task)) - 1
+    assert live.types(task)[-1] is LogType.INFO
+
+
+def test_a_task_that_prints_without_pause_is_stopped_too(
+    live: Life, script_agent: Callable[[str, str], str], eventually: Callable[..., None]
+) -> None:
+    task, thread = live.begin(script_agent("flooder", "while True: print('x' * 100)"))
+    eventually(lambda: commands.find(live.actor, task.id).log_count > 100)
+    commands.cancel(live.actor, task.id)
+    thread.join(10)
+    assert not thread.is_alive()
+    task = commands.find(live.actor, task.id)
+    assert task.end_reason is EndReason.CANCELLED
+    seqs = [entry.seq for entry in logs.since(live.actor, task.id, 0, LogType)]
+    assert seqs == list(range(1, task.log_count + 1))
+
+
+def test_a_clone_is_stopped_too(
+    live: Life,
+    local_root: Path,
+    tmp_path: Path,
+    eventually: Callable[..., None],
+    is_alive: Callable[[int], bool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TASKDECK_SANDBOX", "none")  # a box has its own programs
+    config.settings.cache_clear()
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "git").write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
+    (folder / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    task = commands.create(live.actor, "x", f"{local_root}/slow", "data-processor")
+    thread = threading.Thread(target=live.live)
+    thread.start()
+    eventually(lambda: read_pid(tmp_path / "pid"))
+    commands.cancel(live.actor, task.id)
+    thread.join(5)
+    assert commands.find(live.actor, task.id).end_reason is EndReason.CANCELLED
+    assert not is_alive(read_pid(tmp_path / "pid"))
+
+
+def test_a_stop_at_the_moment_of_completion_leaves_one_end(ada: Actor) -> None:
+    held = [claimed(ada) for _ in range(30)]
+    begin = threading.Barrier(2)
+    refused: list[int] = []
+
+    def finish() -> None:
+        for claim in held:
+            begin.wait(10)
+            claims.finish(claim, EndReason.COMPLETED, None, [claims.Entry(LogType.SUCCESS, "Completed.", engine.now())])
+
+    def cancel() -> None:
+        for number, claim in enumerate(held):
+            begin.wait(10)
+            time.sleep(0.0005 * (number % 4))
+            try:
+                commands.cancel(ada, claim.task_id)
+            except Conflict:
+                refused.append(claim.task_id)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(finish), pool.submit(cancel)]:
+            done.result(30)
+    for claim in held:
+        task = commands.find(ada, claim.task_id)
+        assert (task.status, task.end_reason, task.error) == (TaskStatus.COMPLETED, EndReason.COMPLETED, None)
+        asked = [] if claim.task_id in refused else [ASKED]
+        assert [message for _, message in said(ada, claim.task_id)][1:] == [*asked, "Completed."]
+
+
+def test_of_a_stop_and_a_claim_at_the_same_moment_both_are_true_or_one(ada: Actor) -> None:
+    for _ in range(20):
+        task = commands.create(ada, "x")
+        with ThreadPoolExecutor(2) as pool:
+            claim, stopped = pool.submit(claims.claim, "runner", 30), pool.submit(commands.cancel, ada, task.id)
+        found = commands.find(ada, task.id)
+        stopped.result()
+        if held := claim.result():
+            assert (found.status, found.cancel_requested_at is not None) == (TaskStatus.PROCESSING, True)
+            claims.finish(held, EndReason.CANCELLED, "Stopped.")
+        else:
+            assert found.end_reason is EndReason.CANCELLED
+
+
+def test_what_a_dead_runner_held_and_its_owner_stopped_still_ends_once(ada: Actor) -> None:
+    claim = claimed(ada)
+    commands.cancel(ada, claim.task_id)
+    lease = commands.find(ada, claim.task_id).lease_until
+    assert lease
+    assert claims.expire(now=lease.replace(year=lease.year + 1)) == [claim.task_id]
+    assert commands.find(ada, claim.task_id).end_reason is EndReason.INTERRUPTED
+    with pytest.raises(Conflict):
+        commands.cancel(ada, claim.task_id)
+    with pytest.raises(ClaimLost):
+        claims.finish(claim, EndReason.CANCELLED, "late")
+
+
+def test_a_stopped_task_gives_its_slot_to_the_next_and_leaves_bobs_alone(
+    start: Callable[..., Scheduler],
+    ada: Actor,
+    bob: Actor,
+    tmp_path: Path,
+    script_agent: Callable[[str, str], str],
+    eventually: Callable[..., None],
+    is_alive: Callable[[int], bool],
+) -> None:
+    sleeper = script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
+    quick = script_agent("quick", QUICK)
+    start(concurrency=2)
+    theirs = commands.create(bob, "x", None, sleeper)
+    eventually(lambda: len(pids(tmp_path / "pids")) == 1)
+    mine = commands.create(ada, "x", None, sleeper)
+    eventually(lambda: len(pids(tmp_path / "pids")) == 2)
+    waits = commands.create(ada, "x", None, quick)
+    commands.cancel(ada, mine.id)
+    eventually(lambda: commands.find(ada, waits.id).status is TaskStatus.COMPLETED)
+    assert commands.find(ada, mine.id).end_reason is EndReason.CANCELLED
+    assert commands.find(bob, theirs.id).status is TaskStatus.PROCESSING
+    assert [is_alive(pid) for pid in pids(tmp_path / "pids")] == [True, False]
+
+
+def test_a_stop_while_files_are_kept_leaves_no_file(
+    live: Life, data: Path, script_agent: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, copied = output._copy, []
+
+    def slowly(*file: object) -> object:
+        if not copied:
+            commands.cancel(live.actor, 1)
+        copied.append(file)
+        time.sleep(0.3)
+        return copy(*file)
+
+    monkeypatch.setattr(output, "_copy", slowly)
+    code = "import sys; [open(f'{sys.argv[1]}/{n}.md', 'w').write('x') for n in range(9)]"
+    task = live(script_agent("worker", code))
+    assert task.end_reason is EndReason.CANCELLED
+    assert 0 < len(copied) < 9
+    assert (artifacts.of(live.actor, task.id), task.sandbox_url, left_behind(data)) == ([], None, [])

@@ -1,0 +1,242 @@
+"""The same task once more, with or without changes."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import core.agents.registry
+from core.agents import catalog
+from core.agents.base import Assignment
+from core.database.models import EndReason, TaskStatus
+from core.database.ownership import Actor
+from core.errors import InvalidInput, NotFound
+from core.sandbox.command import Command
+from core.tasks import commands, logs, notifications
+from tests.core.living import Life, claimed, ended, row_counts
+from tests.support.scripts import Script, made, with_agents
+
+
+@dataclass(frozen=True)
+class Modelled(Script):
+    """A script that says which model it was given."""
+
+    def command(self, assignment: Assignment) -> Command:
+        return replace(super().command(assignment), env={"MODEL": str(assignment.model)})
+
+
+@pytest.fixture(autouse=True)
+def modelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two agents with models."""
+    code = "import os; print('the model is', os.environ['MODEL'])"
+    added = (
+        Modelled(name=name, title=name, summary=name, module="", models=models, code=code)
+        for name, models in (("painter", ("oil", "water")), ("writer", ("prose", "verse")))
+    )
+    monkeypatch.setattr(core.agents.registry, "made", with_agents(added))
+
+
+@pytest.fixture
+def heard() -> Iterator[list[int]]:
+    """The ids that the bell rang for."""
+    ids: list[int] = []
+    deafen = notifications.task_waiting.subscribe(ids.append)
+    yield ids
+    deafen()
+
+
+FIRST = {"prompt": "Paint a tree", "repo_url": "https://git.example.org/x", "agent": "painter", "model": "water"}
+
+
+def fields(actor: Actor, task_id: int) -> dict[str, str | None]:
+    task = commands.find(actor, task_id)
+    return {
+        "prompt": task.prompt,
+        "repo_url": task.repo_url,
+        "agent": task.selected_agent,
+        "model": task.selected_model,
+    }
+
+
+CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "nothing": ({}, {}, ", unchanged"),
+    "everything as it was": (FIRST, {}, ", unchanged"),
+    "the prompt": ({"prompt": " Paint a house "}, {"prompt": "Paint a house"}, ": prompt changed"),
+    "the repository": (
+        {"repo_url": "https://git.example.org/y"},
+        {"repo_url": "https://git.example.org/y"},
+        ": repository https://git.example.org/x -> https://git.example.org/y",
+    ),
+    "no repository": ({"repo_url": None}, {"repo_url": None}, ": repository https://git.example.org/x -> none"),
+    "an empty repository": ({"repo_url": " "}, {"repo_url": None}, ": repository https://git.example.org/x -> none"),
+    "the agent": (
+        {"agent": "writer"},
+        {"agent": "writer", "model": "prose"},
+        ": agent painter -> writer, model water -> prose",
+    ),
+    "an agent without models": (
+        {"agent": "data-processor"},
+        {"agent": "data-processor", "model": None},
+        ": agent painter -> data-processor, model water -> none",
+    ),
+    "the agent and the model": (
+        {"agent": "writer", "model": "verse"},
+        {"agent": "writer", "model": "verse"},
+        ": agent painter -> writer, model water -> verse",
+    ),
+    "no agent is the usual one": (
+        {"agent": None},
+        {"agent": "claude", "model": "sonnet"},
+        ": agent painter -> claude, model water -> sonnet",
+    ),
+    "the model": ({"model": "oil"}, {"model": "oil"}, ": model water -> oil"),
+    "no model is the agent's own": ({"model": None}, {"model": "oil"}, ": model water -> oil"),
+    "much": (
+        {"prompt": "Write", "repo_url": None, "agent": "writer"},
+        {"prompt": "Write", "repo_url": None, "agent": "writer", "model": "prose"},
+        ": prompt changed, repository https://git.example.org/x -> none, agent painter -> writer, model water -> prose",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CHANGED)
+def test_a_rerun_changes_what_is_given_and_says_so(what: str, ada: Actor) -> None:
+    changes, different, words = CHANGED[what]
+    first = commands.create(ada, **FIRST)
+    second = commands.rerun(ada, first.id, **changes)
+    assert fields(ada, second.id) == FIRST | different
+    assert fields(ada, first.id) == FIRST
+    said = [entry.message for entry in logs.after(ada, second.id)]
+    assert said == [
+        f"Runs task {first.id} again{words}.",
+        f"Task accepted for {second.selected_agent}; it waits for a free runner.",
+    ]
+
+
+def test_the_difference_in_words() -> None:
+    made = [
+        commands.Task(prompt="x", repo_url=None, selected_agent=agent, selected_model=None)
+        for agent in ("claude", "codex")
+    ]
+    assert commands.difference(*made) == ["agent claude -> codex"]
+    assert commands.difference(made[0], made[0]) == []
+
+
+def test_a_rerun_is_a_new_task_that_waits_and_is_announced(ada: Actor, heard: list[int]) -> None:
+    first = ended(ada, EndReason.TIMED_OUT)
+    second = commands.rerun(ada, first.id)
+    assert second.id > first.id
+    assert (second.status, second.progress, second.attempt, second.log_count) == (TaskStatus.PENDING, 0, 0, 2)
+    assert (second.rerun_of, second.end_reason, second.error, second.started_at) == (first.id, None, None, None)
+    assert (second.user_id, second.cancel_requested_at, second.extension) == (ada.id, None, 0)
+    assert heard == [first.id, second.id]
+    assert commands.find(ada, first.id).end_reason is EndReason.TIMED_OUT
+
+
+@pytest.mark.parametrize("status", TaskStatus)
+def test_a_task_may_be_run_again_however_it_stands(status: TaskStatus, ada: Actor) -> None:
+    made: dict[TaskStatus, Callable[[], int]] = {
+        TaskStatus.PENDING: lambda: commands.create(ada, "x").id,
+        TaskStatus.PROCESSING: lambda: claimed(ada).task_id,
+        TaskStatus.COMPLETED: lambda: ended(ada, EndReason.COMPLETED).id,
+        TaskStatus.ERROR: lambda: ended(ada, EndReason.FAILED).id,
+    }
+    first = made[status]()
+    assert commands.rerun(ada, first).rerun_of == first
+    assert commands.find(ada, first).status is status
+
+
+def test_a_rerun_of_a_rerun_names_the_one_before_it(ada: Actor) -> None:
+    first = commands.create(ada, "x")
+    second = commands.rerun(ada, first.id, prompt="y")
+    third = commands.rerun(ada, second.id)
+    assert (third.rerun_of, third.prompt) == (second.id, "y")
+
+
+def test_another_persons_task_cannot_be_run_again(ada: Actor, bob: Actor, heard: list[int]) -> None:
+    first = commands.create(ada, **FIRST)
+    before = row_counts()
+    for absent in (first.id, first.id + 1, 0, -1, 2**63):
+        with pytest.raises(NotFound, match=r"^There is no such task\.$"):
+            commands.rerun(bob, absent, prompt="let me see")
+    assert row_counts() == before
+    assert heard == [first.id]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"prompt": " "}, "empty"),
+        ({"repo_url": "http://h/x"}, "https"),
+        ({"agent": "nobody"}, "no such agent"),
+        ({"model": "verse"}, "no such model"),
+        ({"agent": "writer", "model": "oil"}, "writer has no such model; choose one of prose, verse"),
+    ],
+)
+def test_a_change_that_cannot_be_used_is_explained_and_writes_nothing(
+    changes: dict[str, Any], words: str, ada: Actor
+) -> None:
+    first = commands.create(ada, **FIRST)
+    before = row_counts()
+    with pytest.raises(InvalidInput, match=words):
+        commands.rerun(ada, first.id, **changes)
+    assert row_counts() == before
+
+
+def test_what_may_no_longer_be_used_is_refused_unless_it_is_changed(
+    ada: Actor, local_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = commands.create(ada, "x", f"{local_root}/shop", "painter")
+    (tmp_path / "agents.toml").unlink()
+    catalog.catalog.cache_clear()
+    with pytest.raises(InvalidInput, match="only where the administrator allowed it"):
+        commands.rerun(ada, first.id)
+    monkeypatch.setattr(core.agents.registry, "made", made)
+    with pytest.raises(InvalidInput, match="no such agent"):
+        commands.rerun(ada, first.id, repo_url=None)
+    assert commands.rerun(ada, first.id, repo_url=None, agent="codex").selected_agent == "codex"
+
+
+def test_a_rerun_outlives_the_task_that_it_repeats(ada: Actor) -> None:
+    first = commands.create(ada, **FIRST)
+    second = commands.rerun(ada, first.id)
+    commands.delete_one(ada, first.id)
+    assert commands.find(ada, second.id).rerun_of == first.id
+    assert commands.rerun(ada, second.id).rerun_of == second.id
+    with pytest.raises(NotFound):
+        commands.rerun(ada, first.id)
+
+
+def test_a_task_that_is_deleted_while_it_is_run_again_is_repeated_all_the_same(
+    ada: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = commands.create(ada, **FIRST)
+    checked = commands._checked
+
+    def deleted_meanwhile(*fields: str | None) -> object:
+        commands.delete_one(ada, first.id)
+        return checked(*fields)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(commands, "_checked", deleted_meanwhile)
+    second = commands.rerun(ada, first.id)
+    assert (second.rerun_of, fields(ada, second.id)) == (first.id, FIRST)
+
+
+@pytest.mark.parametrize(
+    ("changes", "model"),
+    [
+        ({}, "water"),
+        ({"model": "oil"}, "oil"),
+        ({"agent": "writer"}, "prose"),
+        ({"agent": "writer", "model": "verse"}, "verse"),
+    ],
+)
+def test_the_agent_really_gets_the_model(changes: dict[str, Any], model: str, live: Life, ada: Actor) -> None:
+    first = commands.create(ada, **(FIRST | {"repo_url": None}))
+    live.live()
+    second = commands.rerun(ada, first.id, **changes)
+    live.live()
+    assert "the model is water" in live.log(first)
+    assert f"the model is {model}" in live.log(second)

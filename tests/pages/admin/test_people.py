@@ -1,0 +1,259 @@
+"""Who has an account, and inviting somebody; one person's account."""
+
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.database.models import Role
+from core.database.ownership import Actor
+from core.identity import audit, links, people, sessions, tokens
+from core.tasks import commands, listing, removal
+from tests.conftest import PASSWORD
+from tests.pages.conftest import Open
+from tests.pages.widgets import errors, everything_kept, fill, html, is_signed_out, press, texts, titles, toasts
+
+
+@pytest.fixture
+def grace() -> Actor:
+    """An administrator."""
+    return people.add("grace", "grace@example.org", "Grace", PASSWORD, Role.ADMIN)
+
+
+def names(app: AppTest) -> list[str]:
+    return [link.proto.label for link in app.get("page_link")]
+
+
+def labels(app: AppTest) -> list[str]:
+    return [button.label for button in app.main.button]
+
+
+def invite(app: AppTest, name: str, username: str, email: str) -> AppTest:
+    fill(press(app, "Invite a person…"), Name=name, Username=username)
+    next(field for field in app.text_input if field.label == "E-mail").input(email)
+    return press(app, "Invite a person…", "Invite")
+
+
+def show(open_app: Open, admin: Actor, username: str) -> AppTest:
+    return open_app(admin, "admin/person", username=username)
+
+
+def state(username: str) -> people.Account:
+    account = people.account(username)
+    assert account
+    return account
+
+
+def test_everybody_is_listed_with_role_and_state(open_app: Open, grace: Actor, ada: Actor, bob: Actor) -> None:
+    people.invite("dan", "dan@example.org", "Dan", Role.ANALYST, by=grace)
+    people.set_active(bob.id, False, by=grace)
+    app = open_app(grace, "admin/people")
+    assert names(app) == ["Ada", "Bob", "Dan", "Grace"]
+    shown = html(app)
+    for said in ("ada@example.org", "Administrator", "Analyst", "Member", "Active", "Invited", "Disabled"):
+        assert f">{said}<" in shown
+    assert "last seen just now" in shown
+    assert "never signed in" in shown
+    assert not app.text_input, "so few need no search"
+
+
+def test_with_many_people_one_searches_by_name_username_or_address(open_app: Open, grace: Actor) -> None:
+    for number in range(11):
+        people.invite(f"user{number}", f"u{number}@example.org", f"Person {number}", by=grace)
+    app = open_app(grace, "admin/people")
+    assert len(names(app)) == 12
+    assert names(fill(app, Search="PERSON 7").run()) == ["Person 7"]
+    assert names(fill(app, Search="u3@").run()) == ["Person 3"]
+    assert names(open_app(grace, "admin/people", find="user5")) == ["Person 5"]
+    assert "Nobody matches" in html(fill(app, Search="' or 1=1 --").run())
+
+
+def test_more_than_fit_are_shown_when_asked_for(open_app: Open, grace: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    (account,) = people.accounts(by=grace)
+    others = [replace(account, actor=replace(account.actor, id=uuid4(), name=f"P{number}")) for number in range(60)]
+    monkeypatch.setattr(people, "accounts", lambda **_: others)
+    app = open_app(grace, "admin/people")
+    assert len(names(app)) == 50
+    assert len(names(press(app, "Show more (50 of 60)"))) == 60
+
+
+def test_whoever_is_alone_is_told_what_to_do(open_app: Open, grace: Actor) -> None:
+    assert "You are alone here" in html(open_app(grace, "admin/people"))
+
+
+def test_an_invitation_gives_a_link_once_and_nobody_keeps_it(open_app: Open, grace: Actor) -> None:
+    app = invite(open_app(grace, "admin/people"), "Dan", "Dan", "DAN@example.org")
+    (link,) = (element.value for element in app.code)
+    assert "for 7 days" in texts(app)
+    offer = links.look(link.partition("token=")[2])
+    assert offer
+    assert (offer.actor.username, offer.actor.role, offer.is_invitation) == ("dan", Role.MEMBER, True)
+    assert link not in everything_kept(app)
+    press(app, "Done")
+    assert not app.code
+    assert names(app) == ["Dan", "Grace"]
+
+
+@pytest.mark.parametrize(
+    ("name", "username", "email", "sentence"),
+    [
+        ("Ada", "ADA", "other@example.org", "already in use"),
+        ("Ada", "other", "ADA@example.org", "already in use"),
+        ("Dan", "a b", "dan@example.org", "A username has"),
+        ("", "dan", "dan@example.org", "A name has"),
+        ("Dan", "", "", "A username has"),
+        pytest.param(
+            "Dan", "dan", "dan@example.org\nBcc: x", "not an e-mail address", marks=pytest.mark.attack(55), id="newline"
+        ),
+        pytest.param("x" * 10_000, "dan", "d@example.org", "A name has", marks=pytest.mark.attack(55), id="10,000"),
+        pytest.param("Dan", "' or 1=1 --", "d@example.org", "A username has", marks=pytest.mark.attack(53)),
+        pytest.param("Dan", "dan", "' or 1=1 --", "not an e-mail address", marks=pytest.mark.attack(53)),
+    ],
+)
+def test_an_unusable_invitation_is_refused_with_a_sentence(
+    open_app: Open, grace: Actor, ada: Actor, name: str, username: str, email: str, sentence: str
+) -> None:
+    app = invite(open_app(grace, "admin/people"), name, username, email)
+    assert sentence.replace("-", r"\-") in errors(app)[0]
+    assert not app.code
+    assert len(people.accounts(by=grace)) == 2
+
+
+def test_a_role_is_changed_after_a_warning_and_signs_out(open_app: Open, grace: Actor, ada: Actor) -> None:
+    hers, app = open_app(ada), press(show(open_app, grace, "ada"), "Change the role…")
+    assert "signs **Ada** out everywhere" in texts(app)
+    assert not app.warning
+    app.radio[0].set_value(Role.ANALYST)
+    press(app, "Change the role…", "Change the role")
+    assert toasts(app) == ["Ada is analyst now."]
+    assert state("ada").actor.role is Role.ANALYST
+    assert is_signed_out(hers.run())
+
+
+def test_the_last_administrator_cannot_be_lowered_or_disabled(open_app: Open, grace: Actor, ada: Actor) -> None:
+    app = press(show(open_app, grace, "grace"), "Change the role…")
+    assert "This is your own account" in app.warning[0].value
+    app.radio[0].set_value(Role.MEMBER)
+    assert "no active administrator" in errors(press(app, "Change the role…", "Change the role"))[0]
+    app = press(show(open_app, grace, "grace"), "Disable…")
+    assert "You are signed out at once" in app.warning[0].value
+    assert "no active administrator" in errors(press(app, "Disable…", "Disable the account"))[0]
+    assert (state("grace").actor.role, state("grace").is_active) == (Role.ADMIN, True)
+
+
+def test_nobody_deletes_their_own_account(open_app: Open, grace: Actor) -> None:
+    app = show(open_app, grace, "grace")
+    assert "Delete…" not in labels(app)
+    assert "Only another administrator can delete it" in app.info[0].value
+
+
+def test_an_administrator_who_lowers_themselves_is_out(open_app: Open, grace: Actor, ada: Actor) -> None:
+    people.set_role(ada.id, Role.ADMIN, by=grace)
+    app = press(show(open_app, grace, "grace"), "Change the role…")
+    app.radio[0].set_value(Role.MEMBER)
+    assert is_signed_out(press(app, "Change the role…", "Change the role"))
+
+
+@pytest.mark.attack(11)
+def test_disabling_says_what_follows_and_enabling_takes_it_back(open_app: Open, grace: Actor, ada: Actor) -> None:
+    hers, token = open_app(ada), tokens.create(ada, "script")
+    app = press(show(open_app, grace, "ada"), "Disable…")
+    assert "API tokens stop working" in texts(app)
+    press(app, "Disable…", "Disable the account")
+    assert toasts(app) == ["Ada is disabled."]
+    assert "Disabled" in html(app)
+    assert is_signed_out(hers.run())
+    assert tokens.person(token) is None
+    assert "Reset link…" not in labels(app), "a disabled account's link would be dead"
+    press(app, "Enable…", "Enable the account")
+    assert tokens.person(token)
+    assert is_signed_out(hers.run())
+
+
+def test_a_reset_link_is_made_after_a_question_and_shown_once(open_app: Open, grace: Actor, ada: Actor) -> None:
+    app = press(show(open_app, grace, "ada"), "Reset link…")
+    assert not app.code
+    assert audit.page(grace, kinds=[audit.Kind.LINK_MADE]) == []
+    press(app, "Reset link…", "Make a link")
+    (link,) = (element.value for element in app.code)
+    assert "for an hour" in texts(app)
+    assert link not in everything_kept(app)
+    offer = links.look(link.partition("token=")[2])
+    assert offer
+    assert (offer.actor, offer.is_invitation) == (ada, False)
+    press(app, "Done")
+    assert not app.code
+
+
+def test_an_invited_person_gets_another_invitation(open_app: Open, grace: Actor) -> None:
+    people.invite("dan", "dan@example.org", "Dan", by=grace)
+    app = press(show(open_app, grace, "dan"), "New invitation link…")
+    assert "chooses a first password" in texts(app)
+    press(app, "New invitation link…", "Make a link")
+    assert "for 7 days" in texts(app)
+
+
+@pytest.mark.attack(12)
+def test_deleting_counts_the_tasks_asks_for_the_name_and_deletes_all_of_it(
+    open_app: Open, grace: Actor, ada: Actor, bob: Actor
+) -> None:
+    for prompt in ("one secret", "two secret"):
+        commands.create(ada, prompt, agent="data-processor")
+    commands.create(bob, "his own", agent="data-processor")
+    hers, app = open_app(ada), press(show(open_app, grace, "ada"), "Delete…")
+    assert "**2 tasks** with logs and files" in texts(app)
+    assert "secret" not in texts(app), "an administrator sees how many, not which"
+    app.text_input[0].input("bob")
+    assert "That is not the username" in errors(press(app, "Delete…", "Delete the account"))[0]
+    assert state("ada")
+    app = press(show(open_app, grace, "ada"), "Delete…")
+    app.text_input[0].input(" Ada ")
+    press(app, "Delete…", "Delete the account")
+    assert toasts(app) == ["The account of Ada is deleted."]
+    assert (titles(app), names(app)) == (["People"], ["Bob", "Grace"])
+    assert people.account("ada") is None
+    assert listing.count_of(grace, bob.id) == 1
+    assert is_signed_out(hers.run())
+
+
+@pytest.mark.parametrize("username", ["", "nobody", "' or 1=1 --", "\x00", "x" * 5_000])
+def test_a_username_that_nobody_has_is_said_so(open_app: Open, grace: Actor, username: str) -> None:
+    assert titles(show(open_app, grace, username)) == ["No such account"]
+
+
+def test_an_account_that_goes_while_its_question_is_open_is_said_so(
+    open_app: Open, grace: Actor, ada: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = people.accounts(by=grace)
+    app = press(show(open_app, grace, "ada"), "Disable…")
+    removal.remove_person(ada.id, by=grace)
+    monkeypatch.setattr(people, "accounts", lambda **_: known)
+    assert "no such account any more" in errors(press(app, "Disable…", "Disable the account"))[0]
+
+
+def test_nobody_but_an_administrator_acts_however_the_page_was_reached(
+    open_app: Open, grace: Actor, ada: Actor
+) -> None:
+    people.set_role(ada.id, Role.ADMIN, by=grace)
+    app = press(show(open_app, ada, "grace"), "Disable…")
+    people.set_role(ada.id, Role.MEMBER, by=grace)
+    app.session_state["session_id"] = sessions.start(people.find("ada"))
+    press(app, "Disable…", "Disable the account")
+    assert titles(app) == ["Not for you"]
+    assert state("grace").is_active
+
+
+@pytest.mark.attack(55)
+def test_names_are_text_and_no_markup(open_app: Open, grace: Actor) -> None:
+    people.invite("eve", "eve@example.org", "<script>alert(1)</script> **x** [y](javascript:z)", by=grace)
+    escaped = r"\<script\>alert\(1\)\</script\> \*\*x\*\* \[y\]\(javascript\:z\)"
+    assert names(open_app(grace, "admin/people"))[0] == escaped
+    app = show(open_app, grace, "eve")
+    assert titles(app) == [escaped]
+    for opener in ("Change the role…", "New invitation link…", "Disable…", "Delete…"):
+        press(app, opener)
+        assert f"**{escaped}**" in texts(app)
+        assert "<script" not in html(app)
+    press(app, "Disable…", "Disable the account")
+    assert escaped in app.toast[0].value

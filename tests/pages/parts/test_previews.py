@@ -1,0 +1,215 @@
+"""What is shown of a file: bounded, and honest about what it leaves out."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from pages.parts import previews
+from pages.parts.shared import size
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "file"
+
+
+def test_text_is_read_in_the_encoding_that_its_mark_names(path: Path) -> None:
+    for written in ("Zoë\n".encode("utf-8-sig"), "Zoë\n".encode(), b"\xff\xfe" + "Zoë\n".encode("utf-16-le")):
+        path.write_bytes(written)
+        assert previews.text(path) == previews.Text("Zoë\n", whole=True)
+    path.write_bytes(b"\xfe\xff" + "Zoë\n".encode("utf-16-be"))
+    assert previews.text(path) == previews.Text("Zoë\n", whole=True)
+    path.write_bytes(b"Zo\xeb")
+    assert previews.text(path) == previews.Text("Zo\ufffd", whole=True)
+
+
+def test_what_holds_a_nul_is_no_text(path: Path) -> None:
+    path.write_bytes(b"text\0")
+    assert previews.text(path) is None
+
+
+def test_a_long_text_is_cut_behind_a_line(path: Path) -> None:
+    path.write_text("0123456789\n" * 10)
+    assert previews.text(path, 110) == previews.Text("0123456789\n" * 10, whole=True)
+    assert previews.text(path, 109) == previews.Text("0123456789\n" * 9, whole=False)
+    path.write_text("x" * 200)
+    assert previews.text(path, 100) == previews.Text("x" * 100, whole=False)
+
+
+def test_what_would_reorder_or_hide_text_is_made_visible(path: Path) -> None:
+    path.write_text("if level \u202e// admin\u2066 {\x1b[2J\x08\x00".replace("\x00", "") + "\t\r\n", newline="")
+    assert previews.text(path) == previews.Text("if level \ufffd// admin\ufffd {\ufffd[2J\ufffd\t\r\n", whole=True)
+
+
+def test_a_huge_file_is_read_only_at_its_beginning(path: Path) -> None:
+    with path.open("wb") as file:
+        file.write(b"a,b\n1,2\n")
+        file.truncate(2**40)
+    found = previews.text(path, 8)
+    assert found == previews.Text("a,b\n1,2\n", whole=False)
+    assert previews.patch(path).whole is False
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{"a": [1, "é"]}', '{\n  "a": [\n    1,\n    "é"\n  ]\n}'),
+        ('{\n"a": 1}', '{\n"a": 1}'),
+        (r'{"a":[{ },[],"{[,:]}\"\\"]}', '{\n  "a": [\n    { },\n    [],\n    "{[,:]}\\"\\\\"\n  ]\n}'),
+        ('{"a": ', '{"a": '),
+        ("[" * 100_000, "[" * 100_000),
+        ("9" * 5_000, "9" * 5_000),
+        ("", ""),
+    ],
+    ids=["one line", "lines", "signs in strings", "broken", "deep", "a huge number", "empty"],
+)
+def test_json_is_laid_out_where_it_can_be(text: str, shown: str) -> None:
+    assert previews.laid_out(text) == shown
+
+
+def test_json_that_is_laid_out_keeps_each_value_as_it_was_written() -> None:
+    values = (r'"\u202e"', r'"\ud800"', r'"\u00e9\/"', "1e400", "1.00000000000000000001", "-0", "NaN", "9" * 4_000)
+    text = ",".join(f'"same key": {value}' for value in values)
+    lines = ",\n  ".join(f'"same key": {value}' for value in values)
+    assert previews.laid_out(f"{{{text}}}") == f"{{\n  {lines}\n}}"
+
+
+@pytest.mark.parametrize("depth", [10, 300, 900])
+def test_json_that_would_become_too_long_stays_as_it_is(depth: int) -> None:
+    text = "[" * depth + "0," * 99_000 + "0" + "]" * depth
+    assert previews.laid_out(text) == text
+
+
+@pytest.mark.parametrize(
+    ("written", "columns", "rows"),
+    [
+        ("a,b\n1,2\n", ["a", "b"], [["1", "2"]]),
+        ("a;b\r\n1,5;2\r\n", ["a", "b"], [["1,5", "2"]]),
+        ("a\tb\n1\t2", ["a", "b"], [["1", "2"]]),
+        ("a,b\n1\n1,2,3\n\n", ["a", "b", "column 3"], [["1", "", ""], ["1", "2", "3"]]),
+        ("a,a,\n1,2,3\n", ["a", "a (column 2)", "column 3"], [["1", "2", "3"]]),
+        ("a,a (column 3),a\n1,2,3\n", ["column 1", "column 2", "column 3"], [["1", "2", "3"]]),
+        ('"a\nb","c"\n"=cmd()",NaN\n', ["a\nb", "c"], [["=cmd()", "NaN"]]),
+        ('a,b\n"never closed,1\n2,3\n', ["a", "b"], [["never closed,1\n2,3\n", ""]]),
+        ("only a header\n", ["only a header"], []),
+    ],
+)
+def test_a_table_is_rows_of_equal_length(path: Path, written: str, columns: list[str], rows: list[list[str]]) -> None:
+    path.write_text(written, newline="")
+    assert previews.table(path) == previews.Table(columns, rows, whole=True)
+
+
+def test_a_table_is_bounded_in_every_direction(path: Path) -> None:
+    path.write_text("\n".join(",".join(["x" * 2_000] * 150) for _ in range(3)))
+    found = previews.table(path)
+    assert found and not found.whole
+    assert (len(found.columns), {len(cell) for row in found.rows for cell in row}) == (100, {500})
+    path.write_text("id\n" + "1\n" * 1_000)
+    found = previews.table(path)
+    assert found and found.whole and len(found.rows) == 1_000
+    path.write_text("id\n" + "1\n" * 1_001)
+    found = previews.table(path)
+    assert found and not found.whole and len(found.rows) == 1_000
+
+
+@pytest.mark.parametrize("written", [b"", b"\n\n", b"PAR1\0\0", b'a,b\n"' + b"x" * 200_000 + b'"\n'])
+def test_what_is_no_table_is_none(path: Path, written: bytes) -> None:
+    path.write_bytes(written)
+    assert previews.table(path) is None
+
+
+GIT = """diff --git a/a.py b/a.py
+--- a/a.py
++++ b/a.py
+@@ -1,3 +1,3 @@ def f():
+ same
+--- not a header
++++ nor this
+ same
+@@ -10 +10,2 @@
+-x
++y
++z
+\\ No newline at end of file
+diff --git a/image.png b/image.png
+Binary files a/image.png and b/image.png differ
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "sum"),
+    [
+        (GIT, (2, 3, 2)),
+        ("--- a\n+++ b\n@@ -1 +1 @@\n-x\n+y\n", (1, 1, 1)),
+        ("", (0, 0, 0)),
+        ("no patch at all\n+++ b\n+x\n-y\n", (1, 0, 0)),
+        (f"+++ b\n@@ -1,{'9' * 5_000} +1 @@\n-x\n", (1, 0, 0)),
+    ],
+)
+def test_a_patch_is_summed_up_by_its_hunks(path: Path, written: str, sum: tuple[int, int, int]) -> None:
+    path.write_text(written)
+    assert previews.patch(path) == previews.Patch(*sum, whole=True)
+
+
+def test_only_the_beginning_of_a_long_patch_is_summed_up(path: Path) -> None:
+    path.write_bytes(b"+++ b\n@@ -0,0 +1,99999999 @@\n" + b"+\n" * 2**21)
+    found = previews.patch(path)
+    assert (found.files, found.whole) == (1, False)
+    assert 1_000_000 < found.added < 2**20
+
+
+def test_pictures_of_the_task_are_shown_and_all_others_become_links() -> None:
+    pictures = {"charts/a b.svg": "/api/1", "c.png": "/api/2"}
+    for written, shown in (
+        ("![x](charts/a%20b.svg)", "![x](/api/1)"),
+        ("![x](./c.png) and ![](c.png)", "![x](/api/2) and ![](/api/2)"),
+        ("![x](https://evil.example/c.png)", "!\\[x](https://evil.example/c.png)"),
+        ("![x](//evil.example/c.png)", "!\\[x](//evil.example/c.png)"),
+        ('![x](c.png "title")', '!\\[x](c.png "title")'),
+        ("![x][ref] ![ref]\n\n[ref]: https://evil.example", "!\\[x][ref] !\\[ref]\n\n[ref]: https://evil.example"),
+        ("[![x](https://evil.example)](/a)", "[!\\[x](https://evil.example)](/a)"),
+        ("`vec![1]`", "`vec!\\[1]`"),
+    ):
+        assert previews.markdown(written, pictures) == shown
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        r"\`![x](http://evil.example/p.png)`",
+        "`` ` `` ![x](http://evil.example/p.png) `",
+        "``` a`b\n![x](http://evil.example/p.png)\n```",
+        "````text\n```\n````\n![x](http://evil.example/p.png)\n```\n",
+        "~~~\n```\n~~~\n![x](http://evil.example/p.png)\n\n```\n",
+        r"![x\](c.png)](http://evil.example/p.png)",
+        "![`x](c.png)`](http://evil.example/p.png)",
+        "![<http:x](c.png)>](http://evil.example/p.png)",
+        "![$x](c.png)$](http://evil.example/p.png)",
+    ],
+)
+def test_nothing_that_looks_like_code_or_like_our_own_picture_hides_one_from_elsewhere(written: str) -> None:
+    assert "![" not in previews.markdown(written, {"c.png": "/api/2"})
+
+
+@pytest.mark.parametrize("part", ["![", "`", "```\n", "![](", "![a", "![a](b", "!"])
+def test_hostile_markdown_takes_no_more_than_its_length(part: str) -> None:
+    def taken(count: int) -> float:
+        """Seconds of this process alone, so that no other one counts; the least of some, as caches differ."""
+        text = "![" + part * count
+        times = []
+        for _ in range(3):
+            began = time.process_time()
+            previews.markdown(text, {})
+            times.append(time.process_time() - began)
+        return min(times)
+
+    assert taken(40_000) < 8 * taken(10_000) + 0.05  # four times as much; were it quadratic, sixteen times
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(999_499, "999 kB"), (999_500, "1.0 MB"), (3_449_999, "3.4 MB"), (9_960, "10 kB"), (524_288_000, "524 MB")],
+)
+def test_large_sizes_are_in_words(count: int, shown: str) -> None:
+    assert size(count) == shown
