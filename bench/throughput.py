@@ -50,7 +50,7 @@ def main() -> int:
         schema.upgrade()
         actor = people.add("bench", "bench@example.org", "Bench", "bench password")
         code = f"for n in range({ENTRIES}): print('line', n)"
-        core.agents.registry.made = with_agents(scripts(lines=code))  # type: ignore[assignment]
+        core.agents.registry.build_agents = with_agents(scripts(lines=code))  # type: ignore[assignment]
         rounds = [_round(actor, Path(folder)) for _ in range(ROUNDS)]
         counts = listing.counts(actor)
         engine.dispose()

@@ -1,15 +1,12 @@
 """A fresh data folder and database for each test, and two people: Ada and Bob."""
 
 import os
-import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
-import psutil
 import pytest
 
-import core.agents.registry
 from core import config
 from core.agents import catalog
 from core.database import engine, schema
@@ -19,7 +16,7 @@ from core.identity import audit, passwords, people, tokens
 from tests.support import databases
 from tests.support.on_postgresql import Present
 from tests.support.postgresql import given_or_own
-from tests.support.scripts import scripts, with_agents
+from tests.support.world import World
 
 pytest_plugins = ["tests.attacks.plugin"]
 
@@ -152,34 +149,8 @@ def sqlite_file(data: Path) -> Path:
 
 
 @pytest.fixture
-def settle(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Set variables, or with None delete them, and have the settings read anew."""
-
-    def change(**variables: str | None) -> None:
-        for name, value in variables.items():
-            if value is None:
-                monkeypatch.delenv(name, raising=False)
-            else:
-                monkeypatch.setenv(name, value)
-        config.settings.cache_clear()
-
-    return change
-
-
-@pytest.fixture
-def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[None]]:
-    """For the length of a ``with``, the settings lead to a database that does not answer."""
-
-    @contextmanager
-    def lead() -> Iterator[None]:
-        with monkeypatch.context() as patch:
-            for name, value in databases.current.nowhere(tmp_path).items():
-                patch.setenv(name, value)
-            config.settings.cache_clear()
-            yield
-        config.settings.cache_clear()
-
-    return lead
+def world(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -210,45 +181,6 @@ def local_root(tmp_path: Path) -> Path:
     (tmp_path / "agents.toml").write_text(f'[repositories]\nlocal_roots = ["{root}"]\n')
     catalog.catalog.cache_clear()
     return root
-
-
-@pytest.fixture
-def script_agent(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], str]:
-    """Put an agent into the registry that runs Python code, in no box: it writes where the test reads; its name."""
-    monkeypatch.setenv("TASKDECK_SANDBOX", "none")
-    config.settings.cache_clear()
-
-    def register(name: str, code: str) -> str:
-        monkeypatch.setattr(core.agents.registry, "made", with_agents(scripts(**{name: code})))
-        return name
-
-    return register
-
-
-@pytest.fixture
-def eventually() -> Callable[..., None]:
-    """Wait until something is true, at most some seconds."""
-
-    def wait(condition: Callable[[], object], seconds: float = 10.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"not true after {seconds} s"
-            time.sleep(0.01)
-
-    return wait
-
-
-@pytest.fixture
-def is_alive() -> Callable[[int], bool]:
-    """Whether a process still runs; a zombie does not."""
-
-    def alive(pid: int) -> bool:
-        try:
-            return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
-
-    return alive
 
 
 @pytest.hookimpl(trylast=True)

@@ -2,7 +2,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from string import Template
 from uuid import UUID
@@ -22,6 +22,7 @@ from core.identity import people, throttle
 from core.tasks import commands, listing, logs
 from tests.support import databases
 from tests.support.databases import unguarded
+from tests.support.world import World
 
 ROOT = Path(__file__).parent.parent
 
@@ -96,14 +97,14 @@ def columns(table: str) -> list[str]:
 
 
 @pytest.fixture
-def empty(tmp_path: Path, database: databases.Database, settle: Callable[..., None]) -> Iterator[None]:
+def empty(tmp_path: Path, database: databases.Database, world: World) -> Iterator[None]:
     """The settings now lead to a database without a table."""
     environment, before = database.empty(), database.present()
-    settle(TASKDECK_DATA=str(tmp_path / "empty"), **environment)
+    world.settle(TASKDECK_DATA=str(tmp_path / "empty"), **environment)
     yield
     engine.dispose()
     database.drop(environment)
-    settle(**before)
+    world.settle(**before)
 
 
 def alembic(scripts: Path = schema.MIGRATIONS) -> Config:

@@ -13,11 +13,11 @@ DEFAULT = "claude"
 
 def agents() -> Mapping[str, Agent]:
     """Every agent by name; those first that run everywhere. Raises ConfigurationError as ``catalog`` does."""
-    return made(catalog.catalog())
+    return build_agents(catalog.catalog())
 
 
 @lru_cache(maxsize=1)
-def made(settled: catalog.Catalog) -> Mapping[str, Agent]:
+def build_agents(settled: catalog.Catalog) -> Mapping[str, Agent]:
     """The agents that a catalog stands for. Raises ConfigurationError for a plugin that cannot be used."""
     found: dict[str, Agent] = {
         name: drivers.make(name, given) for name, given in settled.agents.items() if isinstance(given, AgentSettings)

@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from tests.api.calls import Caller
 from tests.api.streams import PATIENCE, Event, Opened, events
 from tests.support import databases
 from tests.support.databases import unguarded
+from tests.support.waiting import eventually
+from tests.support.world import World
 
 MakeTask = Callable[..., int]
 
@@ -69,7 +71,7 @@ def listeners() -> Callable[[], int]:
 
 
 @pytest.fixture
-def opened(url: str, ada_token: str, listeners: Callable[[], int], eventually: Callable[..., None]) -> Iterator[Opened]:
+def opened(url: str, ada_token: str, listeners: Callable[[], int]) -> Iterator[Opened]:
     """Open a task's stream as Ada, unless other headers are given; in the end nobody listens any more."""
 
     @contextmanager
@@ -149,10 +151,10 @@ def extension(tmp_path: Path) -> float:
 
 
 @pytest.fixture
-def away(nowhere: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+def away(world: World) -> Iterator[None]:
     """From now on the configured database does not answer."""
     engine.dispose()
-    with nowhere():
+    with world.nowhere():
         yield
 
 

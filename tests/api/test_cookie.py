@@ -1,7 +1,6 @@
 """Who a call comes from, when it brings the session cookie: then a change has to come from our own pages."""
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -19,6 +18,7 @@ from core.identity import sessions
 from tests.api.calls import NEW, ORIGIN, Caller, refused_as_unknown, rows, sentence, stored
 from tests.api.conftest import MakeTask
 from tests.support.databases import unguarded
+from tests.support.world import World
 
 HOST = ORIGIN.removeprefix("http://")
 JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ."
@@ -139,10 +139,10 @@ def test_our_own_origin_includes_the_port(by_cookie: Caller) -> None:
 
 
 def test_a_proxy_with_tls_leaves_it_to_the_public_address_which_pages_are_ours(
-    by_cookie: Caller, anybody: Caller, cookie: str, settle: Callable[..., None]
+    by_cookie: Caller, anybody: Caller, cookie: str, world: World
 ) -> None:
     public = "https://tasks.example.org"
-    settle(TASKDECK_PUBLIC_URL=f"{public}/")
+    world.settle(TASKDECK_PUBLIC_URL=f"{public}/")
     signed_in = anybody.having(Cookie=f"{sessions.HOST_COOKIE}={cookie}")
     for host in ("tasks.example.org", "127.0.0.1:8501"):
         there = signed_in.having(Host=host)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 import httpx
@@ -25,6 +25,8 @@ from core.tasks import commands
 from tests.api.streams import PATIENCE, Opened, events, until
 from tests.support.databases import unguarded
 from tests.support.server import ROOT
+from tests.support.waiting import eventually
+from tests.support.world import World
 
 #: As another server on the same database: takes the task, says a line for each that it reads, and ends.
 RUNNER = """
@@ -224,13 +226,13 @@ def test_a_server_that_closes_ends_its_streams_without_an_end_of_the_task(
 def test_a_stream_outlives_a_database_that_is_away_for_a_while(
     opened: Opened,
     running: claims.Claim,
-    nowhere: Callable[[], AbstractContextManager[None]],
+    world: World,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(product, "LOOK_SECONDS", 0.05)
     with opened(running.task_id) as stream:
         until(stream, "task")
-        with nowhere():
+        with world.nowhere():
             time.sleep(0.5)
         say(running, "back again")
         assert until(stream, "entry").data["message"] == "back again"
@@ -241,7 +243,6 @@ def test_a_client_that_goes_away_leaves_no_listener(
     opened: Opened,
     running: claims.Claim,
     listeners: Callable[[], int],
-    eventually: Callable[..., None],
 ) -> None:
     with ExitStack() as stack:
         streams = [stack.enter_context(opened(running.task_id)) for _ in range(3)]
@@ -256,7 +257,6 @@ def test_a_client_that_reads_nothing_and_goes_away_leaves_no_listener_and_is_no_
     ada_token: str,
     running: claims.Claim,
     listeners: Callable[[], int],
-    eventually: Callable[..., None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     for _ in range(10):
@@ -278,7 +278,6 @@ def test_a_stream_that_has_ended_leaves_no_listener_though_its_client_stays(
     ada_token: str,
     running: claims.Claim,
     listeners: Callable[[], int],
-    eventually: Callable[..., None],
 ) -> None:
     with (
         httpx.Client(headers={"Authorization": f"Bearer {ada_token}"}, timeout=PATIENCE) as client,

@@ -1,7 +1,7 @@
 """GET /api/health: whether the server can do its work, for whoever asks."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,8 @@ from core.runner import claims
 from core.runner.scheduler import STALLED_SECONDS, Scheduler
 from tests.api.calls import NEW, Caller, sentence
 from tests.api.conftest import MakeTask
+from tests.support.waiting import eventually
+from tests.support.world import World
 
 
 @pytest.fixture
@@ -53,15 +55,15 @@ def test_an_idle_server_is_ok_and_needs_no_identity(anybody: Caller) -> None:
 
 
 def test_how_tasks_are_boxed_is_said_and_why_if_they_are_not(
-    anybody: Caller, settle: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    anybody: Caller, world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     boxed = anybody.get("/health").json()["sandbox"]
     assert boxed.pop("memory") in ("cgroup", "watch")
     assert boxed == {"state": "bwrap"}
-    settle(TASKDECK_SANDBOX="none")
+    world.settle(TASKDECK_SANDBOX="none")
     off = anybody.get("/health").json()["sandbox"]
     assert (off["state"], off["reason"]) == ("none", "TASKDECK_SANDBOX is none")
-    settle(TASKDECK_SANDBOX=None)
+    world.settle(TASKDECK_SANDBOX=None)
     monkeypatch.setenv("PATH", str(tmp_path))
     missing = anybody.get("/health").json()["sandbox"]
     assert (missing["state"], missing["reason"]) == (
@@ -107,7 +109,7 @@ def test_nothing_of_a_task_or_a_person_is_said(
 
 
 def test_a_server_with_a_scheduler_says_how_busy_it_is_and_when_it_last_looked(
-    anybody: Caller, scheduler: Scheduler, eventually: Callable[..., None]
+    anybody: Caller, scheduler: Scheduler
 ) -> None:
     before = anybody.get("/health").json()
     assert (before["status"], before["slots"], before["busy"]) == ("ok", settings().concurrency, 0)
@@ -136,7 +138,7 @@ def test_a_scheduler_that_cannot_reach_the_database_is_degraded_though_it_can_be
 
 @pytest.mark.usefixtures("sqlite_file")  # PostgreSQL has no lock that all writers need
 def test_an_idle_server_is_degraded_while_nothing_can_be_written(
-    anybody: Caller, scheduler: Scheduler, eventually: Callable[..., None], request: pytest.FixtureRequest
+    anybody: Caller, scheduler: Scheduler, request: pytest.FixtureRequest
 ) -> None:
     scheduler.start()
     eventually(lambda: scheduler.since_sweep is not None)

@@ -1,6 +1,5 @@
 """The browser's cookie: a ticket fetches it, a sign-out ends it."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.cookies import Morsel, SimpleCookie
@@ -19,6 +18,7 @@ from core.database.ownership import Actor
 from core.identity import sessions
 from tests.api.calls import ORIGIN, Caller, sentence
 from tests.support.databases import unguarded
+from tests.support.world import World
 
 OWN_PAGE = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
 
@@ -101,13 +101,13 @@ SAFARI = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (
 def test_the_cookie_is_bound_to_this_host_wherever_the_browser_keeps_such_a_one(
     own_page: Caller,
     session_id: UUID,
-    settle: Callable[..., None],
+    world: World,
     origin: str,
     agent: str,
     public: str | None,
     secure: bool,
 ) -> None:
-    settle(TASKDECK_PUBLIC_URL=public)
+    world.settle(TASKDECK_PUBLIC_URL=public)
     there = replace(own_page, origin=origin, headers={"Origin": origin, "User-Agent": agent})
     cookie = set_cookie(there.post("/session", json={"ticket": sessions.ticket(session_id)}))
     assert (cookie.key, bool(cookie["secure"])) == (
@@ -118,21 +118,19 @@ def test_the_cookie_is_bound_to_this_host_wherever_the_browser_keeps_such_a_one(
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8501", "tasks.example.org"])
 def test_a_plain_connection_from_a_proxy_with_tls_gets_the_secure_cookie(
-    own_page: Caller, session_id: UUID, settle: Callable[..., None], host: str
+    own_page: Caller, session_id: UUID, world: World, host: str
 ) -> None:
-    settle(TASKDECK_PUBLIC_URL="https://tasks.example.org")
+    world.settle(TASKDECK_PUBLIC_URL="https://tasks.example.org")
     there = own_page.having(Host=host, Origin="https://tasks.example.org", User_Agent=SAFARI)
     cookie = set_cookie(there.post("/session", json={"ticket": sessions.ticket(session_id)}))
     assert (cookie.key, bool(cookie["secure"])) == (sessions.HOST_COOKIE, True)
 
 
-def test_with_tls_only_the_cookie_that_is_bound_to_this_host_counts(
-    anybody: Caller, cookie: str, settle: Callable[..., None]
-) -> None:
+def test_with_tls_only_the_cookie_that_is_bound_to_this_host_counts(anybody: Caller, cookie: str, world: World) -> None:
     own, tossed = f"{sessions.HOST_COOKIE}={cookie}", f"{sessions.PLAIN_COOKIE}={cookie}"
     assert anybody.having(Cookie=f"{sessions.PLAIN_COOKIE}=x; {own}").get("/tasks").status_code == 200
     assert anybody.having(Cookie=f"{sessions.HOST_COOKIE}=x; {tossed}").get("/tasks").status_code == 401
-    settle(TASKDECK_PUBLIC_URL="https://tasks.example.org")
+    world.settle(TASKDECK_PUBLIC_URL="https://tasks.example.org")
     assert anybody.having(Cookie=own).get("/tasks").status_code == 200
     assert anybody.having(Cookie=tossed).get("/tasks").status_code == 401
 
@@ -151,13 +149,11 @@ def test_a_new_sign_in_ends_the_session_whose_cookie_it_replaces(
     assert signed_in.get("/tasks").status_code == 401
 
 
-def test_a_key_that_was_replaced_verifies_until_it_is_taken_away(
-    own_page: Caller, ada: Actor, settle: Callable[..., None]
-) -> None:
+def test_a_key_that_was_replaced_verifies_until_it_is_taken_away(own_page: Caller, ada: Actor, world: World) -> None:
     old, new = "0123456789abcdefghijklmnopqrstuv", "zyxwvutsrqponmlkjihgfedcba987654"
 
     def turn(secret: str, old_secret: str | None) -> None:
-        settle(TASKDECK_SECRET=secret, TASKDECK_OLD_SECRET=old_secret)
+        world.settle(TASKDECK_SECRET=secret, TASKDECK_OLD_SECRET=old_secret)
         signing_secret.cache_clear()
 
     def answers(cookie: str) -> int:

@@ -13,6 +13,7 @@ from playwright.sync_api import ConsoleMessage, Page, expect
 from tests.browser.test_story import fill_setup, sign_in
 from tests.conftest import PASSWORD
 from tests.support.server import Server
+from tests.support.waiting import eventually
 
 Open = Callable[..., Page]
 
@@ -122,7 +123,6 @@ def test_a_form_of_another_port_writes_nothing_though_the_browser_adds_the_cooki
     server: Server,
     open_page: Open,
     elsewhere: Callable[[Page, str], Page],
-    eventually: Callable[..., None],
 ) -> None:
     server.add("eve", PASSWORD)
     page = open_page()

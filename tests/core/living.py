@@ -22,6 +22,7 @@ from core.runner.claims import Claim
 from core.runner.scheduler import Scheduler
 from core.tasks import commands, logs
 from tests.support.databases import unguarded
+from tests.support.waiting import eventually
 
 #: The beginning of an agent's code that speaks in events.
 SAY = "import json, sys\ndef say(**event): print(json.dumps(event), flush=True)\n"
@@ -158,7 +159,7 @@ def no_gap(entries: list[TaskLog]) -> bool:
     return [entry.seq for entry in entries] == list(range(3, 3 + len(entries)))
 
 
-def next_sweep(scheduler: Scheduler, eventually: Callable[..., None]) -> None:
+def next_sweep(scheduler: Scheduler) -> None:
     """Wait for a sweep that gets through after now."""
     begun = time.monotonic()
     eventually(lambda: (since := scheduler.since_sweep) is not None and since < time.monotonic() - begun)

@@ -25,7 +25,7 @@ DEATHS = {"claimed": (processor, "run_task"), "exited": (processor.Run, "finish"
 
 def main(module: str) -> None:
     """Run ``module`` as python -m would, with the rest of the arguments as its own."""
-    core.agents.registry.made = with_agents(scripts(**json.loads(os.environ.get("FAULT_AGENTS", "{}"))))  # type: ignore[assignment]
+    core.agents.registry.build_agents = with_agents(scripts(**json.loads(os.environ.get("FAULT_AGENTS", "{}"))))  # type: ignore[assignment]
     if moment := os.environ.get("FAULT_DEATH"):
         setattr(*DEATHS[moment], die)
     del sys.argv[0]

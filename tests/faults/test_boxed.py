@@ -12,6 +12,8 @@ from core.database.ownership import Actor
 from core.tasks import commands
 from tests.faults.checks import ended, ended_once, left_lying, left_running, whole_log
 from tests.support.server import Server
+from tests.support.waiting import eventually
+from tests.support.world import World
 
 LEASE = 2
 
@@ -26,18 +28,17 @@ command = ["sh", "-c", "trap '' TERM INT HUP; setsid sleep 600 & (setsid sleep 6
 @pytest.fixture
 def begun(
     serve: Callable[..., Server],
-    settle: Callable[..., None],
+    world: World,
     ada: Actor,
     data: Path,
     tmp_path: Path,
-    eventually: Callable[..., None],
 ) -> Callable[..., tuple[Server, Task]]:
     """A real server whose boxed agent is at work, with what it detached."""
 
     def begin(**more: object) -> tuple[Server, Task]:
         path = tmp_path / "stubborn.toml"
         path.write_text(STUBBORN)
-        settle(TASKDECK_AGENTS=str(path))
+        world.settle(TASKDECK_AGENTS=str(path))
         catalog.cache_clear()
         server = serve(agents=path, lease=LEASE, grace=0, **more)
         task = commands.create(ada, "x", None, "stubborn")
@@ -51,7 +52,7 @@ def begun(
 @pytest.mark.attack(94)
 @pytest.mark.fault("kill -9 of the server with a boxed agent that detached itself", "no process is left; interrupted")
 def test_a_killed_server_leaves_nothing_of_a_boxed_agent(
-    begun: Callable[..., tuple[Server, Task]], ada: Actor, data: Path, eventually: Callable[..., None]
+    begun: Callable[..., tuple[Server, Task]], ada: Actor, data: Path
 ) -> None:
     server, task = begun()
     server.kill()
@@ -64,7 +65,7 @@ def test_a_killed_server_leaves_nothing_of_a_boxed_agent(
 
 @pytest.mark.fault("kill -9 of the supervisor of a boxed agent", "the box dies with it; the task fails at once")
 def test_a_killed_supervisor_takes_its_box_along(
-    begun: Callable[..., tuple[Server, Task]], ada: Actor, data: Path, eventually: Callable[..., None]
+    begun: Callable[..., tuple[Server, Task]], ada: Actor, data: Path
 ) -> None:
     server, task = begun()
     (supervisor,) = (each for each in server.started() if "supervisor.py" in " ".join(each.cmdline()))
@@ -80,7 +81,7 @@ def test_a_killed_supervisor_takes_its_box_along(
     "the limit, a cancel, a deletion, SIGTERM, with a boxed agent that detached itself", "no process, no file is left"
 )
 def test_every_way_to_end_a_boxed_agent_ends_all_of_it(
-    how: str, begun: Callable[..., tuple[Server, Task]], ada: Actor, data: Path, eventually: Callable[..., None]
+    how: str, begun: Callable[..., tuple[Server, Task]], ada: Actor, data: Path
 ) -> None:
     server, task = begun(**({"timeout": 4, "warning": 3} if how == "limit" else {}))
     if how == "cancel":

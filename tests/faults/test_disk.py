@@ -15,6 +15,8 @@ import pytest
 from core.database import engine
 from core.runner import processor
 from tests.support.server import Server
+from tests.support.waiting import eventually
+from tests.support.world import World
 
 pytestmark = pytest.mark.usefixtures("sqlite_file")
 
@@ -126,12 +128,11 @@ def sound(disk: Disk, folder: Path) -> bool:
 )
 def test_a_full_disk_refuses_writes_answers_reads_and_everything_goes_on_afterwards(
     small: Callable[..., tuple[Server, Disk, httpx.Client]],
-    script_agent: Callable[[str, str], str],
+    world: World,
     tmp_path: Path,
-    eventually: Callable[..., None],
     measured: Callable[[str], None],
 ) -> None:
-    talker = script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
+    talker = world.script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
     server, disk, api = small(concurrency=1, log_lines=100_000)
     running = create(api, "talk", talker)
     eventually(lambda: task(api, running)["log_count"] > 10)
@@ -183,12 +184,11 @@ def test_a_full_disk_refuses_writes_answers_reads_and_everything_goes_on_afterwa
 )
 def test_a_disk_that_is_full_for_longer_than_a_lease_interrupts_the_task(
     small: Callable[..., tuple[Server, Disk, httpx.Client]],
-    script_agent: Callable[[str, str], str],
+    world: World,
     tmp_path: Path,
-    eventually: Callable[..., None],
     measured: Callable[[str], None],
 ) -> None:
-    talker = script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
+    talker = world.script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
     server, disk, api = small(concurrency=1, lease=3)
     running, waiting = create(api, "talk", talker), create(api, "wait", talker)
     eventually(lambda: task(api, running)["log_count"] > 10)
@@ -225,11 +225,10 @@ def test_files_that_do_not_fit_fail_the_task_and_leave_nothing(
     megabytes: int,
     error: str,
     small: Callable[..., tuple[Server, Disk, httpx.Client]],
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
 ) -> None:
-    greedy = script_agent("greedy", GREEDY.format(megabytes=megabytes))
-    quick = script_agent("quick", "print('done')")
+    greedy = world.script_agent("greedy", GREEDY.format(megabytes=megabytes))
+    quick = world.script_agent("quick", "print('done')")
     server, disk, api = small(concurrency=1)
     large, after = create(api, "large", greedy), create(api, "after", quick)
     eventually(lambda: task(api, after)["end_reason"], 20)

@@ -13,6 +13,8 @@ from core.log_text import COLOUR, MAX_CHARACTERS
 from core.tasks import commands
 from tests.faults.checks import ended_once, left_lying, left_running, whole_log
 from tests.support.server import Server
+from tests.support.waiting import eventually
+from tests.support.world import World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -62,16 +64,15 @@ out.write(b"\\nthe last line\\n")
 @pytest.fixture
 def flood(
     serve: Callable[..., Server],
-    script_agent: Callable[[str, str], str],
+    world: World,
     ada: Actor,
     data: Path,
-    eventually: Callable[..., None],
     measured: Callable[[str], None],
 ) -> Callable[[str, float], list[TaskLog]]:
     """Run an agent in a real server that has run a small one before; its log, after the common checks."""
 
     def run(code: str, seconds: float) -> list[TaskLog]:
-        warm, flooding = script_agent("warm", "print('warm')"), script_agent("flooding", code)
+        warm, flooding = world.script_agent("warm", "print('warm')"), world.script_agent("flooding", code)
         server = serve()
         first = commands.create(ada, "x", None, warm).id
         eventually(lambda: commands.find(ada, first).status in ENDED)

@@ -13,14 +13,14 @@ from core.database.ownership import Actor
 from core.tasks import commands
 from tests.faults.checks import PATIENT, QUICK, ended, ended_once, left_lying, left_running, pids, ran, whole_log
 from tests.support.server import Server
+from tests.support.waiting import eventually, is_alive
+from tests.support.world import World
 
 LEASE = 2
 INTERRUPTED = "interrupted within the lease + 5 s, never run again, no process, no file; what waits runs"
 
 
-def after_the_restart(
-    server: Server, actor: Actor, data: Path, killed: int, waiting: list[int], eventually: Callable[..., None]
-) -> str:
+def after_the_restart(server: Server, actor: Actor, data: Path, killed: int, waiting: list[int]) -> str:
     """What is expected after a server that died with task ``killed``; how long its end took."""
     died = time.monotonic()
     del server.environment["FAULT_DEATH"]
@@ -41,35 +41,32 @@ def after_the_restart(
 @pytest.mark.fault("kill -9 of the server right after a claim, before anything is begun", INTERRUPTED)
 def test_a_server_that_dies_right_after_a_claim_leaves_a_task_that_is_never_begun(
     serve: Callable[..., Server],
-    script_agent: Callable[[str, str], str],
+    world: World,
     ada: Actor,
     data: Path,
     tmp_path: Path,
-    eventually: Callable[..., None],
     measured: Callable[[str], None],
 ) -> None:
-    script_agent("quick", QUICK.format(path=str(tmp_path / "ran")))
+    world.script_agent("quick", QUICK.format(path=str(tmp_path / "ran")))
     server = serve(death="claimed", lease=LEASE, concurrency=1)
     killed, *waiting = (commands.create(ada, f"t{number}", None, "quick").id for number in range(3))
     assert server.process.wait(10) == -signal.SIGKILL
     assert commands.find(ada, killed).status is TaskStatus.PROCESSING
-    measured(after_the_restart(server, ada, data, killed, waiting, eventually))
+    measured(after_the_restart(server, ada, data, killed, waiting))
     assert ran(tmp_path / "ran") == ["t1", "t2"]
 
 
 @pytest.mark.fault("kill -9 of the server in mid-run", f"the agent is dead within 5 s; {INTERRUPTED}")
 def test_a_killed_server_leaves_no_process_no_running_task_and_loses_no_waiting_one(
     serve: Callable[..., Server],
-    script_agent: Callable[[str, str], str],
+    world: World,
     ada: Actor,
     data: Path,
     tmp_path: Path,
-    eventually: Callable[..., None],
-    is_alive: Callable[[int], bool],
     measured: Callable[[str], None],
 ) -> None:
     path = tmp_path / "ran"
-    script_agent("patient", PATIENT.format(path=str(path)))
+    world.script_agent("patient", PATIENT.format(path=str(path)))
     server = serve(lease=LEASE, concurrency=1)
     catalog.catalog.cache_clear()  # the server's folder may be cloned from now on
     repository = server.repository("small", {"data.csv": "id,amount\n1,2\n"})
@@ -86,7 +83,7 @@ def test_a_killed_server_leaves_no_process_no_running_task_and_loses_no_waiting_
     eventually(lambda: not any(is_alive(each.pid) for each in orphans), 5)
 
     Path(f"{path}.go").touch()
-    measured(after_the_restart(server, ada, data, running, waiting, eventually))
+    measured(after_the_restart(server, ada, data, running, waiting))
     after = whole_log(ada, running)
     assert [(each.seq, each.message) for each in after[:-1]] == [(each.seq, each.message) for each in log]
     assert commands.find(ada, running).progress == before.progress
@@ -96,20 +93,19 @@ def test_a_killed_server_leaves_no_process_no_running_task_and_loses_no_waiting_
 @pytest.mark.fault("kill -9 of the server after the agent's process ended, before the end is written", INTERRUPTED)
 def test_a_server_that_dies_before_it_writes_the_end_runs_nothing_twice(
     serve: Callable[..., Server],
-    script_agent: Callable[[str, str], str],
+    world: World,
     ada: Actor,
     data: Path,
     tmp_path: Path,
-    eventually: Callable[..., None],
     measured: Callable[[str], None],
 ) -> None:
     made = "open(sys.argv[1] + '/report.md', 'w').write('# Done')"
-    script_agent("quick", QUICK.format(path=str(tmp_path / "ran")) + made)
+    world.script_agent("quick", QUICK.format(path=str(tmp_path / "ran")) + made)
     server = serve(death="exited", lease=LEASE, concurrency=1)
     killed, *waiting = (commands.create(ada, f"t{number}", None, "quick").id for number in range(3))
     assert server.process.wait(10) == -signal.SIGKILL
     assert ran(tmp_path / "ran") == ["t0"]
     assert (data / "artifacts" / str(killed) / "report.md").exists()
-    measured(after_the_restart(server, ada, data, killed, waiting, eventually))
+    measured(after_the_restart(server, ada, data, killed, waiting))
     assert ran(tmp_path / "ran") == ["t0", "t1", "t2"]
     assert commands.find(ada, killed).sandbox_url is None

@@ -15,6 +15,8 @@ from core.database.ownership import Actor
 from core.tasks import commands
 from tests.faults.checks import ended, ended_once, left_lying, left_running, whole_log
 from tests.support.server import Server
+from tests.support.waiting import eventually
+from tests.support.world import World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -53,16 +55,15 @@ def numbers(actor: Actor, task_id: int) -> list[int]:
 )
 def test_a_lock_longer_than_the_lease_ends_the_work_in_time_and_refuses_writes_politely(
     serve: Callable[..., Server],
-    script_agent: Callable[[str, str], str],
+    world: World,
     locked: Locked,
     ada: Actor,
     ada_token: str,
     data: Path,
     tmp_path: Path,
-    eventually: Callable[..., None],
     measured: Callable[[str], None],
 ) -> None:
-    talker = script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
+    talker = world.script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
     server = serve(concurrency=1, lease=5)
     running, waiting = (commands.create(ada, name, None, talker).id for name in ("running", "waiting"))
     eventually(lambda: numbers(ada, running))
@@ -116,14 +117,13 @@ def test_a_lock_longer_than_the_lease_ends_the_work_in_time_and_refuses_writes_p
 )
 def test_a_lock_shorter_than_the_lease_costs_nothing(
     serve: Callable[..., Server],
-    script_agent: Callable[[str, str], str],
+    world: World,
     locked: Locked,
     ada: Actor,
     tmp_path: Path,
-    eventually: Callable[..., None],
     measured: Callable[[str], None],
 ) -> None:
-    talker = script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
+    talker = world.script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
     serve(concurrency=1, lease=120)
     running = commands.create(ada, "x", None, talker).id
     eventually(lambda: numbers(ada, running))
@@ -146,13 +146,12 @@ def test_a_lock_shorter_than_the_lease_costs_nothing(
 )
 def test_a_chatty_agent_waits_for_the_database_and_loses_nothing(
     serve: Callable[..., Server],
-    script_agent: Callable[[str, str], str],
+    world: World,
     locked: Locked,
     ada: Actor,
-    eventually: Callable[..., None],
     measured: Callable[[str], None],
 ) -> None:
-    chatty = script_agent("chatty", CHATTY)
+    chatty = world.script_agent("chatty", CHATTY)
     server = serve(concurrency=1, lease=120, log_lines=100_000)
     process = psutil.Process(server.process.pid)
     running = commands.create(ada, "x", None, chatty).id

@@ -31,6 +31,7 @@ from tests.support.databases import LOGINS
 from tests.support.postgresql import PostgreSQL
 from tests.support.scripts import Script
 from tests.support.server import Server
+from tests.support.world import World
 
 pytestmark = [pytest.mark.usefixtures("postgresql"), pytest.mark.timeout(180)]
 
@@ -49,11 +50,11 @@ Eventually = Callable[..., None]
 
 
 @pytest.fixture
-def own(settle: Callable[..., None], data: Path) -> Iterator[PostgreSQL]:
+def own(world: World, data: Path) -> Iterator[PostgreSQL]:
     """A PostgreSQL that this test may break, with the newest schema; the settings lead to it."""
     with programs.server() as made:
         made.execute("CREATE DATABASE taskdeck OWNER taskdeck_owner")
-        settle(**{name: made.url("taskdeck", login) for name, login in LOGINS.items()})
+        world.settle(**{name: made.url("taskdeck", login) for name, login in LOGINS.items()})
         schema.prepare()
         yield made
         engine.dispose()
@@ -109,11 +110,11 @@ def test_a_restart_in_mid_task_loses_no_line_and_the_task_completes(
     own: PostgreSQL,
     deck: Callable[..., Server],
     ada: Actor,
-    script_agent: Callable[[str, str], str],
+    world: World,
     tmp_path: Path,
     eventually: Eventually,
 ) -> None:
-    script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
+    world.script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
     server = deck(lease=30)
     task = commands.create(ada, "x", None, "talker").id
     for seen in (20, 120):
@@ -157,11 +158,11 @@ def test_ten_seconds_without_a_database_are_503s_and_a_task_that_ends_meanwhile_
     own: PostgreSQL,
     deck: Callable[..., Server],
     ada: Actor,
-    script_agent: Callable[[str, str], str],
+    world: World,
     tmp_path: Path,
     eventually: Eventually,
 ) -> None:
-    script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
+    world.script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
     server = deck(lease=30)
     task = commands.create(ada, "x", None, "talker").id
     with server.client(tokens.create(ada, "x")) as client:
@@ -253,11 +254,11 @@ def test_two_servers_on_one_database_run_each_of_forty_tasks_once(
     deck: Callable[..., Server],
     ada: Actor,
     bob: Actor,
-    script_agent: Callable[[str, str], str],
+    world: World,
     tmp_path: Path,
     eventually: Eventually,
 ) -> None:
-    script_agent("quick", QUICK.format(path=str(tmp_path / "ran")))
+    world.script_agent("quick", QUICK.format(path=str(tmp_path / "ran")))
     servers = [deck(concurrency=2) for _ in range(2)]
     made = [
         (actor, commands.create(actor, f"t{number}", None, "quick").id) for number in range(20) for actor in (ada, bob)

@@ -15,6 +15,7 @@ from tests.faults.checks import QUICK, ended, ended_once, ran
 from tests.faults.proxy import losing
 from tests.faults.test_postgresql import TALKER, Eventually, lines
 from tests.support.postgresql import PostgreSQL
+from tests.support.world import World
 
 pytestmark = [pytest.mark.usefixtures("postgresql"), pytest.mark.timeout(180)]
 own, ada = broken.own, broken.ada
@@ -23,14 +24,13 @@ own, ada = broken.own, broken.ada
 def test_commits_whose_answers_get_lost_are_made_once(
     own: PostgreSQL,
     ada: Actor,
-    settle: Callable[..., None],
+    world: World,
     schedule: Callable[..., object],
-    script_agent: Callable[[str, str], str],
     tmp_path: Path,
     data: Path,
     eventually: Eventually,
 ) -> None:
-    script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
+    world.script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
     armed = threading.Event()
     turns: dict[bytes, int] = {}
 
@@ -41,7 +41,7 @@ def test_commits_whose_answers_get_lost_are_made_once(
 
     with losing(own, lose) as proxy:
         url = os.environ["WORKER_DATABASE_URL"].replace(str(own.folder), str(proxy.folder))
-        settle(WORKER_DATABASE_URL=url)
+        world.settle(WORKER_DATABASE_URL=url)
         schedule(lease=30)
         task = commands.create(ada, "x", None, "talker").id
         eventually(lambda: len(lines(ada, task)) > 5)
@@ -55,19 +55,18 @@ def test_commits_whose_answers_get_lost_are_made_once(
         assert found == list(range(len(found)))
         assert [kept.name for kept in artifacts.of(ada, task)] == ["report.md"]
         assert (data / "artifacts" / str(task) / "report.md").read_text() == "# Done"
-        settle(WORKER_DATABASE_URL=os.environ["DATABASE_URL"].replace("taskdeck_web", "taskdeck_runner"))
+        world.settle(WORKER_DATABASE_URL=os.environ["DATABASE_URL"].replace("taskdeck_web", "taskdeck_runner"))
 
 
 def test_a_claim_whose_answer_gets_lost_is_given_back_and_runs_once(
     own: PostgreSQL,
     ada: Actor,
-    settle: Callable[..., None],
+    world: World,
     schedule: Callable[..., object],
-    script_agent: Callable[[str, str], str],
     tmp_path: Path,
     eventually: Eventually,
 ) -> None:
-    script_agent("quick", QUICK.format(path=str(tmp_path / "ran")))
+    world.script_agent("quick", QUICK.format(path=str(tmp_path / "ran")))
     lost = threading.Event()
 
     def lose(said: bytes) -> bool:
@@ -77,11 +76,11 @@ def test_a_claim_whose_answer_gets_lost_is_given_back_and_runs_once(
         return first
 
     with losing(own, lose) as proxy:
-        settle(WORKER_DATABASE_URL=os.environ["WORKER_DATABASE_URL"].replace(str(own.folder), str(proxy.folder)))
+        world.settle(WORKER_DATABASE_URL=os.environ["WORKER_DATABASE_URL"].replace(str(own.folder), str(proxy.folder)))
         schedule(lease=2)
         first, second = (commands.create(ada, f"t{number}", None, "quick").id for number in range(2))
         assert lost.wait(10)
         eventually(lambda: ended(ada, [first, second]), 20)
         assert {ended_once(ada, task).end_reason for task in (first, second)} == {EndReason.COMPLETED}
         assert ran(tmp_path / "ran").count("t0") == 1
-        settle(WORKER_DATABASE_URL=os.environ["DATABASE_URL"].replace("taskdeck_web", "taskdeck_runner"))
+        world.settle(WORKER_DATABASE_URL=os.environ["DATABASE_URL"].replace("taskdeck_web", "taskdeck_runner"))

@@ -11,6 +11,8 @@ from core.database.ownership import Actor
 from core.runner.scheduler import Scheduler
 from core.tasks import commands
 from tests.faults.checks import ended, ended_once, left_lying, left_running, pids, ran, whole_log
+from tests.support.waiting import eventually, is_alive
+from tests.support.world import World
 
 #: How long after its limit or a cancel a task may take to end, in seconds, on a busy machine.
 SOON = 5.0
@@ -61,19 +63,17 @@ time.sleep(600)
 @pytest.fixture
 def watched(
     schedule: Callable[..., Scheduler],
-    script_agent: Callable[[str, str], str],
+    world: World,
     ada: Actor,
     data: Path,
     tmp_path: Path,
-    eventually: Callable[..., None],
-    is_alive: Callable[[int], bool],
     measured: Callable[[str], None],
 ) -> Callable[..., Task]:
     """Run an agent until some processes have noted themselves, let ``then`` happen; its task, after common checks."""
 
     def run(code: str, number: int, timeout: float, then: Callable[[int], object] = lambda _: None) -> Task:
         path = tmp_path / "noted"
-        name = script_agent("stubborn", f"NOTES = {str(path)!r}\n{code}")
+        name = world.script_agent("stubborn", f"NOTES = {str(path)!r}\n{code}")
         schedule(timeout=timeout, warning=timeout / 2)
         task_id = commands.create(ada, "x", None, name).id
         eventually(lambda: len(ran(path)) >= number, 20)

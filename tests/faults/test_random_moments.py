@@ -17,6 +17,8 @@ from core.tasks import commands
 from tests.faults.checks import ended, ended_once, left_lying, left_running, whole_log
 from tests.support.databases import unguarded
 from tests.support.server import Server
+from tests.support.waiting import eventually
+from tests.support.world import World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -61,15 +63,14 @@ def pause(seconds: float) -> None:
 )
 def test_a_cancel_at_any_moment_leads_to_exactly_one_end(
     serve: Callable[..., Server],
-    script_agent: Callable[[str, str], str],
+    world: World,
     chosen: random.Random,
     ada: Actor,
     ada_token: str,
     data: Path,
-    eventually: Callable[..., None],
     measured: Callable[[str], None],
 ) -> None:
-    timed = script_agent("timed", TIMED)
+    timed = world.script_agent("timed", TIMED)
     server = serve(concurrency=SLOTS)
     moments = [(chosen.uniform(0, 1.5), chosen.random() < 0.7, chosen.uniform(0, 1.5)) for _ in range(CANCELS)]
 
@@ -110,15 +111,14 @@ def test_a_cancel_at_any_moment_leads_to_exactly_one_end(
 )
 def test_a_deletion_at_any_moment_leaves_nothing(
     serve: Callable[..., Server],
-    script_agent: Callable[[str, str], str],
+    world: World,
     chosen: random.Random,
     ada: Actor,
     ada_token: str,
     data: Path,
-    eventually: Callable[..., None],
     measured: Callable[[str], None],
 ) -> None:
-    timed = script_agent("timed", TIMED)
+    timed = world.script_agent("timed", TIMED)
     server = serve(concurrency=SLOTS)
     waits = [chosen.uniform(0, 0.5) for _ in range(DELETIONS)]
 

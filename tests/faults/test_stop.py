@@ -17,6 +17,8 @@ from core.tasks import commands
 from tests.faults.checks import PATIENT, ended_once, left_lying, left_running, ran
 from tests.faults.conftest import STREAMLIT, UVICORN
 from tests.support.server import Server
+from tests.support.waiting import eventually
+from tests.support.world import World
 
 #: What a stop may take on a busy machine beside the grace, in seconds.
 SLACK = 8.0
@@ -32,15 +34,14 @@ both_signals = pytest.mark.parametrize(
 @pytest.fixture
 def running(
     serve: Callable[..., Server],
-    script_agent: Callable[[str, str], str],
+    world: World,
     ada: Actor,
     tmp_path: Path,
-    eventually: Callable[..., None],
 ) -> Callable[..., tuple[Server, int]]:
     """Start a server with a task that works until the file ``ran.go`` is there; the server and the task."""
 
     def start(command: str, grace: float) -> tuple[Server, int]:
-        name = script_agent("patient", PATIENT.format(path=str(tmp_path / "ran")))
+        name = world.script_agent("patient", PATIENT.format(path=str(tmp_path / "ran")))
         server = serve(command, lease=2, concurrency=2, grace=grace)
         task = commands.create(ada, "t0", None, name)
         eventually(lambda: ran(tmp_path / "ran"))
@@ -80,13 +81,12 @@ def refuses(server: Server) -> bool:
 @both_commands
 def test_a_stopping_server_claims_nothing_and_completes_what_ends_in_time(
     running: Callable[..., tuple[Server, int]],
-    script_agent: Callable[[str, str], str],
+    world: World,
     command: str,
     ada: Actor,
     ada_token: str,
     data: Path,
     tmp_path: Path,
-    eventually: Callable[..., None],
     measured: Callable[[str], None],
 ) -> None:
     server, task_id = running(command, 30)
@@ -148,7 +148,6 @@ def test_a_second_signal_ends_the_grace(
     number: signal.Signals,
     ada: Actor,
     data: Path,
-    eventually: Callable[..., None],
     measured: Callable[[str], None],
 ) -> None:
     server, task_id = running(command, 60)

@@ -18,6 +18,8 @@ from core.runner import claims
 from core.runner.scheduler import Scheduler
 from core.tasks import commands, notifications
 from tests.faults.checks import PATIENT, ended, ended_once, left_lying, left_running, pids, ran, whole_log
+from tests.support.waiting import eventually, is_alive
+from tests.support.world import World
 
 Jump = Callable[[timedelta], None]
 
@@ -61,14 +63,13 @@ def test_a_jump_of_the_time_moves_neither_lease_nor_limit(
     jump: Jump,
     minutes: int,
     schedule: Callable[..., Scheduler],
-    script_agent: Callable[[str, str], str],
+    world: World,
     ada: Actor,
     data: Path,
     tmp_path: Path,
-    eventually: Callable[..., None],
     measured: Callable[[str], None],
 ) -> None:
-    talker = script_agent("talker", TALKER.format(path=str(tmp_path / "ran")))
+    talker = world.script_agent("talker", TALKER.format(path=str(tmp_path / "ran")))
     schedule(now=lambda: engine.now(), lease=LEASE, warning=WARNING, timeout=LIMIT)
     begun = time.monotonic()
     task_id = commands.create(ada, "t0", None, talker).id
@@ -100,13 +101,12 @@ def test_a_jump_of_the_time_does_not_suspend_the_sweep(
     jump: Jump,
     minutes: int,
     schedule: Callable[..., Scheduler],
-    script_agent: Callable[[str, str], str],
+    world: World,
     ada: Actor,
     monkeypatch: pytest.MonkeyPatch,
-    eventually: Callable[..., None],
     measured: Callable[[str], None],
 ) -> None:
-    quick = script_agent("quick", "print('done')")
+    quick = world.script_agent("quick", "print('done')")
     schedule(now=lambda: engine.now(), lease=LEASE)
     monkeypatch.setattr(notifications.task_waiting, "_listeners", ())  # as for tasks of another process
     for by in (0, minutes, 0):
@@ -123,16 +123,14 @@ def test_a_jump_of_the_time_does_not_suspend_the_sweep(
 )
 def test_a_runner_that_lost_its_lease_stops_its_process_and_writes_nothing(
     schedule: Callable[..., Scheduler],
-    script_agent: Callable[[str, str], str],
+    world: World,
     ada: Actor,
     data: Path,
     tmp_path: Path,
-    eventually: Callable[..., None],
-    is_alive: Callable[[int], bool],
     measured: Callable[[str], None],
 ) -> None:
     path = tmp_path / "ran"
-    talker = script_agent("talker", TALKER.format(path=str(path)))
+    talker = world.script_agent("talker", TALKER.format(path=str(path)))
     schedule(concurrency=1)
     task_id = commands.create(ada, "t0", None, talker).id
     eventually(lambda: len(whole_log(ada, task_id)) > 10)

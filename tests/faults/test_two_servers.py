@@ -13,6 +13,8 @@ from core.database.ownership import Actor
 from core.tasks import commands
 from tests.faults.checks import PATIENT, ended, ended_once, left_lying, left_running, ran, whole_log
 from tests.support.server import Server
+from tests.support.waiting import eventually
+from tests.support.world import World
 
 LEASE = 2
 TASKS = 40
@@ -36,14 +38,13 @@ for number in range(5):
 )
 def test_the_other_server_ends_what_a_killed_one_held_and_does_the_rest(
     serve: Callable[..., Server],
-    script_agent: Callable[[str, str], str],
+    world: World,
     ada: Actor,
     data: Path,
     tmp_path: Path,
-    eventually: Callable[..., None],
     measured: Callable[[str], None],
 ) -> None:
-    steady = script_agent("steady", STEADY.format(path=str(tmp_path / "ran")))
+    steady = world.script_agent("steady", STEADY.format(path=str(tmp_path / "ran")))
     servers = [serve(lease=LEASE, concurrency=2) for _ in range(2)]
     made = [commands.create(ada, f"t{number}", None, steady).id for number in range(TASKS)]
     eventually(lambda: len(ran(tmp_path / "ran")) >= TASKS // 3, 60)
@@ -90,15 +91,14 @@ def test_the_other_server_ends_what_a_killed_one_held_and_does_the_rest(
 )
 def test_a_server_that_was_frozen_writes_nothing_about_a_task_that_another_one_ended(
     serve: Callable[..., Server],
-    script_agent: Callable[[str, str], str],
+    world: World,
     ada: Actor,
     data: Path,
     tmp_path: Path,
-    eventually: Callable[..., None],
     measured: Callable[[str], None],
 ) -> None:
     path = tmp_path / "ran"
-    talker = script_agent(
+    talker = world.script_agent(
         "talker", PATIENT.format(path=str(path)).replace("time.sleep(0.02)", "print(time.sleep(0.02))")
     )
     first = serve(lease=LEASE, concurrency=1)

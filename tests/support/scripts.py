@@ -11,7 +11,7 @@ from core.agents.drivers.builtin import BuiltIn
 from core.sandbox.command import Command
 
 #: The agents of the catalog alone, whatever a test has put in its place.
-made = core.agents.registry.made
+made = core.agents.registry.build_agents
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,6 @@ def scripts(**codes: str) -> list[Script]:
 
 
 def with_agents(added: Iterable[Agent]) -> Callable[[Catalog], Mapping[str, Agent]]:
-    """What to put in the place of ``core.agents.registry.made``, so that these agents are there too."""
-    before, more = core.agents.registry.made, {agent.name: agent for agent in added}
+    """What to put in the place of ``core.agents.registry.build_agents``, so that these agents are there too."""
+    before, more = core.agents.registry.build_agents, {agent.name: agent for agent in added}
     return lambda settled: {**before(settled), **more}

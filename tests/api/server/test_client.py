@@ -1,7 +1,7 @@
 """From where a call comes: the connection itself, unless a proxy that the settings name says otherwise."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,10 +13,10 @@ from api.server.client import Client, Origin, distrust_forwarded_headers
 from core.database.models import Channel
 from core.identity import audit
 from tests.api.calls import Caller
+from tests.support.world import World
 
 pytestmark = pytest.mark.no_database
 
-Settle = Callable[..., None]
 LIES = [("x-forwarded-for", "198.51.100.9"), ("x-forwarded-proto", "https"), ("x-real-ip", "198.51.100.9")]
 
 
@@ -62,8 +62,8 @@ def test_what_is_no_address_stays_as_it_is() -> None:
         ("192.0.2.7", "10.0.0.5", "192.0.2.7"),
     ],
 )
-def test_only_a_proxy_in_the_settings_is_believed(settle: Settle, peer: str, forwarded: str, address: str) -> None:
-    settle(TASKDECK_PROXIES="10.0.0.5, 172.16.0.0/12")
+def test_only_a_proxy_in_the_settings_is_believed(world: World, peer: str, forwarded: str, address: str) -> None:
+    world.settle(TASKDECK_PROXIES="10.0.0.5, 172.16.0.0/12")
     headers = [("x-forwarded-for", forwarded), ("x-forwarded-proto", "https")]
     believed = address not in (peer, "127.0.0.1")
     assert seen(peer, headers) == (address, "https" if believed else "http")

@@ -5,7 +5,7 @@ import base64
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 
 import httpx
@@ -20,10 +20,10 @@ from starlette.types import Message, Receive, Scope, Send
 from api.routes import create_api
 from api.server.hardening import Hardening
 from tests.api.calls import Caller, sentence
+from tests.support.world import World
 
 pytestmark = pytest.mark.no_database
 
-Settle = Callable[..., None]
 Pairs = Sequence[tuple[str, str]]
 
 OUR_HOSTS = [
@@ -93,10 +93,8 @@ def test_no_host_and_two_hosts_are_refused(hosts: Sequence[str]) -> None:
     assert outcome(*headers, ("origin", "http://localhost")) == ["websocket.close"]
 
 
-def test_the_public_address_and_the_machines_own_name_lead_here(
-    settle: Settle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settle(TASKDECK_PUBLIC_URL="https://Tasks.Example.org:8443/deck")
+def test_the_public_address_and_the_machines_own_name_lead_here(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.settle(TASKDECK_PUBLIC_URL="https://Tasks.Example.org:8443/deck")
     monkeypatch.setattr("socket.gethostname", lambda: "Box.Example.net")
     for host in ("tasks.example.org", "tasks.example.org:8443", "tasks.example.org:80", "box.example.net", "localhost"):
         assert outcome(("host", host), kind="http")[0] == "passed"
@@ -135,8 +133,8 @@ def test_a_websocket_without_one_origin_is_closed(origins: Sequence[str]) -> Non
     assert outcome(("host", "deck.test"), *(("origin", origin) for origin in origins)) == ["websocket.close"]
 
 
-def test_behind_a_proxy_the_public_address_decides_and_streamlit_sees_it_as_the_host(settle: Settle) -> None:
-    settle(TASKDECK_PUBLIC_URL="https://tasks.example.org")
+def test_behind_a_proxy_the_public_address_decides_and_streamlit_sees_it_as_the_host(world: World) -> None:
+    world.settle(TASKDECK_PUBLIC_URL="https://tasks.example.org")
     public = ("origin", "https://tasks.example.org")
     for host in ("127.0.0.1:8501", "tasks.example.org", "tasks.example.org:443"):
         assert outcome(("host", host), public) == ["passed", "tasks.example.org"]
@@ -196,8 +194,8 @@ def test_every_answer_has_every_header_and_an_id_of_its_own(path: str, status: i
     assert answers[0].headers["x-request-id"] != answers[1].headers["x-request-id"]
 
 
-def test_a_browser_that_came_with_tls_is_told_to_stay_with_it(settle: Settle) -> None:
-    settle(TASKDECK_PUBLIC_URL="https://tasks.example.org")
+def test_a_browser_that_came_with_tls_is_told_to_stay_with_it(world: World) -> None:
+    world.settle(TASKDECK_PUBLIC_URL="https://tasks.example.org")
     assert ask("/").headers["strict-transport-security"] == "max-age=31536000"
 
 

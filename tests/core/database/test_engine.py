@@ -1,7 +1,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -14,6 +14,7 @@ from core.database.ownership import Actor, acting_as_nobody, acting_as_system
 from core.tasks import commands
 from tests.core.living import take_every_connection
 from tests.support.databases import unguarded
+from tests.support.world import World
 
 Lock = Callable[[float], Callable[[], None]]
 
@@ -62,9 +63,9 @@ def test_writers_that_read_first_follow_one_another_and_lose_nothing(ada: Actor)
         assert session.get_one(User, ada.id).session_epoch == 80
 
 
-def test_ping_says_when_the_database_is_away(nowhere: Callable[[], AbstractContextManager[None]]) -> None:
+def test_ping_says_when_the_database_is_away(world: World) -> None:
     engine.ping(1)
-    with nowhere(), pytest.raises(engine.Unavailable):
+    with world.nowhere(), pytest.raises(engine.Unavailable):
         engine.ping(1)
 
 

@@ -15,6 +15,8 @@ from core.runner import claims, processor, task_logger
 from core.runner.scheduler import Scheduler
 from core.tasks import commands, logs
 from tests.core.living import claimed, read_pid
+from tests.support.waiting import eventually, is_alive
+from tests.support.world import World
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +30,9 @@ def lines(actor: Actor, task_id: int) -> list[str]:
 
 
 def test_a_lock_in_the_middle_and_over_the_end_loses_no_line(
-    ada: Actor, data: Path, lock: Callable[[float], object], script_agent: Callable[[str, str], str]
+    ada: Actor, data: Path, lock: Callable[[float], object], world: World
 ) -> None:
-    name = script_agent("talker", "for n in range(500): print('line', n)")
+    name = world.script_agent("talker", "for n in range(500): print('line', n)")
     claim = claimed(ada, name)
     lock(2.0)
     processor.run_task(claim, Settings(data=data), threading.Event())
@@ -43,12 +45,11 @@ def test_the_limit_is_kept_while_nothing_can_be_written(
     ada: Actor,
     data: Path,
     lock: Callable[[float], object],
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "pid"
-    name = script_agent(
+    name = world.script_agent(
         "sleeper", f"import os, time; open({str(file)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
     )
     claim = claimed(ada, name)
@@ -71,10 +72,11 @@ def test_a_lock_that_is_shorter_than_the_lease_harms_no_task(
     bob: Actor,
     start: Callable[..., Scheduler],
     lock: Callable[[float], object],
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
 ) -> None:
-    name = script_agent("patient", "import time\nfor n in range(25): print('line', n, flush=True); time.sleep(0.1)")
+    name = world.script_agent(
+        "patient", "import time\nfor n in range(25): print('line', n, flush=True); time.sleep(0.1)"
+    )
     start(lease=6, concurrency=2)
     made = [(actor, commands.create(actor, "x", None, name).id) for actor in (ada, bob)]
     eventually(lambda: all(commands.find(*each).progress == 30 for each in made))
@@ -89,14 +91,12 @@ def test_a_lock_that_is_longer_than_the_lease_ends_the_work_at_the_end_of_the_le
     ada: Actor,
     data: Path,
     lock: Callable[..., Callable[[], None]],
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
-    is_alive: Callable[[int], bool],
+    world: World,
     tmp_path: Path,
 ) -> None:
     code = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
     code += "n = 0\nwhile True: print('line', n, flush=True); n += 1; time.sleep(0.02)"
-    claim = claimed(ada, script_agent("talker", code), 3)
+    claim = claimed(ada, world.script_agent("talker", code), 3)
     life = threading.Thread(target=processor.run_task, args=(claim, Settings(data=data, lease=3), threading.Event()))
     life.start()
     eventually(lambda: len(lines(ada, claim.task_id)) > 20)
@@ -119,8 +119,7 @@ def test_a_process_that_prints_more_than_can_wait_is_blocked_and_loses_nothing(
     ada: Actor,
     data: Path,
     lock: Callable[..., Callable[[], None]],
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -132,7 +131,7 @@ def test_a_process_that_prints_more_than_can_wait_is_blocked_and_loses_nothing(
         "    print(f'line {n:04}', 'x' * 990, flush=True)\n"
         "    file.seek(0); file.write(str(n)); file.flush()\n"
     )
-    claim = claimed(ada, script_agent("talker", code))
+    claim = claimed(ada, world.script_agent("talker", code))
     release = lock()
     life = threading.Thread(target=processor.run_task, args=(claim, Settings(data=data), threading.Event()))
     life.start()
@@ -153,15 +152,13 @@ def test_a_blocked_process_is_stopped_at_its_limit(
     ada: Actor,
     data: Path,
     lock: Callable[..., Callable[[], None]],
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
-    is_alive: Callable[[int], bool],
+    world: World,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(task_logger, "FULL", 50_000)
     code = f"import os; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\nwhile True: print('x' * 990)"
-    claim = claimed(ada, script_agent("flooder", code))
+    claim = claimed(ada, world.script_agent("flooder", code))
     release = lock()
     settings = Settings(data=data, timeout=2, warning=1)
     life = threading.Thread(target=processor.run_task, args=(claim, settings, threading.Event()))
@@ -174,9 +171,9 @@ def test_a_blocked_process_is_stopped_at_its_limit(
 
 
 def test_a_stop_while_nothing_can_be_written_loses_no_finished_work(
-    ada: Actor, data: Path, lock: Callable[[float], object], script_agent: Callable[[str, str], str]
+    ada: Actor, data: Path, lock: Callable[[float], object], world: World
 ) -> None:
-    name = script_agent("quick", "import sys; open(sys.argv[1] + '/report.md', 'w').write('# Done')")
+    name = world.script_agent("quick", "import sys; open(sys.argv[1] + '/report.md', 'w').write('# Done')")
     claim = claimed(ada, name)
     stopping = threading.Event()
     life = threading.Thread(target=processor.run_task, args=(claim, Settings(data=data), stopping))
@@ -209,10 +206,9 @@ def test_a_task_that_could_not_be_claimed_under_a_lock_starts_soon_after_it(
     ada: Actor,
     start: Callable[..., Scheduler],
     lock: Callable[[float], object],
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
 ) -> None:
-    task = commands.create(ada, "x", None, script_agent("quick", "print('done')"))
+    task = commands.create(ada, "x", None, world.script_agent("quick", "print('done')"))
     lock(1.0)
     start()
     eventually(lambda: commands.find(ada, task.id).status is TaskStatus.COMPLETED, 8)

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg2
@@ -24,6 +23,7 @@ from tests.support.databases import unguarded
 from tests.support.on_postgresql import Present
 from tests.support.postgresql import programs, server
 from tests.support.server import ROOT
+from tests.support.world import World
 
 pytestmark = pytest.mark.usefixtures("postgresql")
 
@@ -45,9 +45,9 @@ def upgrade():
 
 
 @pytest.fixture
-def empty(database: object, postgresql: Present, settle: Callable[..., None]) -> Present:
+def empty(database: object, postgresql: Present, world: World) -> Present:
     """A database without a table, which the settings now lead to."""
-    settle(**database.empty())  # type: ignore[attr-defined]
+    world.settle(**database.empty())  # type: ignore[attr-defined]
     return Present(database)  # type: ignore[arg-type]
 
 

@@ -1,6 +1,5 @@
 """What would void the policies without touching their names: the start check sees it."""
 
-from collections.abc import Callable
 from contextlib import suppress
 
 import psycopg2
@@ -12,6 +11,7 @@ from core.errors import ConfigurationError
 from core.identity import people
 from core.tasks import commands
 from tests.support.on_postgresql import Present
+from tests.support.world import World
 
 VOIDED = {
     "a policy that holds for every row": (
@@ -59,8 +59,8 @@ def test_the_pages_login_can_put_no_table_before_the_real_one(postgresql: Presen
         cursor.execute("CREATE TEMP TABLE tasks (id int)")
 
 
-def test_logins_of_different_databases_are_refused(postgresql: Present, settle: Callable[..., None]) -> None:
-    settle(WORKER_DATABASE_URL=postgresql.server.url("postgres", "taskdeck_runner"))
+def test_logins_of_different_databases_are_refused(postgresql: Present, world: World) -> None:
+    world.settle(WORKER_DATABASE_URL=postgresql.server.url("postgres", "taskdeck_runner"))
     with pytest.raises(ConfigurationError, match="different databases"):
         schema.check()
 

@@ -21,6 +21,7 @@ from tests.conftest import PASSWORD
 from tests.core.identity.trail import events, sign_in, stored, told
 from tests.core.living import claimed, ended
 from tests.support.databases import unguarded
+from tests.support.waiting import eventually
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NEW = "another horse battery"
@@ -99,7 +100,7 @@ def test_retention_is_told_as_taskdecks_own_act(ada: Actor, bob: Actor) -> None:
 
 
 def test_the_schedulers_retention_is_taskdecks_own_act_whoever_started_the_server(
-    ada: Actor, start: Callable[..., Scheduler], eventually: Callable[..., None]
+    ada: Actor, start: Callable[..., Scheduler]
 ) -> None:
     ended(ada, EndReason.COMPLETED, now=NOON)
     with unguarded() as session:

@@ -1,6 +1,4 @@
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -17,6 +15,7 @@ from core.errors import InvalidInput
 from core.identity import people, sessions
 from tests.core.identity.trail import at_once, told
 from tests.support.databases import unguarded
+from tests.support.world import World
 
 GARBAGE = ["", "x", "..", "a.b", "a.b.c", "é", "\udc80", "\0", "x" * 10_000, "IjAwMDAi.x", f"{UUID(int=7)}"]
 
@@ -88,12 +87,10 @@ def test_a_browsers_name_is_cut_and_made_fit_to_store(ada: Actor) -> None:
     assert strange == "a\ufffdb\ufffdc\nd"
 
 
-def test_a_use_is_not_noted_while_the_database_is_away(
-    ada: Actor, nowhere: Callable[[], AbstractContextManager[None]]
-) -> None:
+def test_a_use_is_not_noted_while_the_database_is_away(ada: Actor, world: World) -> None:
     session_id = sessions.start(ada)
     (before,) = sessions.opened(ada)
-    with nowhere():
+    with world.nowhere():
         sessions.note_use(session_id)
     assert sessions.opened(ada) == [before]
 
@@ -117,10 +114,10 @@ def test_who_is_disabled_or_gone_begins_no_session(ada: Actor, bob: Actor) -> No
     assert told("session.started") == []
 
 
-def test_a_site_with_tls_takes_no_cookie_that_a_neighbour_could_have_set(settle: Callable[..., None]) -> None:
+def test_a_site_with_tls_takes_no_cookie_that_a_neighbour_could_have_set(world: World) -> None:
     host, plain = {sessions.HOST_COOKIE: "a"}, {sessions.PLAIN_COOKIE: "b"}
     assert [sessions.cookie_in(each) for each in ({}, host, plain, host | plain)] == ["", "a", "b", "a"]
-    settle(TASKDECK_PUBLIC_URL="https://tasks.example.org")
+    world.settle(TASKDECK_PUBLIC_URL="https://tasks.example.org")
     assert [sessions.cookie_in(each) for each in ({}, host, plain, host | plain)] == ["", "a", "", "a"]
 
 
@@ -236,13 +233,11 @@ def test_a_changed_letter_or_another_secret_voids_a_cookie(ada: Actor, data: obj
 
 
 @pytest.mark.attack(58)
-def test_after_a_change_of_the_key_the_old_one_verifies_until_it_is_taken_away(
-    ada: Actor, settle: Callable[..., None]
-) -> None:
+def test_after_a_change_of_the_key_the_old_one_verifies_until_it_is_taken_away(ada: Actor, world: World) -> None:
     first, second = "the first key, of 32 bytes and 8", "the next key, of 32 bytes or more"
 
     def keys(secret: str, old: str | None = None) -> None:
-        settle(TASKDECK_SECRET=secret, TASKDECK_OLD_SECRET=old)
+        world.settle(TASKDECK_SECRET=secret, TASKDECK_OLD_SECRET=old)
         config.signing_secret.cache_clear()
 
     keys(first)

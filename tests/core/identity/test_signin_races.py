@@ -13,6 +13,7 @@ from core.errors import InvalidInput
 from core.identity import links, passwords, people, sessions, signin
 from tests.conftest import PASSWORD
 from tests.core.identity.trail import at_once, sign_in, told, verify
+from tests.support.waiting import eventually
 
 NEW = "another horse battery"
 OTHER = "a third horse battery"
@@ -78,9 +79,7 @@ def test_of_eight_changes_with_the_same_password_at_once_one_is_made(ada: Actor)
 
 
 @pytest.mark.attack(10)
-def test_whoever_signs_in_again_and_again_while_the_password_is_changed_is_out_afterwards(
-    ada: Actor, eventually: Callable[..., None]
-) -> None:
+def test_whoever_signs_in_again_and_again_while_the_password_is_changed_is_out_afterwards(ada: Actor) -> None:
     begun: list[Any] = []
 
     def act(turn: int) -> None:

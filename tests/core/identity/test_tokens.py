@@ -1,5 +1,3 @@
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from core.errors import InvalidInput, NotFound, NotSignedIn
 from core.identity import tokens
 from tests.core.identity.trail import at_once, stored, told
 from tests.support.databases import unguarded
+from tests.support.world import World
 
 
 def row() -> ApiToken:
@@ -110,11 +109,9 @@ def test_the_last_use_is_due_once_a_minute_and_asking_writes_nothing(ada_token: 
     assert (is_due(), is_due(minutes=2)) == (False, True)
 
 
-def test_a_use_is_not_noted_while_the_database_is_away(
-    ada_token: str, nowhere: Callable[[], AbstractContextManager[None]]
-) -> None:
+def test_a_use_is_not_noted_while_the_database_is_away(ada_token: str, world: World) -> None:
     token_id = row().id
-    with nowhere():
+    with world.nowhere():
         tokens.note_use(token_id)
     assert row().last_used_at is None
 

@@ -12,6 +12,7 @@ from core.repositories.checkout import Checkout, Remote, branch_name
 from core.sandbox.workspace import Workspace
 from tests.core.repositories import host as hosts
 from tests.core.repositories.running import Runner, Trap, git
+from tests.support.world import World
 
 
 @pytest.fixture
@@ -20,9 +21,9 @@ def runner() -> Runner:
 
 
 @pytest.fixture
-def sandbox(request: pytest.FixtureRequest, settle: Callable[..., None]) -> None:
+def sandbox(request: pytest.FixtureRequest, world: World) -> None:
     """What the administrator wants; a test may choose by a parameter."""
-    settle(TASKDECK_SANDBOX=getattr(request, "param", "bwrap"))
+    world.settle(TASKDECK_SANDBOX=getattr(request, "param", "bwrap"))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from core.sandbox.output import StoredArtifact
 from core.tasks import commands, listing, logs
 from tests.core.living import claimed
 from tests.support.databases import unguarded
+from tests.support.waiting import eventually
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -104,9 +105,7 @@ def test_a_runner_that_lost_its_claim_writes_nothing(how: str, ada: Actor) -> No
     assert everything() == before
 
 
-def test_numbers_have_no_gap_when_a_runner_writes_while_its_lease_is_ended(
-    ada: Actor, eventually: Callable[..., None]
-) -> None:
+def test_numbers_have_no_gap_when_a_runner_writes_while_its_lease_is_ended(ada: Actor) -> None:
     held = [claimed(ada) for _ in range(5)]
     begin, wrote = threading.Barrier(6), dict.fromkeys(range(5), 0)
 

@@ -1,5 +1,3 @@
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,6 +11,7 @@ from core.runner.health import Load, Runner
 from core.tasks import commands
 from tests.core.living import claimed, ended
 from tests.support.databases import unguarded
+from tests.support.world import World
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -62,8 +61,8 @@ def test_counting_stops_where_nobody_counts_any_more(ada: Actor, monkeypatch: py
     assert health.load().pending == 4
 
 
-def test_it_says_when_the_database_is_away(nowhere: Callable[[], AbstractContextManager[None]]) -> None:
-    with nowhere(), pytest.raises(engine.Unavailable):
+def test_it_says_when_the_database_is_away(world: World) -> None:
+    with world.nowhere(), pytest.raises(engine.Unavailable):
         health.load()
 
 

@@ -18,6 +18,7 @@ from core.runner.task_logger import TaskLogger
 from core.tasks import commands
 from tests.core.living import Hand, away, lose_answer, messages, no_gap, take_every_connection
 from tests.support.databases import unguarded
+from tests.support.waiting import eventually
 
 LEASE = 30.0
 
@@ -48,9 +49,7 @@ def raises(beating: Heartbeat, kind: type[Exception]) -> bool:
     return False
 
 
-def test_the_lease_is_renewed_at_every_third_of_it(
-    beating: Heartbeat, hand: Hand, lease: Callable[[], object], eventually: Callable[..., None]
-) -> None:
+def test_the_lease_is_renewed_at_every_third_of_it(beating: Heartbeat, hand: Hand, lease: Callable[[], object]) -> None:
     first = lease()
     hand.time += 9.9
     time.sleep(0.4)  # two beats
@@ -77,7 +76,7 @@ def test_a_whole_lease_without_contact_ends_the_work_and_no_second_less(
 
 
 def test_a_lease_counts_from_before_the_question_for_it(
-    claim: Claim, log: TaskLogger, hand: Hand, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., None]
+    claim: Claim, log: TaskLogger, hand: Hand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float] = []
     renew = claims.renew
@@ -104,7 +103,6 @@ def test_contact_that_comes_back_in_time_keeps_the_task(
     hand: Hand,
     lock: Callable[..., Callable[[], None]],
     lease: Callable[[], object],
-    eventually: Callable[..., None],
 ) -> None:
     release, before = lock(), lease()
     hand.time += 25
@@ -116,7 +114,7 @@ def test_contact_that_comes_back_in_time_keeps_the_task(
 
 
 def test_people_who_use_up_their_connections_take_no_lease_away(
-    beating: Heartbeat, hand: Hand, lease: Callable[[], object], eventually: Callable[..., None]
+    beating: Heartbeat, hand: Hand, lease: Callable[[], object]
 ) -> None:
     def renewed() -> bool:
         with acting_as_system(reading=True) as session:
@@ -134,7 +132,6 @@ def test_the_log_is_written_while_the_thread_that_works_says_no_more(
     log: TaskLogger,
     hand: Hand,
     stored: Callable[[], list[TaskLog]],
-    eventually: Callable[..., None],
 ) -> None:
     log.info("said"), log.progress(30)
     hand.time += 1
@@ -142,7 +139,7 @@ def test_the_log_is_written_while_the_thread_that_works_says_no_more(
 
 
 def test_a_whole_batch_is_written_without_waiting_for_its_time(
-    beating: Heartbeat, log: TaskLogger, stored: Callable[[], list[TaskLog]], eventually: Callable[..., None]
+    beating: Heartbeat, log: TaskLogger, stored: Callable[[], list[TaskLog]]
 ) -> None:
     for number in range(200):
         log.info(str(number))
@@ -155,7 +152,6 @@ def test_lost_answers_and_a_lock_lose_no_line_and_say_none_twice(
     hand: Hand,
     lock: Callable[..., Callable[[], None]],
     stored: Callable[[], list[TaskLog]],
-    eventually: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(task_logger, "LARGEST_BATCH", 100)
@@ -177,7 +173,7 @@ def test_lost_answers_and_a_lock_lose_no_line_and_say_none_twice(
 
 
 def test_the_owners_wish_to_stop_is_heard_with_its_time(
-    beating: Heartbeat, hand: Hand, claim: Claim, ada: Actor, eventually: Callable[..., None]
+    beating: Heartbeat, hand: Hand, claim: Claim, ada: Actor
 ) -> None:
     asked = commands.cancel(ada, claim.task_id).cancel_requested_at
     assert asked
@@ -188,7 +184,7 @@ def test_the_owners_wish_to_stop_is_heard_with_its_time(
     assert hand.time - (engine.now() - asked).total_seconds() <= caught.value.at <= hand.time
 
 
-def test_an_extension_is_heard(beating: Heartbeat, hand: Hand, claim: Claim, eventually: Callable[..., None]) -> None:
+def test_an_extension_is_heard(beating: Heartbeat, hand: Hand, claim: Claim) -> None:
     assert beating.extension == 0
     with unguarded() as session:
         session.execute(update(Task).where(Task.id == claim.task_id).values(extension=90.0))
@@ -199,7 +195,7 @@ def test_an_extension_is_heard(beating: Heartbeat, hand: Hand, claim: Claim, eve
 
 @pytest.mark.parametrize("how", ["deleted", "ended"])
 def test_a_claim_that_is_gone_is_noticed_without_a_word_to_write(
-    how: str, beating: Heartbeat, hand: Hand, claim: Claim, ada: Actor, eventually: Callable[..., None]
+    how: str, beating: Heartbeat, hand: Hand, claim: Claim, ada: Actor
 ) -> None:
     if how == "deleted":
         commands.delete_one(ada, claim.task_id)
@@ -214,7 +210,6 @@ def test_a_thread_that_gives_no_sign_of_life_is_not_renewed_until_it_does(
     log: TaskLogger,
     hand: Hand,
     lease: Callable[[], object],
-    eventually: Callable[..., None],
 ) -> None:
     with Heartbeat(claim, log, 300, hand) as beating:
         before = lease()
@@ -226,7 +221,7 @@ def test_a_thread_that_gives_no_sign_of_life_is_not_renewed_until_it_does(
 
 
 def test_a_thread_that_was_slow_but_alive_is_renewed(
-    beating: Heartbeat, hand: Hand, lease: Callable[[], object], eventually: Callable[..., None]
+    beating: Heartbeat, hand: Hand, lease: Callable[[], object]
 ) -> None:
     for _ in range(3):  # 75 s in all, of which none is longer than HUNG_SECONDS
         before = lease()
@@ -236,7 +231,7 @@ def test_a_thread_that_was_slow_but_alive_is_renewed(
 
 
 def test_what_breaks_the_heartbeat_is_told_to_the_thread_that_works(
-    beating: Heartbeat, hand: Hand, eventually: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    beating: Heartbeat, hand: Hand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: Claim) -> None:
         raise ZeroDivisionError

@@ -13,6 +13,8 @@ from core.database.ownership import Actor
 from core.runner import claims, processor
 from core.runner.scheduler import Scheduler
 from core.tasks import commands, logs
+from tests.support.waiting import eventually
+from tests.support.world import World
 
 
 @pytest.fixture
@@ -46,11 +48,10 @@ def scheduler(data: Path) -> Iterator[Scheduler]:
 def test_a_claim_whose_answer_is_lost_is_given_back_and_the_task_runs_once(
     ada: Actor,
     lose_the_first_answer: Callable[[str], None],
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
 ) -> None:
     lose_the_first_answer("claim")
-    task = commands.create(ada, "x", None, script_agent("quick", "print('ran')"))
+    task = commands.create(ada, "x", None, world.script_agent("quick", "print('ran')"))
     eventually(lambda: commands.find(ada, task.id).status is TaskStatus.COMPLETED, 8)
     said = [entry.message for entry in logs.after(ada, task.id)]
     assert said.count("ran") == 1

@@ -1,7 +1,6 @@
 """A write of a runner is made, and only its answer gets lost: a task still has one end, and every line once."""
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from core.database.ownership import Actor
 from core.runner import claims, heartbeat, processor
 from core.tasks import artifacts, commands, logs
 from tests.core.living import Life, away, claimed, left_behind, lose_answer
+from tests.support.world import World
 
 WRITER = "import sys; open(sys.argv[1] + '/report.md', 'w').write('# Done')\nfor n in range(300): print('line', n)"
 
@@ -29,10 +29,10 @@ def lines(actor: Actor, task_id: int) -> list[str]:
 
 
 def test_a_finish_whose_answer_got_lost_ends_the_task_once_and_keeps_its_files(
-    run_task: Life, data: Path, script_agent: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
+    run_task: Life, data: Path, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = lose_answer(monkeypatch, "finish", 3)
-    task = run_task(script_agent("writer", WRITER))
+    task = run_task(world.script_agent("writer", WRITER))
     assert len(lost) == 3
     assert (task.end_reason, task.progress) == (EndReason.COMPLETED, 100)
     assert lines(run_task.actor, task.id) == [f"line {n}" for n in range(300)]
@@ -50,18 +50,18 @@ def test_every_other_end_is_also_written_once(
     code: str,
     reason: EndReason,
     run_task: Life,
-    script_agent: Callable[[str, str], str],
+    world: World,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run_task.settings = run_task.settings.model_copy(update={"timeout": 0.5, "warning": 0.4})
     lose_answer(monkeypatch, "finish", 2)
-    task = run_task(script_agent("worker", code))
+    task = run_task(world.script_agent("worker", code))
     assert task.end_reason is reason
     assert run_task.log(task).count(str(task.error)) == 1
 
 
 def test_a_task_that_is_deleted_after_a_lost_answer_leaves_no_file(
-    run_task: Life, ada: Actor, data: Path, script_agent: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
+    run_task: Life, ada: Actor, data: Path, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = lose_answer(monkeypatch, "finish")
     lossy = claims.finish
@@ -72,24 +72,24 @@ def test_a_task_that_is_deleted_after_a_lost_answer_leaves_no_file(
         lossy(*arguments, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(claims, "finish", delete_then_finish)
-    commands.create(ada, "x", None, script_agent("writer", WRITER))
+    commands.create(ada, "x", None, world.script_agent("writer", WRITER))
     run_task.run_task()
     assert left_behind(data) == []
 
 
 def test_lines_whose_answer_got_lost_are_stored_once(
-    run_task: Life, script_agent: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
+    run_task: Life, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = lose_answer(monkeypatch, "record", 4)
     code = "import time\nfor n in range(50): print('line', n, flush=True); time.sleep(0.03)"
-    task = run_task(script_agent("talker", code))
+    task = run_task(world.script_agent("talker", code))
     assert len(lost) == 4
     assert task.end_reason is EndReason.COMPLETED
     assert lines(run_task.actor, task.id) == [f"line {n}" for n in range(50)]
 
 
 def test_a_doubt_at_the_end_is_resolved_before_the_finish(
-    run_task: Life, tmp_path: Path, script_agent: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
+    run_task: Life, tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = tmp_path / "seen"
     code = (
@@ -109,18 +109,18 @@ def test_a_doubt_at_the_end_is_resolved_before_the_finish(
             return recorded(*arguments)  # type: ignore[arg-type]
 
         patch.setattr(claims, "recorded", later)
-        task = run_task(script_agent("talker", code))
+        task = run_task(world.script_agent("talker", code))
     assert doubtful.is_set()
     assert task.end_reason is EndReason.COMPLETED
     assert lines(run_task.actor, task.id) == [f"line {n}" for n in range(250)]
 
 
 def test_a_renewal_whose_answer_got_lost_is_asked_again_and_the_task_goes_on(
-    run_task: Life, script_agent: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
+    run_task: Life, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_task.settings = run_task.settings.model_copy(update={"lease": 3})
     lost = lose_answer(monkeypatch, "renew")
-    task = run_task(script_agent("slow", "import time; time.sleep(1.6)"))
+    task = run_task(world.script_agent("slow", "import time; time.sleep(1.6)"))
     assert (lost, task.end_reason) == (["renew"], EndReason.COMPLETED)
 
 

@@ -14,11 +14,10 @@ from core.sandbox import output
 from core.tasks import artifacts, commands
 from tests.core.living import SAY, Life, left_behind
 from tests.support.scripts import made
+from tests.support.world import World
 
 
-def test_a_task_runs_to_its_one_end_with_its_log_in_order(
-    run_task: Life, data: Path, script_agent: Callable[[str, str], str]
-) -> None:
+def test_a_task_runs_to_its_one_end_with_its_log_in_order(run_task: Life, data: Path, world: World) -> None:
     code = SAY + (
         "say(type='info', message=sys.stdin.read())\n"
         "say(type='progress', done=1, total=2)\n"
@@ -27,7 +26,7 @@ def test_a_task_runs_to_its_one_end_with_its_log_in_order(
         "open(sys.argv[1] + '/report.md', 'w').write('# Report')\n"
         "say(type='success', message='made it')\n"
     )
-    task = run_task(script_agent("worker", code))
+    task = run_task(world.script_agent("worker", code))
     assert (task.status, task.end_reason, task.progress, task.error) == ("completed", "completed", 100, None)
     log = run_task.log(task)
     assert [message for message in log if message != "to stderr"] == [
@@ -49,11 +48,11 @@ def test_a_task_runs_to_its_one_end_with_its_log_in_order(
 
 
 def test_a_repository_is_cloned_and_handed_to_the_agent(
-    run_task: Life, local_root: Path, make_repository: Callable[..., Path], script_agent: Callable[[str, str], str]
+    run_task: Life, local_root: Path, make_repository: Callable[..., Path], world: World
 ) -> None:
     origin = make_repository(local_root / "shop", {"sales.csv": "a\n1\n"})
     code = SAY + "import os; say(type='info', message=' '.join(sorted(os.listdir(os.path.dirname(sys.argv[1])))))"
-    task = run_task(script_agent("worker", code), str(origin))
+    task = run_task(world.script_agent("worker", code), str(origin))
     assert task.status is TaskStatus.COMPLETED
     log = run_task.log(task)
     assert f"git clone --depth 1 file://{origin}" in log
@@ -70,20 +69,18 @@ def test_a_repository_is_cloned_and_handed_to_the_agent(
     ],
 )
 def test_an_agents_failure_is_the_tasks_error(
-    code: str, sentence: str, run_task: Life, data: Path, script_agent: Callable[[str, str], str]
+    code: str, sentence: str, run_task: Life, data: Path, world: World
 ) -> None:
-    task = run_task(script_agent("worker", "import sys; open(sys.argv[1] + '/half.md', 'w').write('x')\n" + code))
+    task = run_task(world.script_agent("worker", "import sys; open(sys.argv[1] + '/half.md', 'w').write('x')\n" + code))
     assert (task.status, task.end_reason, task.error) == (TaskStatus.ERROR, EndReason.FAILED, sentence)
     assert run_task.log(task)[-1] == sentence
     assert run_task.types(task)[-1] is LogType.ERROR
     assert left_behind(data) == []
 
 
-def test_progress_stays_where_it_was_when_the_agent_fails(
-    run_task: Life, script_agent: Callable[[str, str], str]
-) -> None:
+def test_progress_stays_where_it_was_when_the_agent_fails(run_task: Life, world: World) -> None:
     code = SAY + "say(type='progress', done=3, total=5); say(type='progress', done=1, total=5); sys.exit(1)"
-    assert run_task(script_agent("worker", code)).progress == 30 + 33
+    assert run_task(world.script_agent("worker", code)).progress == 30 + 33
 
 
 @pytest.mark.parametrize("name", ["claude", "codex"])
@@ -94,10 +91,10 @@ def test_an_agent_that_is_not_set_up_says_so(name: str, run_task: Life) -> None:
 
 
 def test_an_agent_that_is_gone_since_is_named(
-    run_task: Life, ada: Actor, script_agent: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
+    run_task: Life, ada: Actor, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task = commands.create(ada, "x", None, script_agent("short-lived", ""))
-    monkeypatch.setattr(core.agents.registry, "made", made)
+    task = commands.create(ada, "x", None, world.script_agent("short-lived", ""))
+    monkeypatch.setattr(core.agents.registry, "build_agents", made)
     run_task.run_task()
     assert "There is no agent short-lived any more" in str(commands.find(ada, task.id).error)
 
@@ -116,11 +113,9 @@ def test_a_repository_that_is_not_there_or_not_allowed_any_more_fails_the_task(
     assert (task.end_reason, "only where the administrator allowed it" in str(task.error)) == (EndReason.FAILED, True)
 
 
-def test_a_flood_is_kept_to_its_head_and_tail(
-    run_task: Life, data: Path, script_agent: Callable[[str, str], str]
-) -> None:
+def test_a_flood_is_kept_to_its_head_and_tail(run_task: Life, data: Path, world: World) -> None:
     run_task.settings = Settings(timeout=30, warning=20, tick=10, data=data, log_lines=100)
-    task = run_task(script_agent("flooder", "for number in range(50_000): print(f'line {number}')"))
+    task = run_task(world.script_agent("flooder", "for number in range(50_000): print(f'line {number}')"))
     lines = run_task.log(task)[3:-1]
     assert lines[:80] == [f"line {number}" for number in range(80)]
     assert lines[80] == "49,900 lines of output were left out here; the last 20 follow, with their times."
@@ -138,8 +133,8 @@ def test_a_flood_is_kept_to_its_head_and_tail(
     ],
     ids=["no text", "deep brackets", "a line of six million", "a huge number"],
 )
-def test_garbage_does_not_end_a_task(line: str, run_task: Life, script_agent: Callable[[str, str], str]) -> None:
-    task = run_task(script_agent("babbler", f"import sys; sys.stdout.buffer.write({line})"))
+def test_garbage_does_not_end_a_task(line: str, run_task: Life, world: World) -> None:
+    task = run_task(world.script_agent("babbler", f"import sys; sys.stdout.buffer.write({line})"))
     assert (task.status, task.error) == (TaskStatus.COMPLETED, None)
 
 
@@ -153,11 +148,9 @@ def test_a_fault_of_taskdeck_ends_the_task_and_is_explained_in_the_servers_log_a
     assert "workspaces" not in "".join(run_task.log(task))
 
 
-def test_the_error_of_a_task_is_masked_cleaned_and_cut_like_its_log(
-    run_task: Life, script_agent: Callable[[str, str], str]
-) -> None:
+def test_the_error_of_a_task_is_masked_cleaned_and_cut_like_its_log(run_task: Life, world: World) -> None:
     code = SAY + "say(type='error', message='password=hunter2222 \\x1b[2J\\ud800 ' + 'x' * 100_000); sys.exit(1)"
-    task = run_task(script_agent("leaky", code))
+    task = run_task(world.script_agent("leaky", code))
     assert task.end_reason is EndReason.FAILED
     assert task.error is not None
     assert task.error.startswith("password=[hidden]")
@@ -165,8 +158,8 @@ def test_the_error_of_a_task_is_masked_cleaned_and_cut_like_its_log(
     assert not {"\x1b", "\ud800"} & set(task.error)
 
 
-def test_a_file_that_is_not_kept_is_named(run_task: Life, script_agent: Callable[[str, str], str]) -> None:
-    task = run_task(script_agent("linker", "import os, sys; os.symlink('/etc/passwd', sys.argv[1] + '/passwd')"))
+def test_a_file_that_is_not_kept_is_named(run_task: Life, world: World) -> None:
+    task = run_task(world.script_agent("linker", "import os, sys; os.symlink('/etc/passwd', sys.argv[1] + '/passwd')"))
     assert any(line.startswith("Not kept: passwd (a link).") for line in run_task.log(task))
     assert artifacts.of(run_task.actor, task.id) == []
 
@@ -177,7 +170,7 @@ def test_a_full_disk_is_named_and_leaves_no_file(
     sentence: str,
     run_task: Life,
     data: Path,
-    script_agent: Callable[[str, str], str],
+    world: World,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     copy, copied = output._copy, []
@@ -190,7 +183,7 @@ def test_a_full_disk_is_named_and_leaves_no_file(
 
     monkeypatch.setattr(output, "_copy", fill)
     code = "import sys; [open(f'{sys.argv[1]}/{n}.md', 'w').write('x') for n in range(2)]"
-    task = run_task(script_agent("worker", code))
+    task = run_task(world.script_agent("worker", code))
     assert (task.end_reason, task.error) == (EndReason.FAILED, getattr(processor, sentence))
     assert copied
     assert left_behind(data) == []

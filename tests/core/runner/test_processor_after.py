@@ -85,7 +85,7 @@ def test_more_than_git_can_list_is_a_sentence_and_no_flood_of_the_servers_memory
 def test_the_secrets_that_an_agent_names_are_masked(run_task: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     code = "print('the value is acme-licence-value-42')"
     agent = Script(name="plug", title="p", summary="s", module="", code=code, secrets=("acme-licence-value-42",))
-    monkeypatch.setattr(core.agents.registry, "made", with_agents([agent]))
+    monkeypatch.setattr(core.agents.registry, "build_agents", with_agents([agent]))
     assert "the value is [hidden]" in run_task.log(run_task("plug"))
 
 

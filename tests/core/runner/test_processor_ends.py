@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from core.config import Settings
@@ -11,14 +10,16 @@ from core.database.ownership import Actor
 from core.runner import claims, processor
 from core.tasks import artifacts, commands, listing
 from tests.core.living import DETACH, SAY, Life, left_behind, read_pid
+from tests.support.waiting import eventually, is_alive
+from tests.support.world import World
 
 
 def test_at_the_limit_the_task_ends_and_even_a_detached_process_is_dead(
-    run_task: Life, data: Path, tmp_path: Path, script_agent: Callable[[str, str], str], is_alive: Callable[[int], bool]
+    run_task: Life, data: Path, tmp_path: Path, world: World
 ) -> None:
     run_task.settings = Settings(timeout=1.5, warning=0.5, tick=0.4, data=data)
     began = time.monotonic()
-    task = run_task(script_agent("sleeper", DETACH.format(path=str(tmp_path / "pid"))))
+    task = run_task(world.script_agent("sleeper", DETACH.format(path=str(tmp_path / "pid"))))
     assert time.monotonic() - began < 4
     assert (task.status, task.end_reason) == (TaskStatus.ERROR, EndReason.TIMED_OUT)
     assert task.error == "The task was stopped at its limit of 2 s."
@@ -32,10 +33,12 @@ def test_at_the_limit_the_task_ends_and_even_a_detached_process_is_dead(
 
 
 def test_every_tick_of_silent_work_is_an_entry_and_moves_no_progress(
-    run_task: Life, ada: Actor, data: Path, script_agent: Callable[[str, str], str]
+    run_task: Life, ada: Actor, data: Path, world: World
 ) -> None:
     run_task.settings = Settings(timeout=30, warning=20, tick=0.2, data=data)
-    task = run_task(script_agent("sleeper", SAY + "import time; time.sleep(0.9); say(type='info', message='awake')"))
+    task = run_task(
+        world.script_agent("sleeper", SAY + "import time; time.sleep(0.9); say(type='info', message='awake')")
+    )
     log = run_task.log(task)
     ticks = [message for message in log[: log.index("awake")] if "of work: sleeper at work." in message]
     assert 3 <= len(ticks) <= 5
@@ -47,12 +50,10 @@ def test_a_deleted_tasks_process_dies_within_two_seconds_and_nothing_is_left(
     ada: Actor,
     data: Path,
     tmp_path: Path,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
-    is_alive: Callable[[int], bool],
+    world: World,
 ) -> None:
     code = "import sys; open(sys.argv[1] + '/a.md', 'w').write('x')\n" + DETACH.format(path=str(tmp_path / "pid"))
-    task = commands.create(ada, "x", None, script_agent("sleeper", code))
+    task = commands.create(ada, "x", None, world.script_agent("sleeper", code))
     runner = threading.Thread(target=run_task.run_task)
     runner.start()
     eventually(lambda: read_pid(tmp_path / "pid"))
@@ -67,10 +68,10 @@ def test_a_deleted_tasks_process_dies_within_two_seconds_and_nothing_is_left(
 
 
 def test_a_task_that_is_deleted_while_its_files_are_kept_leaves_no_file(
-    run_task: Life, ada: Actor, data: Path, script_agent: Callable[[str, str], str]
+    run_task: Life, ada: Actor, data: Path, world: World
 ) -> None:
     code = "import sys; [open(f'{sys.argv[1]}/{n}.md', 'w').write('x') for n in range(3)]"
-    task = commands.create(ada, "x", None, script_agent("worker", code))
+    task = commands.create(ada, "x", None, world.script_agent("worker", code))
     gone: list[bool] = []
 
     def clock() -> float:
@@ -86,12 +87,12 @@ def test_a_task_that_is_deleted_while_its_files_are_kept_leaves_no_file(
 
 
 def test_a_limit_that_comes_while_files_are_kept_leaves_no_file(
-    run_task: Life, ada: Actor, data: Path, script_agent: Callable[[str, str], str]
+    run_task: Life, ada: Actor, data: Path, world: World
 ) -> None:
     code = "import sys; [open(f'{sys.argv[1]}/{n}.md', 'w').write('x') for n in range(3)]"
     run_task.settings = Settings(timeout=10, warning=8, tick=10, lease=60, data=data)
     run_task.monotonic = lambda: time.monotonic() + 20 * any((data / "artifacts").glob("*/*"))
-    task = run_task(script_agent("worker", code))
+    task = run_task(world.script_agent("worker", code))
     assert task.end_reason is EndReason.TIMED_OUT
     assert (artifacts.of(ada, task.id), task.sandbox_url) == ([], None)
     assert left_behind(data) == []
@@ -101,11 +102,9 @@ def test_a_server_that_stops_ends_its_task_as_interrupted_at_once(
     run_task: Life,
     tmp_path: Path,
     ada: Actor,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
-    is_alive: Callable[[int], bool],
+    world: World,
 ) -> None:
-    task = commands.create(ada, "x", None, script_agent("sleeper", DETACH.format(path=str(tmp_path / "pid"))))
+    task = commands.create(ada, "x", None, world.script_agent("sleeper", DETACH.format(path=str(tmp_path / "pid"))))
     runner = threading.Thread(target=run_task.run_task)
     runner.start()
     eventually(lambda: read_pid(tmp_path / "pid"))
@@ -119,9 +118,9 @@ def test_a_server_that_stops_ends_its_task_as_interrupted_at_once(
 
 
 def test_a_runner_that_lost_its_lease_does_not_overwrite_the_end(
-    run_task: Life, ada: Actor, tmp_path: Path, script_agent: Callable[[str, str], str], eventually: Callable[..., None]
+    run_task: Life, ada: Actor, tmp_path: Path, world: World
 ) -> None:
-    task = commands.create(ada, "x", None, script_agent("sleeper", DETACH.format(path=str(tmp_path / "pid"))))
+    task = commands.create(ada, "x", None, world.script_agent("sleeper", DETACH.format(path=str(tmp_path / "pid"))))
     runner = threading.Thread(target=run_task.run_task)
     runner.start()
     eventually(lambda: read_pid(tmp_path / "pid"))

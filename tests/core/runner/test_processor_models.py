@@ -13,6 +13,7 @@ from tests.core.agents.model_api import KEY, Drip, ModelApi, Silence, Text, Tool
 from tests.core.living import Life, left_behind
 from tests.core.sandbox.commands import living
 from tests.support import clis
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("programs")
 
@@ -93,7 +94,6 @@ def test_a_stop_while_the_model_is_silent_ends_the_task_and_every_process(
     run_task: Life,
     data: Path,
     talks_to: Callable[..., None],
-    eventually: Callable[..., None],
 ) -> None:
     with ModelApi(Silence(begun=True)) as api:
         talks_to(name, api)

@@ -16,6 +16,8 @@ from core.runner.scheduler import Scheduler
 from core.tasks import commands, listing, logs
 from tests.core.living import QUICK, SLEEPER, ended, pids
 from tests.support.databases import unguarded
+from tests.support.waiting import eventually
+from tests.support.world import World
 
 ORDER = "import sys, time; open({path!r}, 'a').write(sys.stdin.read() + '\\n')"
 
@@ -28,10 +30,9 @@ def all_ended(actor: Actor) -> bool:
 def test_the_bell_starts_a_task_before_the_sweep_would(
     start: Callable[..., Scheduler],
     ada: Actor,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
 ) -> None:
-    name = script_agent("quick", QUICK)
+    name = world.script_agent("quick", QUICK)
     start(concurrency=2)
     waits = []
     for _ in range(5):
@@ -45,10 +46,9 @@ def test_one_slot_runs_twenty_tasks_in_order_and_loses_none(
     start: Callable[..., Scheduler],
     ada: Actor,
     tmp_path: Path,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
 ) -> None:
-    name = script_agent("writer", ORDER.format(path=str(tmp_path / "order")))
+    name = world.script_agent("writer", ORDER.format(path=str(tmp_path / "order")))
     start(concurrency=1)
     for number in range(20):
         commands.create(ada, str(number), None, name)
@@ -62,10 +62,9 @@ def test_fifty_tasks_made_by_five_threads_all_run_once(
     ada: Actor,
     bob: Actor,
     tmp_path: Path,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
 ) -> None:
-    name = script_agent("writer", ORDER.format(path=str(tmp_path / "order")))
+    name = world.script_agent("writer", ORDER.format(path=str(tmp_path / "order")))
     start(concurrency=4)
 
     def create(thread: int) -> None:
@@ -88,10 +87,9 @@ def test_no_more_tasks_run_at_once_than_there_are_slots(
     start: Callable[..., Scheduler],
     ada: Actor,
     tmp_path: Path,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
 ) -> None:
-    name = script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
+    name = world.script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
     start(concurrency=2)
     for _ in range(5):
         commands.create(ada, "x", None, name)
@@ -103,9 +101,7 @@ def test_no_more_tasks_run_at_once_than_there_are_slots(
     assert listing.counts(ada)[TaskStatus.PENDING] == 2
 
 
-def test_a_task_of_another_process_is_found_by_the_sweep(
-    start: Callable[..., Scheduler], ada: Actor, eventually: Callable[..., None]
-) -> None:
+def test_a_task_of_another_process_is_found_by_the_sweep(start: Callable[..., Scheduler], ada: Actor) -> None:
     start(concurrency=1)
     code = (
         "from core.identity import people; from core.tasks import commands\n"
@@ -120,10 +116,9 @@ def test_a_task_of_another_process_is_found_by_the_sweep(
 def test_a_task_that_waited_before_the_start_runs_at_once(
     start: Callable[..., Scheduler],
     ada: Actor,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
 ) -> None:
-    task = commands.create(ada, "x", None, script_agent("quick", QUICK))
+    task = commands.create(ada, "x", None, world.script_agent("quick", QUICK))
     start()
     eventually(lambda: commands.find(ada, task.id).status is TaskStatus.COMPLETED, 3)
 
@@ -132,10 +127,9 @@ def test_the_task_of_a_dead_runner_is_interrupted_after_its_lease_and_never_run_
     start: Callable[..., Scheduler],
     ada: Actor,
     data: Path,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
 ) -> None:
-    task = commands.create(ada, "x", None, script_agent("quick", QUICK))
+    task = commands.create(ada, "x", None, world.script_agent("quick", QUICK))
     claims.claim("a runner that is dead", 1.0)
     for folder in ("workspaces", "artifacts"):
         (data / folder / str(task.id) / "half").mkdir(parents=True)
@@ -153,10 +147,9 @@ def test_a_running_task_keeps_its_lease_longer_than_one_lease(
     start: Callable[..., Scheduler],
     ada: Actor,
     tmp_path: Path,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
 ) -> None:
-    task = commands.create(ada, "x", None, script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids"))))
+    task = commands.create(ada, "x", None, world.script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids"))))
     start(lease=3)
     eventually(lambda: pids(tmp_path / "pids"))
     first = commands.find(ada, task.id).lease_until
@@ -183,11 +176,10 @@ MEND = {"sqlite": "DROP TRIGGER broken", "postgresql": "DROP TRIGGER broken ON t
 def test_an_end_that_cannot_be_written_frees_the_slot(
     start: Callable[..., Scheduler],
     ada: Actor,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    name = script_agent("quick", QUICK)
+    name = world.script_agent("quick", QUICK)
     with unguarded() as session:
         for statement in BREAK[session.get_bind().dialect.name]:
             session.connection().exec_driver_sql(statement)
@@ -203,7 +195,7 @@ def test_an_end_that_cannot_be_written_frees_the_slot(
 
 
 def test_workspaces_that_nobody_works_in_are_removed_at_the_start(
-    start: Callable[..., Scheduler], ada: Actor, data: Path, eventually: Callable[..., None]
+    start: Callable[..., Scheduler], ada: Actor, data: Path
 ) -> None:
     held = commands.create(ada, "x", None, "claude")
     assert claims.claim("another server", 30)
@@ -214,7 +206,7 @@ def test_workspaces_that_nobody_works_in_are_removed_at_the_start(
 
 
 def test_files_of_tasks_that_are_gone_are_removed_and_all_others_kept(
-    start: Callable[..., Scheduler], ada: Actor, bob: Actor, data: Path, eventually: Callable[..., None]
+    start: Callable[..., Scheduler], ada: Actor, bob: Actor, data: Path
 ) -> None:
     kept = [ended(actor, EndReason.COMPLETED).id for actor in (ada, bob)]
     for name in (*map(str, kept), "4711", f"0{kept[0]}", "9" * 30, "what is this"):

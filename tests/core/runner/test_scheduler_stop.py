@@ -14,6 +14,8 @@ from core.runner import claims, processor
 from core.runner.scheduler import Scheduler
 from core.tasks import commands, listing, logs
 from tests.core.living import QUICK, SLEEPER, next_sweep, pids
+from tests.support.waiting import eventually, is_alive
+from tests.support.world import World
 
 #: Says that it began and ends when the file ``path`` is there.
 WAITER = "import os, time; print('begun', flush=True)\nwhile not os.path.exists({path!r}): time.sleep(0.02)"
@@ -26,11 +28,9 @@ def test_stop_ends_what_outlives_the_grace_leaves_what_waits_and_returns_quickly
     ada: Actor,
     bob: Actor,
     tmp_path: Path,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
-    is_alive: Callable[[int], bool],
+    world: World,
 ) -> None:
-    name = script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
+    name = world.script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
     scheduler = start(concurrency=2, grace=grace)
     made = [(actor, commands.create(actor, "x", None, name).id) for actor in (ada, bob, ada)]
     eventually(lambda: len(pids(tmp_path / "pids")) == 2)
@@ -51,10 +51,9 @@ def test_a_task_that_ends_within_the_grace_is_completed_and_none_begins_meanwhil
     start: Callable[..., Scheduler],
     ada: Actor,
     tmp_path: Path,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
 ) -> None:
-    name = script_agent("waiter", WAITER.format(path=str(tmp_path / "go")))
+    name = world.script_agent("waiter", WAITER.format(path=str(tmp_path / "go")))
     scheduler = start(concurrency=1, grace=30)
     task, waits = (commands.create(ada, "x", None, name) for _ in range(2))
     eventually(lambda: any(entry.message == "begun" for entry in logs.after(ada, task.id)))
@@ -77,10 +76,9 @@ def test_the_grace_begins_with_the_close(
     start: Callable[..., Scheduler],
     ada: Actor,
     tmp_path: Path,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
 ) -> None:
-    name = script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
+    name = world.script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
     ahead = [0.0]
     scheduler = start(grace=20, monotonic=lambda: time.monotonic() + ahead[0])
     task = commands.create(ada, "x", None, name)
@@ -98,10 +96,9 @@ def test_the_lease_of_a_task_is_renewed_during_the_grace(
     start: Callable[..., Scheduler],
     ada: Actor,
     tmp_path: Path,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
 ) -> None:
-    name = script_agent("waiter", WAITER.format(path=str(tmp_path / "go")))
+    name = world.script_agent("waiter", WAITER.format(path=str(tmp_path / "go")))
     scheduler = start(grace=30, lease=3)
     task = commands.create(ada, "x", None, name)
     eventually(lambda: commands.find(ada, task.id).progress == 30)
@@ -118,11 +115,9 @@ def test_hurry_ends_the_grace(
     start: Callable[..., Scheduler],
     ada: Actor,
     tmp_path: Path,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
-    is_alive: Callable[[int], bool],
+    world: World,
 ) -> None:
-    name = script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
+    name = world.script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
     scheduler = start(grace=60)
     task = commands.create(ada, "x", None, name)
     eventually(lambda: pids(tmp_path / "pids"))
@@ -140,10 +135,9 @@ def test_after_a_close_nothing_is_claimed_by_bell_sweep_or_free_slot(
     start: Callable[..., Scheduler],
     ada: Actor,
     tmp_path: Path,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
 ) -> None:
-    name = script_agent("waiter", WAITER.format(path=str(tmp_path / "go")))
+    name = world.script_agent("waiter", WAITER.format(path=str(tmp_path / "go")))
     scheduler = start(concurrency=2, lease=1.5)
     running = commands.create(ada, "x", None, name)
     eventually(lambda: commands.find(ada, running.id).progress == 30)
@@ -152,7 +146,7 @@ def test_after_a_close_nothing_is_claimed_by_bell_sweep_or_free_slot(
     (tmp_path / "go").touch()
     eventually(lambda: commands.find(ada, running.id).end_reason)
     for _ in range(2):  # the look of the first one is over when the second one comes
-        next_sweep(scheduler, eventually)
+        next_sweep(scheduler)
     assert commands.find(ada, running.id).end_reason is EndReason.COMPLETED
     assert (commands.find(ada, waits.id).status, commands.find(ada, waits.id).attempt) == (TaskStatus.PENDING, 0)
     assert scheduler.running == 0
@@ -161,10 +155,9 @@ def test_after_a_close_nothing_is_claimed_by_bell_sweep_or_free_slot(
 def test_a_stop_in_the_middle_of_many_short_tasks_breaks_none(
     start: Callable[..., Scheduler],
     ada: Actor,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
 ) -> None:
-    name = script_agent("quick", QUICK)
+    name = world.script_agent("quick", QUICK)
     scheduler = start(concurrency=4)
     made = [commands.create(ada, "x", None, name).id for _ in range(12)]
     eventually(lambda: listing.counts(ada)[TaskStatus.COMPLETED])
@@ -175,9 +168,9 @@ def test_a_stop_in_the_middle_of_many_short_tasks_breaks_none(
 
 
 def test_starting_and_stopping_many_times_is_quiet_and_leaves_no_thread(
-    start: Callable[..., Scheduler], ada: Actor, script_agent: Callable[[str, str], str]
+    start: Callable[..., Scheduler], ada: Actor, world: World
 ) -> None:
-    name = script_agent("quick", QUICK)
+    name = world.script_agent("quick", QUICK)
     before = threading.active_count()
     for _ in range(20):
         scheduler = start(lease=1)
@@ -187,9 +180,9 @@ def test_starting_and_stopping_many_times_is_quiet_and_leaves_no_thread(
 
 
 def test_a_task_of_which_nothing_was_begun_waits_again_when_the_server_stops(
-    ada: Actor, data: Path, script_agent: Callable[[str, str], str]
+    ada: Actor, data: Path, world: World
 ) -> None:
-    task = commands.create(ada, "x", None, script_agent("quick", QUICK))
+    task = commands.create(ada, "x", None, world.script_agent("quick", QUICK))
     claim = claims.claim("runner", 30)
     assert claim
     stopping = threading.Event()

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +16,8 @@ from core.runner import claims, heartbeat
 from core.runner.scheduler import JUMP_SECONDS, Scheduler
 from core.tasks import commands
 from tests.core.living import QUICK, SLEEPER, Wall, next_sweep, pids
+from tests.support.waiting import eventually, is_alive
+from tests.support.world import World
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -31,19 +32,18 @@ def test_a_jump_of_the_time_interrupts_nothing_that_lives_and_spares_nothing_tha
     ada: Actor,
     bob: Actor,
     tmp_path: Path,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     lease = 4
-    name = script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
+    name = world.script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
     scheduler = start(lease=lease, now=wall)
     living = commands.create(ada, "x", None, name)
     eventually(lambda: pids(tmp_path / "pids"))
     scheduler.close()  # what follows is claimed by another runner, which is dead
     dead = commands.create(bob, "x", None, name)
     assert claims.claim("dead", lease)
-    next_sweep(scheduler, eventually)
+    next_sweep(scheduler)
     wall.offset += timedelta(minutes=minutes)
     jumped = time.monotonic()
     eventually(lambda: commands.find(bob, dead.id).end_reason, 3 * lease + 4)
@@ -58,13 +58,12 @@ def test_a_jump_of_the_time_interrupts_nothing_that_lives_and_spares_nothing_tha
 def test_time_that_is_slewed_is_no_jump(
     start: Callable[..., Scheduler],
     wall: Wall,
-    eventually: Callable[..., None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     scheduler = start(lease=1, now=wall)
     for _ in range(4):
         wall.offset += timedelta(seconds=JUMP_SECONDS * 0.4)  # a sweep under way may miss one, and the next meets two
-        next_sweep(scheduler, eventually)
+        next_sweep(scheduler)
     assert not [line for line in told(caplog) if "jumped" in line]
 
 
@@ -72,15 +71,14 @@ def test_a_scheduler_tells_when_it_swept_last_and_how_much_runs(
     start: Callable[..., Scheduler],
     ada: Actor,
     tmp_path: Path,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
 ) -> None:
-    name = script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
+    name = world.script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
     before = time.monotonic()
     scheduler = start(lease=1.5)
-    next_sweep(scheduler, eventually)
+    next_sweep(scheduler)
     assert 0 <= scheduler.since_sweep <= time.monotonic() - before  # type: ignore[operator]
-    next_sweep(scheduler, eventually)
+    next_sweep(scheduler)
     assert (scheduler.away, scheduler.running, scheduler.slots) == (False, 0, 2)
     task = commands.create(ada, "x", None, name)
     eventually(lambda: scheduler.running == 1)
@@ -92,12 +90,11 @@ def test_while_nothing_can_be_written_the_scheduler_says_so_and_goes_on_afterwar
     start: Callable[..., Scheduler],
     ada: Actor,
     lock: Callable[..., Callable[[], None]],
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(claims, "WAIT_SECONDS", 0.1)
-    task = commands.create(ada, "x", None, script_agent("quick", QUICK))
+    task = commands.create(ada, "x", None, world.script_agent("quick", QUICK))
     release = lock()
     scheduler = start(lease=1.5)
     eventually(lambda: scheduler.away)
@@ -110,42 +107,39 @@ def test_while_nothing_can_be_written_the_scheduler_says_so_and_goes_on_afterwar
 
 def test_it_is_away_as_long_as_the_database_does_not_answer(
     start: Callable[..., Scheduler],
-    nowhere: Callable[[], AbstractContextManager[None]],
-    eventually: Callable[..., None],
+    world: World,
 ) -> None:
     scheduler = start(lease=1.5)
-    next_sweep(scheduler, eventually)
-    with nowhere():
+    next_sweep(scheduler)
+    with world.nowhere():
         eventually(lambda: scheduler.away)
         assert all(scheduler.away for _ in range(40) if not time.sleep(0.02))
     eventually(lambda: not scheduler.away)
-    next_sweep(scheduler, eventually)
+    next_sweep(scheduler)
 
 
 @pytest.mark.usefixtures("sqlite_file")  # PostgreSQL has no lock that all writers need
 def test_it_stays_away_as_long_as_nothing_can_be_written_also_when_nothing_waits(
     start: Callable[..., Scheduler],
     lock: Callable[..., Callable[[], None]],
-    eventually: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(claims, "WAIT_SECONDS", 0.1)
     scheduler = start(lease=1.5)
-    next_sweep(scheduler, eventually)
+    next_sweep(scheduler)
     release = lock()
     eventually(lambda: scheduler.away)
     looks = [scheduler.away for _ in range(40) if not time.sleep(0.02)]
     assert all(looks)
     release()
     eventually(lambda: not scheduler.away)
-    next_sweep(scheduler, eventually)
+    next_sweep(scheduler)
 
 
 def test_after_the_database_was_away_no_lease_is_judged_before_it_could_be_renewed(
     start: Callable[..., Scheduler],
     ada: Actor,
     lock: Callable[..., Callable[[], None]],
-    eventually: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(claims, "WAIT_SECONDS", 0.1)
@@ -158,7 +152,7 @@ def test_after_the_database_was_away_no_lease_is_judged_before_it_could_be_renew
     time.sleep(0.5)
     assert engine.now() > commands.find(ada, task.id).lease_until  # type: ignore[operator]
     release()
-    next_sweep(scheduler, eventually)
+    next_sweep(scheduler)
     claims.renew(claim, 30)
     time.sleep(0.5)
     assert commands.find(ada, task.id).status is TaskStatus.PROCESSING
@@ -169,9 +163,7 @@ def test_a_thread_that_hangs_loses_its_lease_and_the_others_go_on(
     ada: Actor,
     bob: Actor,
     tmp_path: Path,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
-    is_alive: Callable[[int], bool],
+    world: World,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(heartbeat, "HUNG_SECONDS", 0.5)
@@ -188,7 +180,7 @@ def test_a_thread_that_hangs_loses_its_lease_and_the_others_go_on(
     code = SLEEPER.format(path=str(tmp_path / "pids")).replace(
         "time.sleep(600)", "print('x', flush=True); time.sleep(600)"
     )
-    hangs, quick = script_agent("hangs", code), script_agent("quick", QUICK)
+    hangs, quick = world.script_agent("hangs", code), world.script_agent("quick", QUICK)
     start(concurrency=2, lease=2)
     task = commands.create(ada, "x", None, hangs)
     assert hung.wait(10)
@@ -208,11 +200,10 @@ def test_a_jump_in_the_middle_of_a_sweep_interrupts_nothing_that_lives(
     wall: Wall,
     ada: Actor,
     tmp_path: Path,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    name = script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
+    name = world.script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
     scheduler = start(lease=6, now=wall)
     task = commands.create(ada, "x", None, name)
     eventually(lambda: pids(tmp_path / "pids"))
@@ -226,5 +217,5 @@ def test_a_jump_in_the_middle_of_a_sweep_interrupts_nothing_that_lives(
 
     monkeypatch.setattr(engine, "ping", slow)
     eventually(lambda: jumped)
-    next_sweep(scheduler, eventually)
+    next_sweep(scheduler)
     assert commands.find(ada, task.id).status is TaskStatus.PROCESSING

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 from core.sandbox.command import ResourceLimits
 from core.sandbox.watch import Broken, Watch
 from tests.core.sandbox.commands import living, outcome, python, said, shell
+from tests.support.world import World
 
 MIB = 2**20
 SMALL = ResourceLimits(memory=200 * MIB, processes=40, cpu=1, file=8 * MIB, disk=32 * MIB, files=500)
@@ -57,9 +58,9 @@ CASES = [(code, "bwrap") for code in TOO_MUCH] + [(code, "none") for code in TOO
 @pytest.mark.attack(89)
 @pytest.mark.parametrize(("code", "sandbox"), CASES, ids=[f"{TOO_MUCH[code][3:-1]}-{how}" for code, how in CASES])
 def test_what_uses_too_much_is_ended_and_what_runs_beside_it_completes(
-    code: str, sandbox: str, folder: Path, tmp_path: Path, settle: Callable[..., None]
+    code: str, sandbox: str, folder: Path, tmp_path: Path, world: World
 ) -> None:
-    settle(TASKDECK_SANDBOX=sandbox)
+    world.settle(TASKDECK_SANDBOX=sandbox)
     limits = SMALL if code in (SPIN, FULL_DISK) else replace(SMALL, cpu=60)
     beside = tmp_path / "beside"
     beside.mkdir()
@@ -156,10 +157,8 @@ def test_a_look_ends_when_nobody_wants_the_work_any_more_or_it_takes_too_long(
         watch.exceeded()
 
 
-def test_a_signal_to_everything_of_a_service_does_not_end_the_supervisor(
-    folder: Path, settle: Callable[..., None]
-) -> None:
-    settle(TASKDECK_SANDBOX="none")  # so that the supervisor is the parent
+def test_a_signal_to_everything_of_a_service_does_not_end_the_supervisor(folder: Path, world: World) -> None:
+    world.settle(TASKDECK_SANDBOX="none")  # so that the supervisor is the parent
     lines, status, verdict = outcome(shell("kill -TERM $PPID; kill -INT $PPID; echo on", folder))
     assert (lines, status, verdict) == ([("on", False)], 0, None)
 

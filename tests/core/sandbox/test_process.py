@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +17,8 @@ from core.sandbox.command import Command
 from core.sandbox.process import KEPT_BYTES, Process
 from tests.core.sandbox import commands
 from tests.core.sandbox.commands import finish, living
+from tests.support.waiting import eventually, is_alive
+from tests.support.world import World
 
 ROOT = Path(__file__).parents[3]
 
@@ -40,8 +41,8 @@ def detach(path):
 
 
 @pytest.fixture(autouse=True)
-def no_box(settle: Callable[..., None]) -> None:
-    settle(TASKDECK_SANDBOX="none")
+def no_box(world: World) -> None:
+    world.settle(TASKDECK_SANDBOX="none")
 
 
 def python(code: str, folder: Path, *arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Command:
@@ -184,9 +185,7 @@ def test_stop_kills_a_child_whatever_it_does(code: str, tmp_path: Path) -> None:
         process.stop()  # harmless
 
 
-def test_stop_kills_a_grandchild_that_detached_itself(
-    tmp_path: Path, eventually: Callable[..., None], is_alive: Callable[[int], bool]
-) -> None:
+def test_stop_kills_a_grandchild_that_detached_itself(tmp_path: Path) -> None:
     code = DETACH.format(then="pass") + "detach(sys.argv[1]); time.sleep(600)"
     with Process(python(code, tmp_path, str(tmp_path / "pid")), 30):
         eventually(lambda: read_pid(tmp_path / "pid"))
@@ -211,9 +210,7 @@ def test_stop_kills_a_process_that_never_stays_the_same(tmp_path: Path) -> None:
     assert living(tmp_path) == []
 
 
-def test_what_a_child_leaves_behind_ends_with_it_even_if_it_holds_the_pipe(
-    tmp_path: Path, is_alive: Callable[[int], bool]
-) -> None:
+def test_what_a_child_leaves_behind_ends_with_it_even_if_it_holds_the_pipe(tmp_path: Path) -> None:
     code = DETACH.format(then="print('still here', flush=True)") + (
         "detach(sys.argv[1])\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)\nos._exit(4)"
     )
@@ -224,9 +221,7 @@ def test_what_a_child_leaves_behind_ends_with_it_even_if_it_holds_the_pipe(
     assert not is_alive(read_pid(tmp_path / "pid"))
 
 
-def test_everything_dies_when_the_server_itself_is_killed(
-    tmp_path: Path, eventually: Callable[..., None], is_alive: Callable[[int], bool]
-) -> None:
+def test_everything_dies_when_the_server_itself_is_killed(tmp_path: Path) -> None:
     child = DETACH.format(then="pass") + (
         "detach(sys.argv[1])\nopen(sys.argv[2], 'w').write(str(os.getpid()))\ntime.sleep(600)"
     )
@@ -261,9 +256,7 @@ def test_a_child_that_kills_its_supervisor_dies_with_it(tmp_path: Path) -> None:
         time.sleep(0.01)
 
 
-def test_a_command_that_nobody_watches_any_more_is_killed_by_its_supervisor(
-    tmp_path: Path, eventually: Callable[..., None], is_alive: Callable[[int], bool]
-) -> None:
+def test_a_command_that_nobody_watches_any_more_is_killed_by_its_supervisor(tmp_path: Path) -> None:
     """As when the server is frozen: its end of the lifeline is open, and silent."""
     with Process(python("import time; time.sleep(600)", tmp_path), 1.0) as process:
         supervisor = psutil.Process(process._supervisor.pid)
@@ -291,8 +284,8 @@ def test_a_machine_without_another_descriptor_leaves_no_process_behind(
     assert psutil.Process().children(recursive=True) == before
 
 
-def test_a_script_may_open_its_standard_streams_by_their_paths(tmp_path: Path, settle: Callable[..., None]) -> None:
-    settle(TASKDECK_SANDBOX="bwrap")
+def test_a_script_may_open_its_standard_streams_by_their_paths(tmp_path: Path, world: World) -> None:
+    world.settle(TASKDECK_SANDBOX="bwrap")
     folder = tmp_path / "work"
     folder.mkdir()
     made = replace(

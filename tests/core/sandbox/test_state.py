@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from core.errors import AgentFailed
 from core.sandbox import isolation
 from core.sandbox.command import Command, Sandbox
 from tests.core.sandbox.commands import TASK, command, outcome, python, said
+from tests.support.world import World
 
 SECRET = "q7XcV0nBz1LmKdJfHgTsRpWyEuIoAa32"
 
@@ -69,8 +69,8 @@ def test_a_bubblewrap_that_cannot_work_is_as_good_as_none_and_its_words_are_kept
     assert isolation.unavailable() == "bubblewrap cannot be started (OSError)"
 
 
-def test_the_administrator_can_do_without_and_that_is_said(folder: Path, settle: Callable[..., None]) -> None:
-    settle(TASKDECK_SANDBOX="none")
+def test_the_administrator_can_do_without_and_that_is_said(folder: Path, world: World) -> None:
+    world.settle(TASKDECK_SANDBOX="none")
     assert (isolation.unavailable(), isolation.enforced(), isolation.user_for(TASK)) == (None, False, None)
     assert isolation.warning() == (
         "TASKDECK_SANDBOX=none: tasks run without a box, and their programs can do what the server's user can."

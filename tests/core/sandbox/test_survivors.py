@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -13,6 +12,7 @@ import pytest
 
 from core.sandbox.process import Process
 from tests.core.sandbox.commands import living, outcome, python
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 
@@ -32,7 +32,7 @@ DETACHED = {
 
 @pytest.mark.attack(88)
 @pytest.mark.parametrize("code", DETACHED.values(), ids=DETACHED)
-def test_it_is_dead_when_the_command_was_stopped(code: str, folder: Path, eventually: Callable[..., None]) -> None:
+def test_it_is_dead_when_the_command_was_stopped(code: str, folder: Path) -> None:
     with Process(python(IGNORE + code + SLEEP, folder), 30) as process:
         lines: list[tuple[str, bool]] = []
         while not lines:
@@ -56,9 +56,7 @@ def test_it_is_dead_when_the_command_has_ended(code: str, folder: Path) -> None:
 
 @pytest.mark.attack(88)
 @pytest.mark.parametrize("victim", ["server", "supervisor"])
-def test_it_is_dead_when_its_watcher_was_killed(
-    victim: str, folder: Path, eventually: Callable[..., None], is_alive: Callable[[int], bool]
-) -> None:
+def test_it_is_dead_when_its_watcher_was_killed(victim: str, folder: Path) -> None:
     code = IGNORE + DETACHED["forked twice, holding the pipe"] + SLEEP
     server = (
         "import sys; from pathlib import Path; from core.sandbox.process import Process\n"

@@ -20,6 +20,8 @@ from core.runner.scheduler import Scheduler
 from core.sandbox import output
 from core.tasks import artifacts, commands, logs
 from tests.core.living import DETACH, QUICK, SLEEPER, Life, claimed, ended, left_behind, pids, read_pid, row_counts
+from tests.support.waiting import eventually, is_alive
+from tests.support.world import World
 
 ASKED = "Stop requested by Ada."
 
@@ -93,67 +95,59 @@ def test_a_name_in_the_entry_is_made_fit_to_store(ada: Actor) -> None:
 
 
 def test_a_stopped_tasks_processes_are_dead_even_a_detached_one_and_nothing_is_kept(
-    live: Life,
+    run_task: Life,
     data: Path,
     tmp_path: Path,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
-    is_alive: Callable[[int], bool],
+    world: World,
 ) -> None:
     own, grandchild = tmp_path / "own", tmp_path / "grandchild"
     code = f"import os, sys; open({str(own)!r}, 'w').write(str(os.getpid()))\n"
     code += "open(sys.argv[1] + '/a.md', 'w').write('x'); print('made a file', flush=True)\n"
-    task, thread = live.begin(script_agent("sleeper", code + DETACH.format(path=str(grandchild))))
-    eventually(lambda: read_pid(grandchild) and "made a file" in live.log(task))
-    commands.cancel(live.actor, task.id)
+    task, thread = run_task.begin(world.script_agent("sleeper", code + DETACH.format(path=str(grandchild))))
+    eventually(lambda: read_pid(grandchild) and "made a file" in run_task.log(task))
+    commands.cancel(run_task.actor, task.id)
     eventually(lambda: not is_alive(read_pid(grandchild)) and not is_alive(read_pid(own)), 5)
     thread.join(5)
     assert not thread.is_alive()
-    task = commands.find(live.actor, task.id)
+    task = commands.find(run_task.actor, task.id)
     assert (task.status, task.end_reason, task.progress) == (TaskStatus.ERROR, EndReason.CANCELLED, 30)
-    assert (artifacts.of(live.actor, task.id), task.sandbox_url) == ([], None)
+    assert (artifacts.of(run_task.actor, task.id), task.sandbox_url) == ([], None)
     assert left_behind(data) == []
 
 
-def test_the_log_tells_who_asked_and_then_how_quickly_it_stopped(
-    live: Life, tmp_path: Path, script_agent: Callable[[str, str], str], eventually: Callable[..., None]
-) -> None:
-    task, thread = live.begin(script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids"))))
+def test_the_log_tells_who_asked_and_then_how_quickly_it_stopped(run_task: Life, tmp_path: Path, world: World) -> None:
+    task, thread = run_task.begin(world.script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids"))))
     eventually(lambda: pids(tmp_path / "pids"))
-    asked = commands.cancel(live.actor, task.id).cancel_requested_at
+    asked = commands.cancel(run_task.actor, task.id).cancel_requested_at
     thread.join(5)
-    task = commands.find(live.actor, task.id)
+    task = commands.find(run_task.actor, task.id)
     assert asked and task.finished_at
     took = (task.finished_at - asked).total_seconds()
     assert took < 4
     found = re.fullmatch(r"Stopped in (\d\.\d) s, after [0-4] s of work\.", str(task.error))
     assert found
     assert abs(float(found[1]) - took) < 0.2
-    assert live.log(task)[-1] == task.error
-    assert live.log(task).index(ASKED) < len(live.log(task)) - 1
-    assert live.types(task)[-1] is LogType.INFO
+    assert run_task.log(task)[-1] == task.error
+    assert run_task.log(task).index(ASKED) < len(run_task.log(task)) - 1
+    assert run_task.types(task)[-1] is LogType.INFO
 
 
-def test_a_task_that_prints_without_pause_is_stopped_too(
-    live: Life, script_agent: Callable[[str, str], str], eventually: Callable[..., None]
-) -> None:
-    task, thread = live.begin(script_agent("flooder", "while True: print('x' * 100)"))
-    eventually(lambda: commands.find(live.actor, task.id).log_count > 100)
-    commands.cancel(live.actor, task.id)
+def test_a_task_that_prints_without_pause_is_stopped_too(run_task: Life, world: World) -> None:
+    task, thread = run_task.begin(world.script_agent("flooder", "while True: print('x' * 100)"))
+    eventually(lambda: commands.find(run_task.actor, task.id).log_count > 100)
+    commands.cancel(run_task.actor, task.id)
     thread.join(10)
     assert not thread.is_alive()
-    task = commands.find(live.actor, task.id)
+    task = commands.find(run_task.actor, task.id)
     assert task.end_reason is EndReason.CANCELLED
-    seqs = [entry.seq for entry in logs.since(live.actor, task.id, 0, LogType)]
+    seqs = [entry.seq for entry in logs.since(run_task.actor, task.id, 0, LogType)]
     assert seqs == list(range(1, task.log_count + 1))
 
 
 def test_a_clone_is_stopped_too(
-    live: Life,
+    run_task: Life,
     local_root: Path,
     tmp_path: Path,
-    eventually: Callable[..., None],
-    is_alive: Callable[[int], bool],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TASKDECK_SANDBOX", "none")  # a box has its own programs
@@ -163,13 +157,13 @@ def test_a_clone_is_stopped_too(
     (folder / "git").write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
     (folder / "git").chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=":")
-    task = commands.create(live.actor, "x", f"{local_root}/slow", "data-processor")
-    thread = threading.Thread(target=live.live)
+    task = commands.create(run_task.actor, "x", f"{local_root}/slow", "data-processor")
+    thread = threading.Thread(target=run_task.run_task)
     thread.start()
     eventually(lambda: read_pid(tmp_path / "pid"))
-    commands.cancel(live.actor, task.id)
+    commands.cancel(run_task.actor, task.id)
     thread.join(5)
-    assert commands.find(live.actor, task.id).end_reason is EndReason.CANCELLED
+    assert commands.find(run_task.actor, task.id).end_reason is EndReason.CANCELLED
     assert not is_alive(read_pid(tmp_path / "pid"))
 
 
@@ -234,12 +228,10 @@ def test_a_stopped_task_gives_its_slot_to_the_next_and_leaves_bobs_alone(
     ada: Actor,
     bob: Actor,
     tmp_path: Path,
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
-    is_alive: Callable[[int], bool],
+    world: World,
 ) -> None:
-    sleeper = script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
-    quick = script_agent("quick", QUICK)
+    sleeper = world.script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
+    quick = world.script_agent("quick", QUICK)
     start(concurrency=2)
     theirs = commands.create(bob, "x", None, sleeper)
     eventually(lambda: len(pids(tmp_path / "pids")) == 1)
@@ -254,20 +246,20 @@ def test_a_stopped_task_gives_its_slot_to_the_next_and_leaves_bobs_alone(
 
 
 def test_a_stop_while_files_are_kept_leaves_no_file(
-    live: Life, data: Path, script_agent: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
+    run_task: Life, data: Path, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy, copied = output._copy, []
 
     def slowly(*file: object) -> object:
         if not copied:
-            commands.cancel(live.actor, 1)
+            commands.cancel(run_task.actor, 1)
         copied.append(file)
         time.sleep(0.3)
         return copy(*file)
 
     monkeypatch.setattr(output, "_copy", slowly)
     code = "import sys; [open(f'{sys.argv[1]}/{n}.md', 'w').write('x') for n in range(9)]"
-    task = live(script_agent("worker", code))
+    task = run_task(world.script_agent("worker", code))
     assert task.end_reason is EndReason.CANCELLED
     assert 0 < len(copied) < 9
-    assert (artifacts.of(live.actor, task.id), task.sandbox_url, left_behind(data)) == ([], None, [])
+    assert (artifacts.of(run_task.actor, task.id), task.sandbox_url, left_behind(data)) == ([], None, [])

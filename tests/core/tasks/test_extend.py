@@ -19,6 +19,8 @@ from core.runner import claims
 from core.tasks import commands, logs
 from tests.core.living import Life, claimed, ended, row_counts
 from tests.support.databases import unguarded
+from tests.support.waiting import eventually
+from tests.support.world import World
 
 
 @pytest.fixture
@@ -154,27 +156,26 @@ def test_an_extended_task_may_still_be_stopped(ada: Actor, allow: Callable[..., 
 
 
 def test_the_limit_really_moves_and_the_warning_comes_again_before_the_new_one(
-    live: Life,
+    run_task: Life,
     data: Path,
     allow: Callable[..., None],
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(commands, "TOO_LATE_SECONDS", 0.5)
-    live.settings = Settings(timeout=30, warning=20, tick=100, data=data)
-    name = script_agent("sleeper", "import time; time.sleep(600)")
+    run_task.settings = Settings(timeout=30, warning=20, tick=100, data=data)
+    name = world.script_agent("sleeper", "import time; time.sleep(600)")
     allow(name, 2, timeout=4, warning=1, driver="data-processor")
-    task, thread = live.begin(name)
-    eventually(lambda: "3 s left: the task will be stopped at 4 s." in live.log(task), 4)
-    commands.extend(live.actor, task.id)
+    task, thread = run_task.begin(name)
+    eventually(lambda: "3 s left: the task will be stopped at 4 s." in run_task.log(task), 4)
+    commands.extend(run_task.actor, task.id)
     thread.join(15)
     assert not thread.is_alive()
-    task = commands.find(live.actor, task.id)
+    task = commands.find(run_task.actor, task.id)
     assert (task.end_reason, task.error) == (EndReason.TIMED_OUT, "The task was stopped at its limit of 6 s.")
     assert task.started_at and task.finished_at
     assert 5.9 <= (task.finished_at - task.started_at).total_seconds() < 9
-    log = [line for line in live.log(task) if "left:" in line or "gave it" in line or "limit of" in line]
+    log = [line for line in run_task.log(task) if "left:" in line or "gave it" in line or "limit of" in line]
     assert log == [
         "3 s left: the task will be stopped at 4 s.",
         "Ada gave it 2 s more: the limit is 6 s now.",
@@ -184,18 +185,17 @@ def test_the_limit_really_moves_and_the_warning_comes_again_before_the_new_one(
 
 
 def test_work_that_ends_within_the_extension_is_completed(
-    live: Life,
+    run_task: Life,
     allow: Callable[..., None],
-    script_agent: Callable[[str, str], str],
-    eventually: Callable[..., None],
+    world: World,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(commands, "TOO_LATE_SECONDS", 0.5)
-    name = script_agent("slow", "import time; print('begun', flush=True); time.sleep(3.2)")
+    name = world.script_agent("slow", "import time; print('begun', flush=True); time.sleep(3.2)")
     allow(name, 30, timeout=3, warning=2, driver="data-processor")
-    task, thread = live.begin(name)
-    eventually(lambda: "begun" in live.log(task))
-    commands.extend(live.actor, task.id)
+    task, thread = run_task.begin(name)
+    eventually(lambda: "begun" in run_task.log(task))
+    commands.extend(run_task.actor, task.id)
     thread.join(15)
-    task = commands.find(live.actor, task.id)
+    task = commands.find(run_task.actor, task.id)
     assert (task.end_reason, task.progress) == (EndReason.COMPLETED, 100)

@@ -16,6 +16,7 @@ from core.runner.scheduler import Scheduler
 from core.tasks import commands, listing, removal
 from tests.core.living import claimed, ended, row_counts
 from tests.support.databases import unguarded
+from tests.support.waiting import eventually
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -130,7 +131,7 @@ def test_retirement_goes_in_batches(ada: Actor, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_scheduler_retires_what_is_old_only_if_it_is_told_to(
-    data: Path, ada: Actor, bob: Actor, start: Callable[..., Scheduler], eventually: Callable[..., None]
+    data: Path, ada: Actor, bob: Actor, start: Callable[..., Scheduler]
 ) -> None:
     old = [ended(actor, EndReason.COMPLETED, now=NOON).id for actor in (ada, bob)]
     change(*old, created_at=NOON)

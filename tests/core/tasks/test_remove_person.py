@@ -22,6 +22,8 @@ from tests.core.database.conforming import OWNED, row_for
 from tests.core.identity.trail import at_once, told, verify
 from tests.core.living import SLEEPER, Life, claimed, ended, left_behind, pids
 from tests.support.databases import unguarded
+from tests.support.waiting import eventually, is_alive
+from tests.support.world import World
 
 
 def of(actor: Actor) -> list[tuple[str, Any]]:
@@ -66,20 +68,18 @@ def test_everything_of_a_person_goes_and_nothing_of_anybody_else(
 
 
 def test_a_running_task_is_stopped_and_leaves_nothing(
-    live: Life,
-    script_agent: Callable[[str, str], str],
+    run_task: Life,
+    world: World,
     tmp_path: Path,
-    eventually: Callable[..., None],
-    is_alive: Callable[[int], bool],
 ) -> None:
     found = tmp_path / "pid"
-    _, thread = live.begin(script_agent("sleeper", SLEEPER.format(path=str(found))))
+    _, thread = run_task.begin(world.script_agent("sleeper", SLEEPER.format(path=str(found))))
     eventually(lambda: pids(found))
-    removal.remove_person(live.actor.id, by=None)
+    removal.remove_person(run_task.actor.id, by=None)
     thread.join(20)
     assert not thread.is_alive()
     eventually(lambda: not is_alive(pids(found)[0]))
-    assert (of(live.actor), left_behind(live.settings.data)) == ([], [])
+    assert (of(run_task.actor), left_behind(run_task.settings.data)) == ([], [])
 
 
 def test_a_runner_whose_persons_account_is_gone_writes_nothing_more(ada: Actor) -> None:

@@ -35,7 +35,7 @@ def modelled(monkeypatch: pytest.MonkeyPatch) -> None:
         Modelled(name=name, title=name, summary=name, module="", models=models, code=code)
         for name, models in (("painter", ("oil", "water")), ("writer", ("prose", "verse")))
     )
-    monkeypatch.setattr(core.agents.registry, "made", with_agents(added))
+    monkeypatch.setattr(core.agents.registry, "build_agents", with_agents(added))
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def test_what_may_no_longer_be_used_is_refused_unless_it_is_changed(
     catalog.catalog.cache_clear()
     with pytest.raises(InvalidInput, match="only where the administrator allowed it"):
         commands.rerun(ada, first.id)
-    monkeypatch.setattr(core.agents.registry, "made", made)
+    monkeypatch.setattr(core.agents.registry, "build_agents", made)
     with pytest.raises(InvalidInput, match="no such agent"):
         commands.rerun(ada, first.id, repo_url=None)
     assert commands.rerun(ada, first.id, repo_url=None, agent="codex").selected_agent == "codex"
@@ -233,10 +233,10 @@ def test_a_task_that_is_deleted_while_it_is_run_again_is_repeated_all_the_same(
         ({"agent": "writer", "model": "verse"}, "verse"),
     ],
 )
-def test_the_agent_really_gets_the_model(changes: dict[str, Any], model: str, live: Life, ada: Actor) -> None:
+def test_the_agent_really_gets_the_model(changes: dict[str, Any], model: str, run_task: Life, ada: Actor) -> None:
     first = commands.create(ada, **(FIRST | {"repo_url": None}))
-    live.live()
+    run_task.run_task()
     second = commands.rerun(ada, first.id, **changes)
-    live.live()
-    assert "the model is water" in live.log(first)
-    assert f"the model is {model}" in live.log(second)
+    run_task.run_task()
+    assert "the model is water" in run_task.log(first)
+    assert f"the model is {model}" in run_task.log(second)

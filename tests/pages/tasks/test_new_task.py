@@ -10,6 +10,7 @@ from core.database.ownership import Actor
 from core.identity import people
 from core.tasks import commands, listing, logs
 from tests.pages.conftest import Open
+from tests.support.world import World
 
 
 def create(app):
@@ -182,10 +183,8 @@ def test_a_task_runs_again_with_what_was_changed(open_app: Open, ada: Actor) -> 
     )
 
 
-def test_a_second_re_run_begins_with_the_first_task_again(
-    open_app: Open, ada: Actor, script_agent: Callable[[str, str], str]
-) -> None:
-    other = script_agent("other", "")
+def test_a_second_re_run_begins_with_the_first_task_again(open_app: Open, ada: Actor, world: World) -> None:
+    other = world.script_agent("other", "")
     first = commands.create(ada, "Profile the data", None, "data-processor")
     app = open_app(ada, "tasks/new", again=str(first.id))
     app.radio[0].set_value(other)

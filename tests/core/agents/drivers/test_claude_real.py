@@ -11,6 +11,7 @@ from core.agents.drivers import claude
 from core.agents.drivers.claude import Claude
 from tests.core.agents.drivers.runs import GIVEN_UP, VARIABLE, Outcome, host_users, run, texts
 from tests.core.agents.model_api import KEY, Cut, Page, Silence, Status, Text, Tool
+from tests.support.world import World
 
 pytestmark = pytest.mark.usefixtures("programs")
 
@@ -112,8 +113,8 @@ def test_an_api_that_stops_in_the_middle_is_ended_by_the_runner_alone(tmp_path: 
 
 
 @pytest.mark.attack(92)
-def test_when_all_is_refused_it_says_what_whatever_the_agent_says(tmp_path: Path, settle: Callable[..., None]) -> None:
-    settle(TASKDECK_SANDBOX="none")
+def test_when_all_is_refused_it_says_what_whatever_the_agent_says(tmp_path: Path, world: World) -> None:
+    world.settle(TASKDECK_SANDBOX="none")
     outside = tmp_path / "outside"
     turns = (Tool("Write", {"file_path": str(outside), "content": "x"}), bash(f"touch {outside}"), Text("Done."))
     with run(Claude, tmp_path / "7", *turns) as outcome:
@@ -124,8 +125,8 @@ def test_when_all_is_refused_it_says_what_whatever_the_agent_says(tmp_path: Path
         assert list(outcome.workspace.repository.iterdir()) == []
 
 
-def test_without_a_box_it_still_changes_files(tmp_path: Path, settle: Callable[..., None]) -> None:
-    settle(TASKDECK_SANDBOX="none")
+def test_without_a_box_it_still_changes_files(tmp_path: Path, world: World) -> None:
+    world.settle(TASKDECK_SANDBOX="none")
     with run(Claude, tmp_path / "7", write("a.py", "1\n"), Text()) as outcome:
         assert (outcome.failure, outcome.read("a.py")) == (None, "1\n")
 

@@ -1,7 +1,6 @@
 """Codex itself, in its box, against the stand-in of its API: what comes of each thing that can happen."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from core.agents.drivers import codex
 from core.agents.drivers.codex import Codex
 from tests.core.agents.drivers.runs import GIVEN_UP, VARIABLE, Outcome, host_users, run, texts
 from tests.core.agents.model_api import KEY, Cut, Page, Script, Silence, Status, Text, Tool
+from tests.support.world import World
 
 pytestmark = pytest.mark.usefixtures("programs")
 
@@ -107,8 +107,8 @@ def test_an_api_that_never_answers_is_ended_by_the_runner_alone(tmp_path: Path) 
         assert len(outcome.api.calls) == 1
 
 
-def test_without_a_box_it_changes_the_repository_and_nothing_else(tmp_path: Path, settle: Callable[..., None]) -> None:
-    settle(TASKDECK_SANDBOX="none")
+def test_without_a_box_it_changes_the_repository_and_nothing_else(tmp_path: Path, world: World) -> None:
+    world.settle(TASKDECK_SANDBOX="none")
     outside = tmp_path / "outside"
     turns = (execute(f"apply_patch <<'EOF'\n{PATCH}EOF"), execute(f"touch inside; touch {outside}"), Text())
     with run(Codex, tmp_path / "7", *turns) as outcome:

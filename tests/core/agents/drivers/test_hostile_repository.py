@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,8 @@ from tests.core.agents.drivers import hostile
 from tests.core.agents.drivers.runs import VARIABLE, host_users, run
 from tests.core.agents.model_api import KEY, ModelApi, Text, Tool
 from tests.support import clis
+from tests.support.waiting import eventually
+from tests.support.world import World
 
 pytestmark = pytest.mark.usefixtures("programs")
 
@@ -28,10 +29,10 @@ def test_nothing_of_it_is_executed_and_nobody_else_is_asked(
     kind: type[ModelCli],
     sandbox: str,
     tmp_path: Path,
-    settle: Callable[..., None],
+    world: World,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    settle(TASKDECK_SANDBOX=sandbox)
+    world.settle(TASKDECK_SANDBOX=sandbox)
     monkeypatch.setenv(VARIABLE, KEY)
     root = tmp_path / "7"
 
@@ -49,7 +50,7 @@ def test_nothing_of_it_is_executed_and_nobody_else_is_asked(
         assert host_users() not in body
 
 
-def test_without_the_drivers_words_it_would_be_obeyed(tmp_path: Path, eventually: Callable[..., None]) -> None:
+def test_without_the_drivers_words_it_would_be_obeyed(tmp_path: Path) -> None:
     """So the test above would see it if they were not enough."""
     home, repository, marks = (tmp_path / name for name in ("home", "repository", "marks"))
     for folder in (home, repository, marks):

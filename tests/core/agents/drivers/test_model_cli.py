@@ -4,7 +4,6 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from tests.core.agents.drivers.assignments import assignment, program
 from tests.core.agents.drivers.runs import VARIABLE, agent, run
 from tests.core.agents.model_api import KEY, Text
 from tests.support import clis
+from tests.support.world import World
 
 KINDS = [Claude, Codex]
 TOKEN = "task-token-of-this-task"
@@ -78,7 +78,7 @@ def test_without_a_model_the_program_chooses(kind: type[ModelCli], given: Assign
     assert command.shown == kind.__name__.lower()
 
 
-def test_claude_may_do_all_in_a_box_and_little_without(given: Assignment, settle: Callable[..., None]) -> None:
+def test_claude_may_do_all_in_a_box_and_little_without(given: Assignment, world: World) -> None:
     argv = agent(Claude).command(given).argv
     for words in (
         ("--permission-mode", "bypassPermissions", "--disallowedTools", "WebFetch,WebSearch"),
@@ -87,7 +87,7 @@ def test_claude_may_do_all_in_a_box_and_little_without(given: Assignment, settle
     ):
         start = argv.index(words[0])
         assert tuple(argv[start : start + len(words)]) == words
-    settle(TASKDECK_SANDBOX="none")
+    world.settle(TASKDECK_SANDBOX="none")
     argv = agent(Claude).command(given).argv
     assert argv[argv.index("--permission-mode") + 1] == "acceptEdits"
     assert argv[argv.index("--disallowedTools") + 1] == "WebFetch,WebSearch,Bash"
@@ -104,11 +104,11 @@ def test_claude_is_led_to_the_gateway_and_to_nobody_else(given: Assignment) -> N
     assert not environment.keys() & {"IS_SANDBOX", "CLAUDE_CODE_SUBPROCESS_ENV_SCRUB"}
 
 
-def test_codex_uses_its_own_sandbox_only_without_a_box(given: Assignment, settle: Callable[..., None]) -> None:
+def test_codex_uses_its_own_sandbox_only_without_a_box(given: Assignment, world: World) -> None:
     argv = agent(Codex).command(given).argv
     assert "--dangerously-bypass-approvals-and-sandbox" in argv
     assert 'model_providers.taskdeck.base_url="http://127.0.0.1:8788/v1"' in argv
-    settle(TASKDECK_SANDBOX="none")
+    world.settle(TASKDECK_SANDBOX="none")
     argv = agent(Codex).command(given).argv
     assert "--dangerously-bypass-approvals-and-sandbox" not in argv
     assert argv[argv.index("--sandbox") + 1] == "workspace-write"

@@ -14,6 +14,7 @@ import pytest
 from core.sandbox.command import GatewayEndpoint, Upstream
 from core.sandbox.gateway import Gateway
 from tests.core.agents.model_api import KEY, ModelApi, Turn
+from tests.support.world import World
 
 MESSAGES, RESPONSES = "/v1/messages", "/v1/responses"
 
@@ -76,9 +77,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def opened(folder: Path, settle: Callable[..., None]) -> Opener:
+def opened(folder: Path, world: World) -> Opener:
     """Open a gateway to an API that answers with these turns."""
-    settle(TASKDECK_SANDBOX="none")
+    world.settle(TASKDECK_SANDBOX="none")
 
     @contextmanager
     def open_gateway(*turns: Turn, header: Literal["x-api-key", "authorization"] = "x-api-key") -> Iterator[Opened]:

@@ -6,7 +6,6 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,6 +17,8 @@ from core.sandbox.command import Upstream
 from core.sandbox.gateway import PORT, Gateway
 from tests.core.agents.model_api import KEY, ModelApi, Silence, Text
 from tests.core.sandbox.gateway.conftest import Opener, ThroughSocket
+from tests.support.waiting import eventually
+from tests.support.world import World
 
 
 def upstream(address: str = "http://127.0.0.1:9") -> Upstream:
@@ -32,18 +33,18 @@ def test_the_socket_is_the_tasks_users_alone(folder: Path) -> None:
             assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
 
 
-def test_a_folder_deeper_than_an_address_can_be_long_does(tmp_path: Path, settle: Callable[..., None]) -> None:
-    settle(TASKDECK_SANDBOX="none")
+def test_a_folder_deeper_than_an_address_can_be_long_does(tmp_path: Path, world: World) -> None:
+    world.settle(TASKDECK_SANDBOX="none")
     folder = tmp_path / ("x" * 100) / "door"
     folder.mkdir(parents=True)
     with Gateway(upstream(), folder, None) as door:
         assert stat.S_ISSOCK(door.socket.stat().st_mode)
 
 
-def test_a_boxed_agent_has_its_own_port_and_another_one_a_free_one(folder: Path, settle: Callable[..., None]) -> None:
+def test_a_boxed_agent_has_its_own_port_and_another_one_a_free_one(folder: Path, world: World) -> None:
     ports = []
     for choice in ("bwrap", "none"):
-        settle(TASKDECK_SANDBOX=choice)
+        world.settle(TASKDECK_SANDBOX=choice)
         with Gateway(upstream(), folder, None) as door:
             ports.append(door.port)
             assert isolation.enforced() == (door.port == PORT)
@@ -52,10 +53,8 @@ def test_a_boxed_agent_has_its_own_port_and_another_one_a_free_one(folder: Path,
 
 @pytest.mark.attack(90)
 @pytest.mark.parametrize("begun", [False, True])
-def test_the_end_waits_for_no_api_that_hangs(
-    begun: bool, folder: Path, settle: Callable[..., None], eventually: Callable[..., None]
-) -> None:
-    settle(TASKDECK_SANDBOX="none")
+def test_the_end_waits_for_no_api_that_hangs(begun: bool, folder: Path, world: World) -> None:
+    world.settle(TASKDECK_SANDBOX="none")
     with ModelApi(Silence(begun)) as api:
         threads = threading.active_count()
         with Gateway(upstream(api.url), folder, None) as door:
@@ -72,8 +71,8 @@ def test_the_end_waits_for_no_api_that_hangs(
 
 
 @pytest.mark.attack(90)
-def test_the_end_waits_for_no_api_that_takes_no_connection(folder: Path, settle: Callable[..., None]) -> None:
-    settle(TASKDECK_SANDBOX="none")
+def test_the_end_waits_for_no_api_that_takes_no_connection(folder: Path, world: World) -> None:
+    world.settle(TASKDECK_SANDBOX="none")
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
         address = full.getsockname()
         for _ in range(4):  # more than it has room for

@@ -1,7 +1,6 @@
 """The way to an API over TLS, as every real one is."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from core.sandbox.gateway import Gateway
 from tests.core.agents.model_api import KEY, ModelApi, Silence, Text, Turn
 from tests.core.repositories.host import certificate
 from tests.core.sandbox.gateway.conftest import ThroughSocket
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_an_api_whose_certificate_the_machine_trusts_is_asked_and_another_is_not
 
 @pytest.mark.parametrize("turn", [Silence(), Silence(begun=True)])
 def test_the_end_waits_for_no_api_that_hangs(
-    turn: Turn, folder: Path, certified: Path, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., None]
+    turn: Turn, folder: Path, certified: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certified))
     with ModelApi(turn, certificate=certified) as api:

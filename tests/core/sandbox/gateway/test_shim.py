@@ -5,7 +5,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -15,6 +15,7 @@ from core.sandbox.command import Command, Sandbox
 from core.sandbox.gateway import SHIM, free_port
 from core.sandbox.process import Process
 from tests.core.sandbox.commands import outcome
+from tests.support.world import World
 
 #: Sends what it is given on its standard input to the port, and prints how many bytes came back and whether all did.
 TALK = """
@@ -29,8 +30,8 @@ sys.stdout.write(f"{len(got)} {got == sent[::-1]}\\n")  # at once: several write
 
 
 @pytest.fixture
-def folder(tmp_path: Path, settle: Callable[..., None]) -> Path:
-    settle(TASKDECK_SANDBOX="none")
+def folder(tmp_path: Path, world: World) -> Path:
+    world.settle(TASKDECK_SANDBOX="none")
     path = tmp_path / ("deep" * 30)  # deeper than an address can be long
     path.mkdir()
     return path

@@ -1,0 +1,46 @@
+"""What a test may change of the world around it; all of it is as before afterwards."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import core.agents.registry
+from core import config
+from tests.support import databases
+from tests.support.scripts import scripts, with_agents
+
+
+@dataclass(frozen=True)
+class World:
+    """The settings, the agents and the way to the database."""
+
+    folder: Path
+    monkeypatch: pytest.MonkeyPatch
+
+    def settle(self, **variables: str | None) -> None:
+        """Set environment variables, or with None delete them, and have the settings read anew."""
+        for name, value in variables.items():
+            if value is None:
+                self.monkeypatch.delenv(name, raising=False)
+            else:
+                self.monkeypatch.setenv(name, value)
+        config.settings.cache_clear()
+
+    def script_agent(self, name: str, code: str) -> str:
+        """Register an agent that runs Python code, in no sandbox: it writes where the test reads. Returns its name."""
+        self.settle(TASKDECK_SANDBOX="none")
+        self.monkeypatch.setattr(core.agents.registry, "build_agents", with_agents(scripts(**{name: code})))
+        return name
+
+    @contextmanager
+    def nowhere(self) -> Iterator[None]:
+        """For the length of a ``with``, the settings lead to a database that does not answer."""
+        with self.monkeypatch.context() as patch:
+            for name, value in databases.current.nowhere(self.folder).items():
+                patch.setenv(name, value)
+            config.settings.cache_clear()
+            yield
+        config.settings.cache_clear()
