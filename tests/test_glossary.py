@@ -43,7 +43,7 @@ RETIRED_WORDS = {
     "insist": "write_until_done",
     "lend": "copy_git_dir_for_agent",
     "lent": "copied",
-    "refusal": "why_not_accepted",
+    "ring": "notification",
     "ripe": "batch_ready",
     "surroundings": "access",
     "wishes": "control",
@@ -59,15 +59,13 @@ RETIRED_NAMES = {
     "Way": "Channel",
     "announce": "publish",
     "distrust": "distrust_forwarded_headers",
-    "forget": "abandon",
     "give": "chown_tree",
     "give_back": "release",
     "leaks": "contains_secret",
-    "live": "run_task",
     "look_away": "constant_time_delay",
     "made": "build_agents",
     "note": "record",
-    "opened": "open_untrusted",
+    "refusal": "why_not_accepted",
 }
 
 
