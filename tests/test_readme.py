@@ -111,6 +111,14 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{target.name} has no heading #{anchor}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_place_in_the_code_that_a_page_names_exists(page: Path) -> None:
+    places = re.findall(r"`((?:api|bench|core|migrations|pages|tests)/[^` ]*)`", page.read_text())
+    examples = re.compile(r"\b(NAME|AREA)\b")  # to be made by whoever follows a list
+    gone = [place for place in places if not examples.search(place) and not (ROOT / place).exists()]
+    assert gone == [], f"{page.name} names what is not there"
+
+
 def test_every_page_of_the_documentation_is_linked_in_the_readme() -> None:
     assert [page.name for page in PAGES[1:] if f"(docs/{page.name})" not in README] == [], "missing in README.md"
 
