@@ -1,4 +1,4 @@
-"""The README and the example files are true: whatever can be named is named there."""
+"""The README, the documentation and the example files are true: whatever can be named is named there."""
 
 import os
 import re
@@ -16,11 +16,14 @@ from core.agents.plugins import GROUP
 from core.agents.registry import agents
 from core.agents.settings import DRIVERS, Target
 from core.config import Settings
-from core.database.models import EndReason, LogType, TaskStatus
+from core.database.models import EndReason, LogType, Role, TaskStatus
 from core.sandbox.command import Sandbox
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+AGENTS = (ROOT / "docs" / "agents.md").read_text()
+DECISIONS = (ROOT / "docs" / "decisions.md").read_text()
 
 
 def settings() -> list[str]:
@@ -30,40 +33,94 @@ def settings() -> list[str]:
 
 def routes() -> list[str]:
     return [
-        f"`{method.upper()} /api{path}`"
+        f"{method.upper()} /api{path}"
         for path, methods in create_api().openapi()["paths"].items()
         for method in methods
     ]
 
 
-@pytest.mark.parametrize("name", [*settings(), *agents(), *TaskStatus, *EndReason, *LogType])
-def test_every_setting_agent_and_status_is_named(name: str) -> None:
-    assert f"`{name}`" in README
+def packages(file: str) -> list[str]:
+    return re.findall(r"^[a-z0-9-]+(?===)", (ROOT / file).read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("route", routes())
-def test_every_route_is_named(route: str) -> None:
-    assert route in README
+def rows(text: str) -> list[str]:
+    """What the first cell of each row of each table begins with, without its backticks."""
+    return [cell.strip("`") for cell in re.findall(r"^\| (`[^`]+`|[^`| ]\S*)", text, re.MULTILINE)]
 
 
-@pytest.mark.parametrize("package", re.findall(r"^[a-z0-9-]+", (ROOT / "requirements.txt").read_text(), re.M))
-def test_every_dependency_has_its_reason(package: str) -> None:
-    assert f"| {package} |" in README
+def test_every_setting_has_a_row() -> None:
+    assert [name for name in settings() if name not in rows(OPERATIONS)] == [], "missing in docs/operations.md"
 
 
-@pytest.mark.parametrize("package", re.findall(r"^[a-z0-9-]+==", (ROOT / "requirements-dev.txt").read_text(), re.M))
-def test_every_development_tool_is_named(package: str) -> None:
-    assert package.removesuffix("==") in README
+def test_no_row_is_of_a_setting_that_is_gone() -> None:
+    shown = [row for row in rows(OPERATIONS) if re.fullmatch(r"[A-Z_]+", row)]
+    assert [name for name in shown if name not in settings()] == [], "only in docs/operations.md"
 
 
-@pytest.mark.parametrize("line", [*(ROOT / "requirements.txt").read_text().splitlines()])
-def test_every_dependency_is_pinned(line: str) -> None:
-    assert re.fullmatch(r"[a-z0-9-]+==[0-9.]+", line)
+def test_every_agent_has_a_row() -> None:
+    assert [name for name in agents() if name not in rows(README)] == [], "missing in README.md"
 
 
-@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#:]+)\)", README))
-def test_every_link_leads_to_a_file(target: str) -> None:
-    assert (ROOT / target).exists()
+def test_every_agent_is_described() -> None:
+    assert [name for name in agents() if f"**`{name}`**" not in AGENTS] == [], "missing in docs/agents.md"
+
+
+def test_every_role_has_a_row() -> None:
+    assert [role for role in Role if role not in rows(README)] == [], "missing in README.md"
+
+
+def test_every_status_end_reason_and_log_type_is_named() -> None:
+    names = [*TaskStatus, *EndReason, *LogType]
+    assert [name for name in names if f"`{name}`" not in README] == [], "missing in README.md"
+
+
+def test_every_route_has_a_row() -> None:
+    assert [route for route in routes() if route not in rows(README)] == [], "missing in README.md"
+
+
+def test_no_row_is_of_a_route_that_is_gone() -> None:
+    shown = [row for row in rows(README) if re.match(r"[A-Z]+ /", row)]
+    assert [route for route in shown if route not in routes()] == [], "only in README.md"
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt"])
+def test_every_dependency_has_its_reason(file: str) -> None:
+    assert packages(file)
+    assert [name for name in packages(file) if name not in rows(DECISIONS)] == [], "missing in docs/decisions.md"
+
+
+def test_every_dependency_is_pinned() -> None:
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[0-9.]+", line)] == [], "not pinned"
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def anchors(page: Path) -> set[str]:
+    """The places in a page that a link can lead to: its headings, as a viewer names them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for file, anchor in re.findall(r"\]\(([^)#:]*)#?([^):]*)\)", page.read_text()):
+        target = page.parent / file if file else page
+        assert target.exists(), f"{page.name} links to {file}, which is not there"
+        assert not anchor or anchor in anchors(target), f"{target.name} has no heading #{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_place_in_the_code_that_a_page_names_exists(page: Path) -> None:
+    places = re.findall(r"`((?:api|bench|core|migrations|pages|tests)/[^` ]*)`", page.read_text())
+    examples = re.compile(r"\b(NAME|AREA)\b")  # to be made by whoever follows a list
+    gone = [place for place in places if not examples.search(place) and not (ROOT / place).exists()]
+    assert gone == [], f"{page.name} names what is not there"
+
+
+def test_every_page_of_the_documentation_is_linked_in_the_readme() -> None:
+    assert [page.name for page in PAGES[1:] if f"(docs/{page.name})" not in README] == [], "missing in README.md"
 
 
 EXAMPLE = (ROOT / "agents.toml.example").read_text()
@@ -90,8 +147,8 @@ def test_the_example_catalog_shows_the_defaults_of_the_known_agents() -> None:
 
 
 def examples(language: str) -> list[str]:
-    """The README's code in a language, from top to bottom."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    """The code of docs/agents.md in a language, from top to bottom."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", AGENTS, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
