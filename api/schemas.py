@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer
 
-from core.database.models import Artifact, EndReason, LogType, Task, TaskStatus
+from core.database.models import Artifact, EndReason, Task, TaskStatus
+from core.log_text import LogType
 from core.tasks.commands import Changes, deadline, why_not_extend
 
 Moment = Annotated[

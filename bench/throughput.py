@@ -22,9 +22,10 @@ from typing import Any
 import core.agents.registry
 from core.config import settings
 from core.database import engine, schema
-from core.database.models import EndReason, LogType, TaskStatus
+from core.database.models import EndReason, TaskStatus
 from core.database.ownership import Actor
 from core.identity import people
+from core.log_text import LogType
 from core.runner import claims
 from core.runner.scheduler import Scheduler
 from core.tasks import commands, listing

@@ -1,7 +1,18 @@
-"""Log text made fit to store: no secrets, no terminal tricks, bounded length. Colour codes are kept."""
+"""Log entries: their four types, and text made fit to store: no secrets, no terminal tricks, bounded length."""
 
 import re
 from collections.abc import Iterable
+from enum import StrEnum
+
+
+class LogType(StrEnum):
+    """The four kinds of log entry."""
+
+    INFO = "info"  #: something worth knowing happened
+    COMMAND = "command"  #: a process was started
+    SUCCESS = "success"  #: something was achieved
+    ERROR = "error"  #: something went wrong
+
 
 MAX_CHARACTERS = 8_000
 LOOK_CHARACTERS = 2**18  # of one message; what follows is cut unread

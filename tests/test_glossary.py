@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from core.database.models import Channel, EndReason, LogType, Role, TaskStatus
+from core.database.models import Channel, EndReason, Role, TaskStatus
+from core.log_text import LogType
 
 ROOT = Path(__file__).parent.parent
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()

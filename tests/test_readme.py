@@ -16,7 +16,8 @@ from core.agents.plugins import GROUP
 from core.agents.registry import agents
 from core.agents.settings import DRIVERS, Target
 from core.config import Settings
-from core.database.models import EndReason, LogType, Role, TaskStatus
+from core.database.models import EndReason, Role, TaskStatus
+from core.log_text import LogType
 from core.sandbox.command import Sandbox
 
 ROOT = Path(__file__).parent.parent

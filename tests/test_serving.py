@@ -22,9 +22,10 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
 from core.database import engine
-from core.database.models import AuditEvent, Channel, LogType, Task, TaskLog, TaskStatus
+from core.database.models import AuditEvent, Channel, Task, TaskLog, TaskStatus
 from core.database.ownership import Actor
 from core.identity import audit, sessions
+from core.log_text import LogType
 from core.tasks import commands
 from tests.support import databases
 from tests.support.server import ROOT, Server

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database.engine import Base, RowId, UTCDateTime, now
+from core.log_text import LogType
 
 
 class Role(StrEnum):
@@ -48,15 +49,6 @@ class EndReason(StrEnum):
     TIMED_OUT = "timed_out"  #: the hard limit came first
     CANCELLED = "cancelled"  #: a person stopped it
     INTERRUPTED = "interrupted"  #: its runner went away
-
-
-class LogType(StrEnum):
-    """The four kinds of log entry."""
-
-    INFO = "info"
-    COMMAND = "command"
-    SUCCESS = "success"
-    ERROR = "error"
 
 
 ENDED = (TaskStatus.COMPLETED, TaskStatus.ERROR)

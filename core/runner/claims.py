@@ -25,9 +25,10 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core import metrics
 from core.database import engine
-from core.database.models import Artifact, EndReason, LogType, Task, TaskLog, TaskStatus
+from core.database.models import Artifact, EndReason, Task, TaskLog, TaskStatus
 from core.database.ownership import acting_as_system
 from core.errors import ClaimLost
+from core.log_text import LogType
 from core.sandbox.output import StoredArtifact
 from core.tasks import notifications
 from core.tasks.entries import Entry, insert_entries

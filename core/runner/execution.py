@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from core.agents.base import Agent, LogLine, OutputParser, Progress
-from core.database.models import LogType
 from core.errors import AgentFailed
+from core.log_text import LogType
 from core.runner.clock import Clock
 from core.runner.heartbeat import Heartbeat
 from core.runner.task_logger import TaskLogger

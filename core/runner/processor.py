@@ -14,9 +14,9 @@ from core.agents.catalog import catalog
 from core.agents.registry import agents
 from core.config import Settings, signing_keys
 from core.database import engine
-from core.database.models import EndReason, LogType
+from core.database.models import EndReason
 from core.errors import AgentFailed, ClaimLost, InvalidInput, TimedOut
-from core.log_text import storable
+from core.log_text import LogType, storable
 from core.repositories import addresses
 from core.repositories.checkout import Checkout, branch_name
 from core.runner import claims

@@ -6,8 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from core.database import engine
-from core.database.models import LogType
-from core.log_text import MAX_CHARACTERS, storable
+from core.log_text import MAX_CHARACTERS, LogType, storable
 from core.runner import claims
 from core.runner.claims import Claim
 from core.tasks.entries import Entry

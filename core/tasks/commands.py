@@ -16,11 +16,11 @@ from core.agents.fields import MODEL
 from core.agents.registry import DEFAULT, agents
 from core.config import settings
 from core.database import engine
-from core.database.models import ENDED, MAX_ID, EndReason, LogType, Task, TaskLog, TaskStatus
+from core.database.models import ENDED, MAX_ID, EndReason, Task, TaskLog, TaskStatus
 from core.database.ownership import Actor, acting_as
 from core.errors import Conflict, InvalidInput, NotFound, NotSignedIn
 from core.identity import audit
-from core.log_text import storable
+from core.log_text import LogType, storable
 from core.repositories import addresses
 from core.tasks import notifications
 from core.tasks.removal import remove

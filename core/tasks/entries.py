@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from core.database.models import LogType, TaskLog
+from core.database.models import TaskLog
+from core.log_text import LogType
 
 
 @dataclass(frozen=True)

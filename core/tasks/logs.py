@@ -4,9 +4,10 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 
-from core.database.models import MAX_ID, LogType, TaskLog
+from core.database.models import MAX_ID, TaskLog
 from core.database.ownership import Actor, acting_as
 from core.errors import InvalidInput
+from core.log_text import LogType
 from core.tasks.commands import owned
 
 PAGE_ENTRIES = 1_000

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from html import escape
 
-from core.database.models import LogType, TaskLog
-from core.log_text import COLOUR
+from core.database.models import TaskLog
+from core.log_text import COLOUR, LogType
 from pages.parts.shared import zone
 
 _NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")

@@ -9,9 +9,10 @@ import streamlit as st
 from core import metrics
 from core.config import settings
 from core.database import engine
-from core.database.models import ENDED, EndReason, LogType, Task, TaskStatus
+from core.database.models import ENDED, EndReason, Task, TaskStatus
 from core.database.ownership import Actor
 from core.errors import Conflict, NotFound
+from core.log_text import LogType
 from core.tasks import artifacts, commands, logs
 from core.words import duration
 from pages.parts import files, shared

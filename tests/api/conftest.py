@@ -20,9 +20,10 @@ from api.server.client import Client
 from api.server.hardening import Hardening
 from core.agents import catalog
 from core.database import engine
-from core.database.models import EndReason, LogType, Task, TaskLog, TaskStatus
+from core.database.models import EndReason, Task, TaskLog, TaskStatus
 from core.database.ownership import Actor
 from core.identity import sessions
+from core.log_text import LogType
 from core.runner import claims
 from core.tasks import commands, notifications
 from tests.api.calls import Caller

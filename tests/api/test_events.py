@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 from core.database import engine
-from core.database.models import EndReason, LogType
+from core.database.models import EndReason
 from core.database.ownership import Actor
+from core.log_text import LogType
 from core.runner import claims
 from core.runner.claims import Entry
 from tests.api.calls import TASK_FIELDS, Caller, sentence, stored

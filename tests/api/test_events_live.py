@@ -16,9 +16,10 @@ from sqlalchemy import update
 
 from api import events as product
 from core.database import engine
-from core.database.models import ApiToken, AuthSession, EndReason, LogType, User
+from core.database.models import ApiToken, AuthSession, EndReason, User
 from core.database.ownership import Actor
 from core.identity import sessions
+from core.log_text import LogType
 from core.runner import claims
 from core.runner.claims import Entry
 from core.tasks import commands
@@ -33,7 +34,8 @@ RUNNER = """
 import sys, time
 from core.database import engine
 from core.runner import claims
-from core.database.models import EndReason, LogType
+from core.database.models import EndReason
+from core.log_text import LogType
 claim = claims.claim("elsewhere", 30)
 print(claim.task_id, flush=True)
 for line in sys.stdin:

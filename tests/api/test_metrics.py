@@ -6,9 +6,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.database import engine
-from core.database.models import EndReason, LogType, TokenScope
+from core.database.models import EndReason, TokenScope
 from core.database.ownership import Actor
 from core.identity import tokens
+from core.log_text import LogType
 from core.runner import claims
 from core.runner.claims import Entry
 from tests.api.calls import NEW, Caller, sentence

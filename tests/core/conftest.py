@@ -11,9 +11,10 @@ import pytest
 
 from core.config import Settings
 from core.database import engine
-from core.database.models import LogType, Role, TaskLog
+from core.database.models import Role, TaskLog
 from core.database.ownership import Actor
 from core.identity import people
+from core.log_text import LogType
 from core.runner.claims import Claim
 from core.runner.scheduler import Scheduler
 from core.runner.task_logger import TaskLogger

@@ -15,8 +15,9 @@ from sqlalchemy.pool import QueuePool
 
 from core.config import Settings
 from core.database import engine
-from core.database.models import EndReason, LogType, Task, TaskLog
+from core.database.models import EndReason, Task, TaskLog
 from core.database.ownership import Actor
+from core.log_text import LogType
 from core.runner import claims, processor
 from core.runner.claims import Claim
 from core.runner.scheduler import Scheduler

@@ -8,9 +8,10 @@ import pytest
 from prometheus_client import REGISTRY, generate_latest
 
 from core.database import engine
-from core.database.models import EndReason, LogType
+from core.database.models import EndReason
 from core.database.ownership import Actor
 from core.errors import ClaimLost, Conflict
+from core.log_text import LogType
 from core.runner import claims
 from core.runner.claims import Entry
 from core.tasks import commands

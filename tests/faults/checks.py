@@ -5,8 +5,9 @@ from pathlib import Path
 
 import psutil
 
-from core.database.models import ENDED, EndReason, LogType, Task, TaskLog
+from core.database.models import ENDED, EndReason, Task, TaskLog
 from core.database.ownership import Actor
+from core.log_text import LogType
 from core.tasks import commands, logs
 
 #: Notes that it ran, by its prompt, then says two lines and ends. {path} is where it notes it.

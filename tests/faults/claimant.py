@@ -6,7 +6,8 @@ Prints the numbers of its tasks, and on standard error how often the database wa
 import sys
 
 from core.database import engine
-from core.database.models import EndReason, LogType
+from core.database.models import EndReason
+from core.log_text import LogType
 from core.runner import claims
 from core.runner.claims import Claim
 from core.tasks.entries import Entry

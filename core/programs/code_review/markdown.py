@@ -1,7 +1,7 @@
 """report.md: the review as GitHub Markdown."""
 
 from core.programs.shared.markdown import escaped, fenced, grid, quoted
-from core.programs.shared.words import count
+from core.words import count
 
 from .code import excerpt, lines_of, numbered
 from .limits import SHOWN_REFUSED

@@ -4,7 +4,8 @@ import re
 from html import escape
 
 from core.programs.shared import elements
-from core.programs.shared.words import count, visible
+from core.programs.shared.words import visible
+from core.words import count
 
 from .checker import Finding
 from .code import excerpt, lines_of, numbered

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from core.programs.shared.words import count, listed
+from core.words import count, listed
 
 from .checker import Finding, Tally
 from .files import Source

@@ -5,7 +5,7 @@ from math import ceil
 from pathlib import Path
 
 from core.programs.shared.events import Events, Progress
-from core.programs.shared.words import count, listed
+from core.words import count, listed
 
 from .checker import Checker, CheckFailed
 from .code import lines_of

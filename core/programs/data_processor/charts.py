@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.programs.shared.words import coefficient, count, figure, share, visible
+from core.programs.shared.words import coefficient, figure, share, visible
+from core.words import count
 
 from . import svg
 from .limits import SHOWN_CHARTS

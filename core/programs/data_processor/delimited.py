@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 import polars as pl
 
-from core.programs.shared.words import count
+from core.words import count
 
 from .files import Unreadable
 from .limits import MAX_COLUMNS, MAX_RECORD_BYTES, MIB

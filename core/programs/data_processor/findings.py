@@ -1,6 +1,7 @@
 """What is worth saying of a table, in plain sentences, the weightiest first."""
 
-from core.programs.shared.words import coefficient, count, figure, listed, share, visible
+from core.programs.shared.words import coefficient, figure, share, visible
+from core.words import count, listed
 
 from .limits import SHOWN_FINDINGS
 from .profile import TableProfile, categories

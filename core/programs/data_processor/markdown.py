@@ -1,7 +1,7 @@
 """report.md: the report as GitHub Markdown, without charts."""
 
 from core.programs.shared.markdown import escaped, grid, quoted
-from core.programs.shared.words import count
+from core.words import count
 
 from .limits import PREVIEW_ROWS, SHOWN_COLUMNS, SHOWN_UNREADABLE
 from .profile import TableProfile

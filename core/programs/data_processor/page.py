@@ -4,7 +4,8 @@ from collections.abc import Callable
 from html import escape
 
 from core.programs.shared import elements
-from core.programs.shared.words import count, visible
+from core.programs.shared.words import visible
+from core.words import count
 
 from . import charts
 from .charts import Chart

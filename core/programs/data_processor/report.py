@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import date
 
-from core.programs.shared.words import count, figure, moment, share, visible
+from core.programs.shared.words import figure, moment, share, visible
+from core.words import count
 
 from .findings import of as findings_of
 from .limits import SHOWN_COLUMNS, SHOWN_FILES, TOP_VALUES

@@ -7,7 +7,7 @@ from pathlib import Path
 from polars.exceptions import PanicException, PolarsError
 
 from core.programs.shared.events import Events, Progress
-from core.programs.shared.words import count
+from core.words import count
 
 from . import profile, sample, tables
 from .files import SUFFIXES, DataFile, Folder, Unreadable, find

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
-from core.programs.shared.words import listed, visible
+from core.programs.shared.words import visible
+from core.words import listed
 
 from . import delimited, documents, parquet, text
 from .files import DataFile, Unreadable

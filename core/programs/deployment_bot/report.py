@@ -4,7 +4,8 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from core.programs.shared.markdown import escaped, fenced, grid, quoted
-from core.programs.shared.words import count, visible
+from core.programs.shared.words import visible
+from core.words import count
 
 KEPT_LINES = 1_000  # of the output, the last ones
 LINE_CHARACTERS = 500

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from core.log_text import MAX_CHARACTERS, hidden, mask
 from core.programs.shared.events import Events
-from core.programs.shared.words import count, listed
 from core.sandbox import isolation
+from core.words import count, listed
 
 from . import process
 from .health import Patience, is_healthy

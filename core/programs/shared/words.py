@@ -51,20 +51,8 @@ def coefficient(r: float) -> str:
     return f"{r:.2f}".replace("-0.00", "0.00")
 
 
-def count(number: int, noun: str, plural: str = "") -> str:
-    """Return a counted noun: "1 row", "2 rows"."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
 def moment(value: date | datetime) -> str:
     """Return a date or time as ISO 8601 to the minute; without a time of day at midnight."""
     if not isinstance(value, datetime):
         return value.isoformat()
     return value.isoformat(sep=" ", timespec="minutes").removesuffix(" 00:00")
-
-
-def listed(names: list[str], limit: int = 4) -> str:
-    """Return names as an English list, the ones over `limit` only counted."""
-    if len(names) > limit:
-        names = [*names[:limit], f"{len(names) - limit:,} more"]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -10,8 +10,9 @@ from sqlalchemy import select, text
 
 from core import config
 from core.database import engine
-from core.database.models import Artifact, LogType, Owned, Role, Task, TaskLog, User
+from core.database.models import Artifact, Owned, Role, Task, TaskLog, User
 from core.database.ownership import Actor
+from core.log_text import LogType
 from core.tasks import commands
 from tests.support import databases
 from tests.support.databases import unguarded

@@ -9,8 +9,9 @@ import psutil
 import pytest
 
 from core.config import Settings
-from core.database.models import EndReason, LogType, TaskStatus
+from core.database.models import EndReason, TaskStatus
 from core.database.ownership import Actor
+from core.log_text import LogType
 from core.runner import claims, processor, task_logger
 from core.runner.scheduler import Scheduler
 from core.tasks import commands, logs

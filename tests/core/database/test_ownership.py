@@ -10,8 +10,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.orm import Session, aliased
 
 from core.database import engine
-from core.database.models import ApiToken, Artifact, AuthSession, LogType, Owned, Role, Task, TaskLog, User
+from core.database.models import ApiToken, Artifact, AuthSession, Owned, Role, Task, TaskLog, User
 from core.database.ownership import Actor, OwnershipViolation, acting_as, acting_as_system
+from core.log_text import LogType
 from core.tasks import commands
 
 OWNED = sorted(

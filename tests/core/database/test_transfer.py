@@ -20,7 +20,6 @@ from core.database.models import (
     AuthSession,
     Channel,
     EndReason,
-    LogType,
     Role,
     Task,
     TaskLog,
@@ -29,6 +28,7 @@ from core.database.models import (
 )
 from core.database.ownership import Actor
 from core.identity import people, throttle, tokens
+from core.log_text import LogType
 from core.runner.claims import claim
 from core.tasks import commands
 from tests.conftest import PASSWORD

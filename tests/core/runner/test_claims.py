@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import select, update
 
 from core.database import engine
-from core.database.models import Artifact, EndReason, LogType, Task, TaskLog, TaskStatus
+from core.database.models import Artifact, EndReason, Task, TaskLog, TaskStatus
 from core.database.ownership import Actor
 from core.errors import ClaimLost
+from core.log_text import LogType
 from core.runner import claims
 from core.runner.claims import Claim, Entry
 from core.sandbox.output import StoredArtifact

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from core.database.models import EndReason, LogType, TaskStatus
+from core.database.models import EndReason, TaskStatus
 from core.database.ownership import Actor
+from core.log_text import LogType
 from core.runner import claims, heartbeat, processor
 from core.tasks import artifacts, commands, logs
 from tests.core.living import Life, away, claimed, left_behind, lose_answer

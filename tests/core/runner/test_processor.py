@@ -7,8 +7,9 @@ import pytest
 import core.agents.registry
 from core.agents import catalog
 from core.config import Settings
-from core.database.models import EndReason, LogType, TaskStatus
+from core.database.models import EndReason, TaskStatus
 from core.database.ownership import Actor
+from core.log_text import LogType
 from core.runner import processor
 from core.sandbox import output
 from core.tasks import artifacts, commands

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from core.agents.catalog import catalog
-from core.database.models import EndReason, LogType, Task, TaskStatus
+from core.database.models import EndReason, Task, TaskStatus
+from core.log_text import LogType
 from core.runner import claims
 from core.tasks import artifacts, commands
 from tests.core.living import Life, left_behind

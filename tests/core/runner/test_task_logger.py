@@ -4,9 +4,10 @@ from collections.abc import Callable
 import pytest
 
 from core.database import engine
-from core.database.models import EndReason, LogType, TaskLog
+from core.database.models import EndReason, TaskLog
 from core.database.ownership import Actor
 from core.errors import ClaimLost
+from core.log_text import LogType
 from core.runner import claims, task_logger
 from core.runner.claims import Claim
 from core.runner.task_logger import TaskLogger

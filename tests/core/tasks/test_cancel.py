@@ -12,9 +12,10 @@ import pytest
 
 from core import config
 from core.database import engine
-from core.database.models import EndReason, LogType, TaskStatus
+from core.database.models import EndReason, TaskStatus
 from core.database.ownership import Actor
 from core.errors import ClaimLost, Conflict, NotFound
+from core.log_text import LogType
 from core.runner import claims
 from core.runner.scheduler import Scheduler
 from core.sandbox import output

@@ -12,9 +12,10 @@ from sqlalchemy import update
 from core.agents import catalog
 from core.config import Settings
 from core.database import engine
-from core.database.models import EndReason, LogType, Task, TaskStatus
+from core.database.models import EndReason, Task, TaskStatus
 from core.database.ownership import Actor
 from core.errors import Conflict, NotFound
+from core.log_text import LogType
 from core.runner import claims
 from core.tasks import commands, logs
 from tests.core.living import Life, claimed, ended, row_counts

@@ -3,9 +3,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.database.models import LogType
 from core.database.ownership import Actor
 from core.errors import InvalidInput, NotFound
+from core.log_text import LogType
 from core.runner import claims
 from core.runner.claims import Entry
 from core.tasks import commands, logs

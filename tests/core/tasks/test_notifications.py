@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 
 from core.database import engine
-from core.database.models import EndReason, LogType
+from core.database.models import EndReason
 from core.database.ownership import Actor, acting_as_system
 from core.errors import ClaimLost, InvalidInput, NotFound
+from core.log_text import LogType
 from core.runner import claims
 from core.runner.claims import Entry
 from core.tasks import commands, notifications

@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import select
 
 from core.database import engine
-from core.database.models import EndReason, LogType, Role, Task, TaskStatus
+from core.database.models import EndReason, Role, Task, TaskStatus
 from core.database.ownership import Actor
 from core.errors import ClaimLost, Conflict, Forbidden, NotFound, NotSignedIn, TaskdeckError
 from core.identity import links, people, sessions, signin, tokens
+from core.log_text import LogType
 from core.runner import claims
 from core.tasks import commands, removal
 from core.tasks.entries import Entry

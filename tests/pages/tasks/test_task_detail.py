@@ -5,10 +5,11 @@ import pytest
 import streamlit as st
 
 from core.database.engine import now
-from core.database.models import EndReason, LogType
+from core.database.models import EndReason
 from core.database.ownership import Actor
 from core.errors import NotSignedIn
 from core.identity import sessions
+from core.log_text import LogType
 from core.runner import claims
 from core.runner.claims import Entry
 from core.sandbox.output import StoredArtifact
