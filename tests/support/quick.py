@@ -1,7 +1,8 @@
 """``pytest -p tests.support.quick --within SECONDS``: the fastest tests first, and after that time no more of them.
 
-How long a test takes is learned from every run on SQLite. One that never ran counts as the others of its file do; where
-none ran, each file has its turn. So on a new machine the second run is already most of the suite.
+How long a test takes is learned from every run on SQLite. One that never ran counts as the others of its file do, or
+as any other; among equals each file has its turn. So the first run on a new machine asks a little of every file, and
+the next is already most of the suite.
 """
 
 import time
@@ -56,10 +57,11 @@ class Within:
         by_file: dict[Path, list[pytest.Item]] = defaultdict(list)
         for item in items:
             by_file[item.path].append(item)
+        anywhere = median(known.values()) if known else 0.0
         keys = {}
         for tests in by_file.values():
             took = [known[item.nodeid] for item in tests if item.nodeid in known]
-            usual = median(took) if took else 0.0
+            usual = median(took) if took else anywhere
             for turn, item in enumerate(tests):
                 keys[item] = known.get(item.nodeid, usual), turn
         items.sort(key=keys.__getitem__)
