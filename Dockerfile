@@ -7,8 +7,8 @@ RUN apt-get update \
     && install --directory --owner taskdeck --mode 700 /data
 
 WORKDIR /taskdeck
-COPY requirements.txt .
-RUN pip install --no-cache-dir --requirement requirements.txt
+COPY requirements.lock .
+RUN pip install --no-cache-dir --requirement requirements.lock
 COPY app.py ./
 COPY .streamlit .streamlit
 COPY api api
