@@ -52,7 +52,7 @@ def test_no_service_has_a_password_of_its_own(name: str) -> None:
 def test_the_image_holds_what_the_server_needs_and_runs_as_nobody_special() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
     copied = set(re.findall(r"^COPY (\S+)", dockerfile, re.M))
-    assert copied == {"requirements.txt", "app.py", ".streamlit", "api", "core", "migrations", "pages"}
+    assert copied == {"requirements.lock", "app.py", ".streamlit", "api", "core", "migrations", "pages"}
     assert {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().split()} >= copied
     assert dockerfile.index("USER taskdeck") < dockerfile.index('CMD ["streamlit"')
 

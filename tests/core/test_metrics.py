@@ -114,8 +114,8 @@ def test_a_running_task_that_is_asked_to_stop_is_counted_at_its_end(ada: Actor, 
     assert change("taskdeck_tasks_ended_total", end_reason="cancelled") == 1
 
 
-def test_a_whole_life_is_counted(live: Life, world: World, change: Change) -> None:
-    task = live(world.script_agent("quick", "print('done')"))
+def test_a_whole_life_is_counted(run_task: Life, world: World, change: Change) -> None:
+    task = run_task(world.script_agent("quick", "print('done')"))
     assert change("taskdeck_tasks_ended_total", end_reason="completed") == 1
     assert change("taskdeck_task_wait_seconds_count") == change("taskdeck_task_duration_seconds_count") == 1
     assert change("taskdeck_log_entries_total") == task.log_count - 2  # all but those of acceptance and start
