@@ -149,13 +149,13 @@ def list_agents(actor: CurrentActor) -> schemas.AgentList:
     return schemas.AgentList(
         agents=[
             schemas.AgentOut(
-                name=agent.name,
-                title=agent.title,
-                summary=agent.summary,
-                models=list(agent.models),
-                allow_other_models=agent.allow_other_models,
-                changes_files=agent.changes_files,
-                default=agent.name == DEFAULT,
+                name=agent.info.name,
+                title=agent.info.title,
+                summary=agent.info.summary,
+                models=list(agent.info.models),
+                allow_other_models=agent.info.allow_other_models,
+                changes_files=agent.info.changes_files,
+                default=agent.info.name == DEFAULT,
                 available=(reason := agent.unavailable()) is None,
                 reason=reason,
             )

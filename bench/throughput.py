@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import core.agents.registry
+from core.agents import registry
 from core.config import settings
 from core.database import engine, schema
 from core.database.models import EndReason, TaskStatus
@@ -30,7 +30,7 @@ from core.runner import claims
 from core.runner.scheduler import Scheduler
 from core.tasks import commands, listing
 from core.tasks.entries import Entry
-from tests.support.scripts import scripts, with_agents
+from tests.support.scripts import Script
 
 ROUNDS = 5
 COMMITS, TASKS, LIVES = 2_000, 300, 16
@@ -51,7 +51,7 @@ def main() -> int:
         schema.upgrade()
         actor = people.add("bench", "bench@example.org", "Bench", "bench password")
         code = f"for n in range({ENTRIES}): print('line', n)"
-        core.agents.registry.build_agents = with_agents(scripts(lines=code))  # type: ignore[assignment]
+        registry.extra["lines"] = Script("lines", code)
         rounds = [_round(actor, Path(folder)) for _ in range(ROUNDS)]
         counts = listing.counts(actor)
         engine.dispose()

@@ -12,9 +12,10 @@ from pydantic import BaseModel
 from api.routes import create_api
 from core.agents.base import Agent, Assignment, LogLine
 from core.agents.catalog import Catalog, Host, Repositories
+from core.agents.drivers import DRIVERS
+from core.agents.drivers.deployment import DeploymentTarget
 from core.agents.plugins import GROUP
 from core.agents.registry import agents
-from core.agents.settings import DRIVERS, Target
 from core.config import Settings
 from core.database.models import EndReason, Role, TaskStatus
 from core.log_text import LogType
@@ -135,7 +136,7 @@ def test_the_example_catalog_is_valid(text: str) -> None:
     Catalog.model_validate(tomllib.loads(text))
 
 
-@pytest.mark.parametrize("table", [Catalog, Repositories, Host, Target, *DRIVERS.values()])
+@pytest.mark.parametrize("table", [Catalog, Repositories, Host, DeploymentTarget, *DRIVERS.values()])
 def test_the_example_catalog_has_every_key(table: type[BaseModel]) -> None:
     sections = r"^\[+(?:[\w.-]+\.)?{0}\b"  # a table is there by its header
     for name in table.model_fields:
@@ -197,7 +198,7 @@ def test_the_agent_in_ten_lines_of_toml_works(tmp_path: Path, given: Assignment)
     said = said_by(agents()["line-count"], given)
     assert any(re.fullmatch(r" *2 shop\.py", line) for line in said)
     assert said[-1] == "asked: LATER please"
-    assert list(agents()["shell"].examples) == ["test", "format"]
+    assert list(agents()["shell"].info.examples) == ["test", "format"]
 
 
 def test_the_agent_in_thirty_lines_of_python_works(

@@ -1,18 +1,21 @@
-"""What the administrator settled in agents.toml."""
+"""What the administrator wrote in agents.toml, and the agents that it stands for."""
 
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from core.agents import plugins as packages
+from core.agents.base import Agent
+from core.agents.drivers import DRIVERS, KNOWN, AnySettings
 from core.agents.fields import AgentName, HostName, RepositoryName, Root, Variable
-from core.agents.settings import DRIVERS, KNOWN, AnySettings, StrictModel, Times
+from core.agents.settings import AgentSettings, StrictModel, Times
 from core.agents.toml_lines import line_of
 from core.config import Settings, settings
 from core.errors import ConfigurationError
@@ -51,8 +54,6 @@ class Catalog(StrictModel):
     repositories: Repositories = Repositories()
     agents: Mapping[AgentName, AnySettings]
 
-    __hash__ = object.__hash__  # what is built from it is kept with it
-
     @model_validator(mode="before")
     @classmethod
     def _with_drivers(cls, given: Any) -> Any:
@@ -64,6 +65,18 @@ class Catalog(StrictModel):
         named = [name for name in plugins if isinstance(name, str)]
         drivers = dict.fromkeys(named) | {name: name for name in KNOWN}
         return {**given, "agents": {name: _driven(table, name, drivers) for name, table in (known | tables).items()}}
+
+    @cached_property
+    def built(self) -> Mapping[str, Agent]:
+        """Every agent by name, the plugins' last. Raises ConfigurationError for a plugin that cannot be used."""
+        found = {name: given.agent(name) for name, given in self.agents.items() if isinstance(given, AgentSettings)}
+        for agent in packages.load(self.plugins):
+            if agent.info.name in found:
+                raise ConfigurationError(
+                    f"There are two agents of the name {agent.info.name}: a plugin's, and another one."
+                )
+            found[agent.info.name] = agent
+        return found
 
     def limits(self, agent: str, settings: Settings) -> TimeLimits:
         """An agent's limits. Its own timeout moves the warning in proportion, unless it has a warning of its own."""
@@ -98,18 +111,18 @@ def catalog() -> Catalog:
     path = settings().agents
     try:
         text = path.read_text() if path.exists() else ""
-        made = Catalog.model_validate(tomllib.loads(text))
+        found = Catalog.model_validate(tomllib.loads(text))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{path} cannot be read: {mask(str(error))}.") from None  # it may repeat a key
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         raise ConfigurationError(_explain(path, text, first)) from None
-    for agent in made.agents:
-        limits = made.limits(agent, settings())
+    for agent in found.agents:
+        limits = found.limits(agent, settings())
         if limits.warning >= limits.timeout:
             place = ("agents", agent)
             raise ConfigurationError(f"{_where(path, text, place)}.warning must be less than its timeout.")
-    return made
+    return found
 
 
 def _explain(path: Path, text: str, error: ErrorDetails) -> str:

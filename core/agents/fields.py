@@ -97,7 +97,7 @@ ModelName = Annotated[str, _matching(MODEL, "a model's name has letters, digits 
 RecipeName = Annotated[str, _matching(RECIPE, "a recipe's name has letters, digits and . _ -, no sign first")]
 Models = Annotated[tuple[ModelName, ...], Field(min_length=1)]
 Word = Annotated[str, _matching(r"[^\0]+", "each word of a command must be a text that is not empty")]
-Command = Annotated[tuple[Word, ...], Field(min_length=1)]
+Argv = Annotated[tuple[Word, ...], Field(min_length=1)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 Root = Annotated[Folder, AfterValidator(Path.resolve)]
 WebAddress = Annotated[str, AfterValidator(_address("https", "http"))]

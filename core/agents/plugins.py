@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
 
-from core.agents.base import Agent
+from core.agents.base import Agent, AgentInfo
 from core.errors import ConfigurationError
 
 #: An entry point leads to a callable without arguments that returns an Agent of the entry point's name.
 GROUP = "taskdeck.agents"
-
-_MEMBERS = [name for name in vars(Agent) if not name.startswith("_")]
 
 
 def load(names: Sequence[str]) -> Iterator[Agent]:
@@ -24,15 +22,17 @@ def _load(name: str) -> Agent:
         installed = ", ".join(sorted(entry_points(group=GROUP).names)) or "none"
         raise ConfigurationError(f"There is no plugin {name} of the group {GROUP}; installed: {installed}.")
     if len(found) > 1:
-        raise ConfigurationError(f"The plugin {name} is there {len(found)} times; uninstall all but one.")
+        raise ConfigurationError(f"The plugin {name} is installed {len(found)} times; uninstall all but one.")
     (point,) = found
+    plugin = f"The plugin {name} ({point.value})"
     try:
-        agent = point.load()()
-        lacking = [member for member in _MEMBERS if not hasattr(agent, member)]
+        agent: object = point.load()()
+        is_agent = isinstance(agent, Agent) and isinstance(agent.info, AgentInfo)
     except Exception as error:  # whatever foreign code may raise
-        raise ConfigurationError(f"The plugin {name} ({point.value}) cannot be loaded: {error!r}.") from error
-    if lacking:
-        raise ConfigurationError(f"The plugin {name} ({point.value}) gives no agent: it lacks {', '.join(lacking)}.")
-    if agent.name != name:
-        raise ConfigurationError(f"The plugin {name} ({point.value}) gives an agent of another name: {agent.name!r}.")
-    return agent  # type: ignore[no-any-return]  # looked at above
+        raise ConfigurationError(f"{plugin} cannot be loaded: {error!r}.") from error
+    if not isinstance(agent, Agent) or not is_agent:
+        wanted = "it must return a core.agents.base.Agent whose info is an AgentInfo (see docs/agents.md)"
+        raise ConfigurationError(f"{plugin} returns no agent: {wanted}.")
+    if agent.info.name != name:
+        raise ConfigurationError(f"{plugin} returns an agent of another name: {agent.info.name!r}.")
+    return agent

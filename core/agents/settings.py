@@ -1,22 +1,15 @@
-"""What agents.toml may say of an agent: a model for each driver. Secrets are names of environment variables only."""
+"""What agents.toml may say of an agent: what all drivers share. Secrets are names of environment variables only."""
 
-from typing import Annotated, Any, Literal
+import os
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from core.agents.fields import (
-    Command,
-    Environment,
-    Folder,
-    ModelName,
-    Models,
-    RecipeName,
-    RepositoryAddress,
-    Variable,
-    WebAddress,
-    Word,
-)
-from core.sandbox.command import Network
+from core.agents.base import Agent, AgentInfo
+from core.agents.fields import Argv, Folder, Models, Variable, WebAddress
+from core.sandbox.command import Network, ResourceLimits, Upstream
 
 MEMORY_MB = 2048
 MODEL_SILENCE_SECONDS = 120.0
@@ -57,8 +50,19 @@ class PluginSettings(Times):
         return self.push
 
 
+@dataclass(frozen=True)
+class Words:
+    """How a driver's agent is shown unless agents.toml has other words."""
+
+    title: str
+    summary: str
+    examples: tuple[str, ...] = ()
+
+
 class AgentSettings(Times):
     """What every agent that has a driver may be given."""
+
+    words: ClassVar[Words]
 
     driver: str
     title: str = Field("", max_length=60)
@@ -66,13 +70,26 @@ class AgentSettings(Times):
     idle: float = Field(float("inf"), gt=0)  #: after how many seconds without a line it is given up; inf: never
     memory_mb: int = Field(MEMORY_MB, ge=64, le=2**20)
 
+    @abstractmethod
+    def agent(self, name: str) -> Agent:
+        """The agent of this name that the table stands for."""
 
-class DataProcessorSettings(AgentSettings):
-    driver: Literal["data-processor"]
+    @property
+    def memory(self) -> int:
+        """What its process may use, in bytes."""
+        return self.memory_mb * 2**20
 
-
-class CodeReviewSettings(AgentSettings):
-    driver: Literal["code-review"]
+    def info(self, name: str) -> AgentInfo:
+        """What all drivers know of the agent of this name."""
+        # A second agent of a driver goes by its own name: two with one title could not be told apart.
+        return AgentInfo(
+            name=name,
+            title=self.title or (self.words.title if name == self.driver else name),
+            summary=self.summary or self.words.summary,
+            examples=self.words.examples,
+            limits=ResourceLimits(memory=self.memory),
+            idle=self.idle,
+        )
 
 
 class ModelSecrets(StrictModel):
@@ -82,7 +99,10 @@ class ModelSecrets(StrictModel):
 class ModelSettings(AgentSettings):
     """An agent that works with a model's API."""
 
-    command: Command
+    header: ClassVar[Literal["x-api-key", "authorization"]]
+    paths: ClassVar[tuple[str, ...]]
+
+    command: Argv
     models: Models
     allow_other_models: bool = False
     secrets: ModelSecrets
@@ -100,21 +120,15 @@ class ModelSettings(AgentSettings):
     def pushed(self) -> bool:
         return self.push
 
-
-class ClaudeSettings(ModelSettings):
-    driver: Literal["claude"]
-    command: Command = ("claude",)
-    models: Models = ("sonnet", "opus", "haiku")
-    secrets: ModelSecrets = ModelSecrets(api_key="ANTHROPIC_API_KEY")
-    upstream: WebAddress = "https://api.anthropic.com"
-
-
-class CodexSettings(ModelSettings):
-    driver: Literal["codex"]
-    command: Command = ("codex",)
-    models: Models = ("gpt-6.1-sol", "gpt-6-astra", "gpt-6-luna")
-    secrets: ModelSecrets = ModelSecrets(api_key="OPENAI_API_KEY")
-    upstream: WebAddress = "https://api.openai.com"
+    def info(self, name: str) -> AgentInfo:
+        key = os.environ.get(self.secrets.api_key, "")
+        return replace(
+            super().info(name),
+            models=self.models,
+            allow_other_models=self.allow_other_models,
+            changes_files=True,
+            upstream=Upstream(self.upstream, key, self.header, self.paths),
+        )
 
 
 class ProgramSettings(AgentSettings):
@@ -133,88 +147,5 @@ class ProgramSettings(AgentSettings):
     def pushed(self) -> bool:
         return self.push
 
-
-class LinesSettings(ProgramSettings):
-    driver: Literal["lines"]
-    command: Command
-    models: tuple[ModelName, ...] = ()
-    allow_other_models: bool = False
-
-
-class ShellSettings(ProgramSettings):
-    driver: Literal["shell"]
-    recipes: dict[RecipeName, Command] = {}
-
-
-class Target(StrictModel):
-    """Where a repository may be deployed to. Without a command the repository's own recipe is used."""
-
-    repo: RepositoryAddress  #: https, or file for a folder: in the form that repositories.checked gives
-    env: Environment
-    command: tuple[Word, ...] = ()
-    health_url: WebAddress | None = None
-    secrets: tuple[Variable, ...] = ()
-    readable: tuple[Folder, ...] = ()
-    network: Network = "none"
-
-    @model_validator(mode="after")
-    def _can_be_asked(self) -> "Target":
-        if self.health_url is not None and self.network != "open":
-            raise ValueError('a health_url needs network = "open"')
-        return self
-
-
-class DeploymentSettings(AgentSettings):
-    driver: Literal["deployment-bot"]
-    targets: tuple[Target, ...] = ()
-
-    @model_validator(mode="after")
-    def _each_once(self) -> "DeploymentSettings":
-        places = [(target.repo, target.env) for target in self.targets]
-        if len(set(places)) < len(places):
-            raise ValueError("a repository's environment is there twice among the targets")
-        return self
-
-    @property
-    def variables(self) -> tuple[str, ...]:
-        return tuple(name for target in self.targets for name in target.secrets)
-
-
-#: By the word in the file. The first agents run everywhere; those of KNOWN are there without a word in it.
-DRIVERS: dict[str, type[AgentSettings]] = {
-    "data-processor": DataProcessorSettings,
-    "claude": ClaudeSettings,
-    "codex": CodexSettings,
-    "code-review": CodeReviewSettings,
-    "deployment-bot": DeploymentSettings,
-    "shell": ShellSettings,
-    "lines": LinesSettings,
-}
-KNOWN = tuple(name for name in DRIVERS if name != "lines")
-
-
-def _tag(table: Any) -> str | None:
-    if isinstance(table, dict):
-        driver = table.get("driver", "")
-        if driver is None:
-            return "plugin"
-        return driver if isinstance(driver, str) and driver in DRIVERS else None
-    return None
-
-
-AnySettings = Annotated[
-    Annotated[PluginSettings, Tag("plugin")]
-    | Annotated[DataProcessorSettings, Tag("data-processor")]
-    | Annotated[ClaudeSettings, Tag("claude")]
-    | Annotated[CodexSettings, Tag("codex")]
-    | Annotated[CodeReviewSettings, Tag("code-review")]
-    | Annotated[DeploymentSettings, Tag("deployment-bot")]
-    | Annotated[ShellSettings, Tag("shell")]
-    | Annotated[LinesSettings, Tag("lines")],
-    Discriminator(
-        _tag,
-        custom_error_type="driver",
-        custom_error_message=f"give it a driver, one of {', '.join(DRIVERS)}; "
-        f"without one only {', '.join(KNOWN)} and plugins are known",
-    ),
-]
+    def info(self, name: str) -> AgentInfo:
+        return replace(super().info(name), changes_files=True)

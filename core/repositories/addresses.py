@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from core.agents.catalog import Host, catalog
 from core.errors import InvalidInput
-from core.repositories.checkout import Remote
+from core.repositories.remote import Remote
 
 ADDRESS_CHARACTERS = 2_000
 HTTPS_PORT = 443
@@ -29,16 +29,26 @@ _PRIVATE_NAMES = ("localhost", "local", "internal")
 #: RFC 4291: what is routed; RFC 6052: IPv4 addresses as a network of IPv6 alone reaches them.
 _ROUTED, _NAT64 = IPv6Network("2000::/3"), IPv6Network("64:ff9b::/96")
 
+#: IANA's registries of special addresses, with multicast and what is reserved. They are listed here because what
+#: ``ipaddress`` calls global differs between Pythons.
+_SPECIAL = [
+    *map(ip_network, ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12")),
+    *map(ip_network, ("192.0.0.0/24", "192.0.2.0/24", "192.168.0.0/16", "198.18.0.0/15")),
+    *map(ip_network, ("198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3")),
+    *map(ip_network, ("2001::/23", "2001:db8::/32", "3fff::/20")),
+]
+
 _INVALID = "The repository address is not a valid one: write it like https://host/owner/name."
 _PRIVATE = (
     "The repository's host is not a public one: an administrator can allow it in agents.toml, with private = true."
 )
 _NOT_FOUND = "The repository's host could not be found: check the address."
 
-Resolve = Callable[..., Sequence[tuple[Any, ...]]]
+#: Called like ``socket.getaddrinfo``.
+LookUp = Callable[..., Sequence[tuple[Any, ...]]]
 
 
-def checked(address: str) -> str:
+def validate_address(address: str) -> str:
     """The address in the form that git gets: https, or file for a folder under the administrator's local roots.
 
     No name is looked up. Raises InvalidInput, which never repeats the address: it may hold a password.
@@ -61,19 +71,19 @@ def checked(address: str) -> str:
     raise InvalidInput("The repository address must be an https address like https://host/owner/name.")
 
 
-def admitted(address: str, resolve: Resolve = socket.getaddrinfo) -> Remote:
+def resolve(address: str, look_up: LookUp = socket.getaddrinfo) -> Remote:
     """Where an address leads now, and how to get there.
 
     Its host's name is looked up once; git connects to what was found and to nothing else. Raises InvalidInput as
-    ``checked`` does, and when there is no such host, or when any of its addresses is not public.
+    ``validate_address`` does, and when there is no such host, or when any of its addresses is not public.
     """
-    address = checked(address)
+    address = validate_address(address)
     parts = urlsplit(address)
     if parts.scheme == "file":
         return Remote(address, folder=Path(unquote(parts.path)))
     host, port = str(parts.hostname), parts.port or HTTPS_PORT
     entry = _entry(host)
-    found = _looked_up(host, port, resolve)
+    found = _look_up(host, port, look_up)
     if not entry.private and not all(map(_is_public, found)):
         raise InvalidInput(_PRIVATE)
     token = os.environ.get(entry.token or "", "").strip() or None
@@ -123,18 +133,20 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv6Address):
         if address in _NAT64:
             return _is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
-        if address not in _ROUTED or address.teredo or (address.sixtofour and not _is_public(address.sixtofour)):
+        if address.sixtofour:
+            return _is_public(address.sixtofour)
+        if address not in _ROUTED:
             return False
-    return address.is_global and not (address.is_multicast or address.is_reserved)
+    return not any(address in network for network in _SPECIAL)
 
 
-def _looked_up(host: str, port: int, resolve: Resolve) -> list[IPv4Address | IPv6Address]:
+def _look_up(host: str, port: int, look_up: LookUp) -> list[IPv4Address | IPv6Address]:
     """Every address of a host. Raises InvalidInput when it has none, or when nobody says so in time."""
     answers: SimpleQueue[Sequence[tuple[Any, ...]]] = SimpleQueue()
 
     def ask() -> None:
         try:
-            answers.put(resolve(host, port, type=socket.SOCK_STREAM))
+            answers.put(look_up(host, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError):  # there is no such name, or it can be none
             answers.put(())
 

@@ -56,25 +56,25 @@ def plan(folder: Path, lines: Iterable[str]) -> Plan:
 
     Raises AgentFailed when it is too much.
     """
-    made, nested = Plan(), dict[str, bool]()
+    found, nested = Plan(), dict[str, bool]()
     for state, path in ((line[:2], line[3:]) for line in lines):
         name = unquoted(path)
         if inner := _repository_around(folder, name, nested):
             words = f"nested repository {inner}/"
-            if words not in made.skipped:
-                made.skipped.append(words)
+            if words not in found.skipped:
+                found.skipped.append(words)
         elif state[1] == "D":
-            made.removed.append(path)
+            found.removed.append(path)
         elif reason := _unfit(folder / name):
-            made.skipped.append(f"{name} ({reason})")
+            found.skipped.append(f"{name} ({reason})")
         else:
-            made.written.append(path)
-    if (count := len(made.removed) + len(made.written)) > CHANGED_FILES:
+            found.written.append(path)
+    if (count := len(found.removed) + len(found.written)) > CHANGED_FILES:
         raise AgentFailed(
             f"The agent changed {count:,} files, and at most {CHANGED_FILES:,} are committed: "
-            "have it leave out what can be made again, for one by a .gitignore."
+            "have it leave out what can be generated again, such as by a .gitignore."
         )
-    return made
+    return found
 
 
 def summary(lines: Iterable[str], skipped: Sequence[str]) -> Changes:

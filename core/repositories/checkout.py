@@ -1,4 +1,4 @@
-"""A task's repository: cloned, lent to the agent, and committed by a git that the agent has no hand in."""
+"""A task's repository: cloned, copied for the agent, and committed by a git that the agent has no hand in."""
 
 import json
 import os
@@ -17,8 +17,6 @@ from core.repositories.secrets import contains_secret
 from core.sandbox import isolation
 from core.sandbox.workspace import Workspace
 
-__all__ = ["PATCH", "Changes", "Checkout", "Remote", "Run", "branch_name"]
-
 PATCH = "changes.patch"
 
 SLUG_CHARACTERS = 40
@@ -28,7 +26,7 @@ SUBJECT_CHARACTERS = 72
 DELETED_SHARE = 0.5
 
 #: An agent may commit in its own copy, so that knows who commits.
-_LEND = 'cp -RPp "$1" "$2" && printf %s "$3" >> "$2/config"'
+_COPY = 'cp -RPp "$1" "$2" && printf %s "$3" >> "$2/config"'
 _IDENTITY = "[user]\n\tname = Taskdeck\n\temail = noreply@taskdeck.invalid\n"
 
 #: No program of anybody's shows a difference.
@@ -36,7 +34,7 @@ _PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--find-renames", "--i
 
 
 class Checkout:
-    """The repository of one task. Each step runs git as the task's user, in a box of its own.
+    """The repository of one task. Each step runs git as the task's user, in a sandbox of its own.
 
     Each step may raise what ``run`` raises, and AgentFailed with a sentence for the task's owner.
     """
@@ -63,7 +61,7 @@ class Checkout:
         )
         if status:
             raise AgentFailed(self._why_not_cloned())
-        self._settle()
+        self._start_from_store()
 
     def begin(self) -> None:
         """Begin a repository for a task that names none."""
@@ -72,20 +70,22 @@ class Checkout:
         words = ("--quiet", "--template=", "--initial-branch=main", f"--separate-git-dir={self._git.store}")
         status, _ = self._git.run("git", "init", *words, str(repository), writable=(repository,))
         if status:
-            raise AgentFailed("A repository for the task could not be made.")
-        self._settle()
+            raise AgentFailed("A repository for the task could not be created.")
+        self._start_from_store()
 
     def branch(self, name: str) -> None:
         """Go on a new branch, which is what ``push`` pushes."""
         status, _ = self._git.here("switch", "--quiet", "--no-track", "--create", name)
         if status:
-            raise AgentFailed(f"The branch {name} cannot be made here: another branch's name is in its way.")
+            raise AgentFailed(
+                f"The branch {name} cannot be created: the name of another branch of the repository conflicts with it."
+            )
         self._branch = name
 
     def copy_git_dir_for_agent(self) -> None:
-        """Give the agent a copy of what git keeps, so that git works in its box too."""
+        """Give the agent a copy of what git keeps, so that git works in its sandbox too."""
         repository = self._workspace.repository
-        words = ("sh", "-c", _LEND, "copy_git_dir_for_agent", str(self._git.store), str(repository / ".git"), _IDENTITY)
+        words = ("sh", "-c", _COPY, "copy_git_dir_for_agent", str(self._git.store), str(repository / ".git"), _IDENTITY)
         status, _ = self._git.run(*words, writable=(repository,))
         if status:
             raise AgentFailed("The repository could not be copied for the agent.")
@@ -95,30 +95,30 @@ class Checkout:
         if self._workspace.repository.is_symlink() or not self._workspace.repository.is_dir():
             raise AgentFailed("The agent put something else where its repository was; nothing of it was read.")
         status = ("status", "--porcelain=v1", "--untracked-files=all", "--no-renames", "--ignore-submodules=all")
-        wanted = plan(self._workspace.repository, self._do(*status))
+        wanted = plan(self._workspace.repository, self._git_or_fail(*status))
         # Deletions first: a folder may have become a file.
         for how, paths in (("--force-remove", wanted.removed), ("--replace", wanted.written)):
             if paths:
-                self._do("update-index", "--add", how, "--stdin", given="".join(f"{path}\n" for path in paths))
+                self._git_or_fail("update-index", "--add", how, "--stdin", given="".join(f"{path}\n" for path in paths))
         if not (wanted.removed or wanted.written):
             self._changes = Changes(skipped=wanted.skipped)
             return self._changes
         self._message = f"{_subject(prompt)}\n\nTask-Id: {task_id}\nAgent: {agent}\n"
         self._commit(self._message)
-        shown = self._do("show", "--format=%H", "--raw", "--numstat", "--stat=100", "--stat-count=50", *_PLAIN)
+        shown = self._git_or_fail("show", "--format=%H", "--raw", "--numstat", "--stat=100", "--stat-count=50", *_PLAIN)
         self._changes = summary(shown, wanted.skipped)
         return self._changes
 
     def patch(self, folder: Path) -> None:
         """Put the commit into ``folder``, as ``git am`` takes it; what has its name there goes."""
-        made = self._workspace.git / PATCH
-        self._do("format-patch", "--binary", f"--output={made}", *_PLAIN, f"{self._base}..HEAD")
+        written = self._workspace.git / PATCH
+        self._git_or_fail("format-patch", "--binary", f"--output={written}", *_PLAIN, f"{self._base}..HEAD")
         # The folder is the agent's: nothing in it is followed.
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             isolation.remove(folder / PATCH)
             target = os.open(PATCH, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=handle)
-            with os.fdopen(target, "wb") as writer, open_untrusted(made) as reader:
+            with os.fdopen(target, "wb") as writer, open_untrusted(written) as reader:
                 shutil.copyfileobj(reader, writer)
         finally:
             os.close(handle)
@@ -132,7 +132,7 @@ class Checkout:
         if remote is None or not remote.push or commit is None or not self._branch:
             return False
         try:
-            self._hold_back(secrets)
+            self._check_pushable(secrets)
             self._push(remote, f"refs/heads/{self._branch}")
         except (NotPushed, TimedOut):
             raise
@@ -140,24 +140,24 @@ class Checkout:
             raise NotPushed(f"Committed, not pushed: {end.message[0].lower()}{end.message[1:]}") from end
         return True
 
-    def _do(self, *arguments: str, given: str = "") -> list[str]:
+    def _git_or_fail(self, *arguments: str, given: str = "") -> list[str]:
         status, lines = self._git.here(*arguments, given=given)
         if status:
             raise AgentFailed(f"git could not do its part in this repository: git {arguments[0]} failed.")
         return lines
 
-    def _settle(self) -> None:
+    def _start_from_store(self) -> None:
         """Make a fresh store the only way to the repository, with a commit to begin from."""
         (self._workspace.repository / ".git").unlink()
         unborn, base = self._git.here("rev-parse", "--verify", "--quiet", "HEAD")
         if unborn:
             self._commit("Begin\n")
-            base = self._do("rev-parse", "HEAD")
+            base = self._git_or_fail("rev-parse", "HEAD")
         (self._base,) = base
 
     def _commit(self, message: str) -> None:
         words = ("--quiet", "--allow-empty", "--no-verify", "--no-gpg-sign", "--cleanup=whitespace", "--file=-")
-        self._do("commit", *words, given=message)
+        self._git_or_fail("commit", *words, given=message)
 
     def _push(self, remote: Remote, target: str) -> None:
         # An empty lease asks that the branch is not there yet: what is there could otherwise be moved on.
@@ -170,17 +170,17 @@ class Checkout:
         if status:
             raise NotPushed(self._why_not_pushed(remote, target))
 
-    def _hold_back(self, secrets: Iterable[str]) -> None:
+    def _check_pushable(self, secrets: Iterable[str]) -> None:
         """Raises NotPushed when the commit had better stay here."""
         if self._changes.deleted:
-            before = len(self._do("ls-tree", "-r", "--name-only", self._base))
+            before = len(self._git_or_fail("ls-tree", "-r", "--name-only", self._base))
             if self._changes.deleted > before * DELETED_SHARE:
                 raise NotPushed(
                     f"Committed, not pushed: {self._changes.deleted:,} of {before:,} files are deleted; "
                     "the patch is among the task's files."
                 )
         difference = self._workspace.git / "difference"
-        self._do("diff", "--text", "--unified=0", f"--output={difference}", *_PLAIN, self._base, "HEAD")
+        self._git_or_fail("diff", "--text", "--unified=0", f"--output={difference}", *_PLAIN, self._base, "HEAD")
         if contains_secret(difference, self._message, secrets):
             raise NotPushed(
                 "Committed, not pushed: the changes hold what looks like a secret; the patch is among the task's files."
@@ -221,7 +221,10 @@ class Checkout:
     def _was_cut_off(self) -> bool:
         """Whether the process that writes what comes from a remote began and did not end: its file became too large."""
         begun, ended = set(), set()
-        with suppress(OSError, ValueError), open_untrusted(self._git.trace) as lines:  # its last line may be half a one
+        with (
+            suppress(AgentFailed, ValueError),
+            open_untrusted(self._git.trace) as lines,
+        ):  # its last line may be half a one
             for event in map(json.loads, lines):
                 if event["event"] == "start" and "index-pack" in event["argv"]:
                     begun.add(event["sid"])

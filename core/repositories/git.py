@@ -1,6 +1,5 @@
-"""How git is called: in a box of its own, with nothing that a repository or this machine could make it run."""
+"""How git is called: in a sandbox of its own, with nothing that a repository or this machine could make it run."""
 
-import errno
 import os
 import re
 import stat
@@ -62,28 +61,31 @@ def version() -> tuple[int, ...]:
     """Of this machine's git. Raises AgentFailed when there is none."""
     try:
         where = {"PATH": isolation.path()}
-        said = subprocess.run(["git", "version"], env=where, capture_output=True, text=True).stdout  # noqa: S607
+        printed = subprocess.run(["git", "version"], env=where, capture_output=True, text=True).stdout  # noqa: S607
     except OSError:
-        raise AgentFailed("git is not installed on this machine; an administrator has to do so.") from None
-    return tuple(map(int, re.findall(r"\d+", said)))
+        raise AgentFailed("git is not installed on this machine; ask an administrator to install it.") from None
+    return tuple(map(int, re.findall(r"\d+", printed)))
 
 
 @contextmanager
 def open_untrusted(path: Path) -> Iterator[BinaryIO]:
     """A file in the folder where git works, which belongs to the task's user: no link is followed there.
 
-    Raises OSError when it is no file of its own.
+    Raises AgentFailed when it is not there, or no file of its own.
     """
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        # O_NONBLOCK: were it a pipe, nobody would wait for its other end.
-        handle = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-    finally:
-        os.close(folder)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            # O_NONBLOCK: were it a pipe, nobody would wait for its other end.
+            handle = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise AgentFailed(f"What git wrote for this task cannot be read: {path.name}.") from error
     with os.fdopen(handle, "rb") as file:
         state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode) or state.st_nlink != 1:
-            raise OSError(errno.EPERM, "not a file of its own", path.name)
+            raise AgentFailed(f"What git wrote for this task is not a file of its own: {path.name}.")
         yield file
 
 
@@ -108,7 +110,7 @@ class Git:
         options = [*_OPTIONS, "-c", f"credential.username={remote.user or 'git'}"]
         if remote.pin:
             if version() < PINNING:
-                raise AgentFailed("git on this machine is too old: an administrator has to install 2.37 or newer.")
+                raise AgentFailed("git on this machine is too old; ask an administrator to install 2.37 or newer.")
             options += ["-c", f"http.curloptResolve={remote.pin}"]
         for left in (self.asked, self.trace):
             left.unlink(missing_ok=True)

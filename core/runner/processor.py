@@ -71,7 +71,7 @@ def run_task(
                 run.enter(WORKSPACE, "preparing the workspace")
                 workspace.make()
                 checkout = run.check_out(agent, workspace)
-                run.enter(RUNNING, f"{agent.name} at work")
+                run.enter(RUNNING, f"{agent.info.name} at work")
                 run.work(agent, workspace)
                 run.enter(COLLECTING, "collecting the results")
                 run.commit(agent, checkout, workspace)
@@ -135,7 +135,7 @@ class Run:
             raise AgentFailed(f"There is no agent {self.claim.agent} any more; run the task again with another one.")
         if reason := agent.unavailable() or agent.why_not_accepted(self.claim.prompt, self.claim.repo_url):
             raise AgentFailed(reason)
-        self._secrets += [*agent.secrets, *([agent.upstream.key] if agent.upstream else [])]
+        self._secrets += [*agent.secrets, *([agent.info.upstream.key] if agent.info.upstream else [])]
         return agent
 
     def check_out(self, agent: Agent, workspace: Workspace) -> Checkout | None:
@@ -143,7 +143,7 @@ class Run:
 
         Raises AgentFailed when the repository cannot be had.
         """
-        if self.claim.repo_url is None and not agent.changes_files:
+        if self.claim.repo_url is None and not agent.info.changes_files:
             return None
         checkout = Checkout(workspace, self._execution.run)
         if self.claim.repo_url is None:
@@ -152,13 +152,13 @@ class Run:
             self._execution.stage = "cloning the repository"
             # The address was checked when the task was made; where it leads may have changed since.
             try:
-                remote = addresses.admitted(self.claim.repo_url)
+                remote = addresses.resolve(self.claim.repo_url)
             except InvalidInput as error:
                 raise AgentFailed(error.message) from None
             self._address = remote.address
             checkout.clone(remote)
             self.log.progress(CLONED)
-        if agent.changes_files:
+        if agent.info.changes_files:
             if self.claim.repo_url is not None:
                 self.log.branch = branch_name(self.claim.task_id, self.claim.prompt)
                 checkout.branch(self.log.branch)
@@ -168,7 +168,7 @@ class Run:
 
     def work(self, agent: Agent, workspace: Workspace) -> None:
         """Let the agent's process do its work. Raises AgentFailed when it ends without success."""
-        gateway = Gateway(agent.upstream, workspace.gateway, workspace.user) if agent.upstream else None
+        gateway = Gateway(agent.info.upstream, workspace.gateway, workspace.user) if agent.info.upstream else None
         with ExitStack() as stack:
             if gateway:
                 stack.callback(self._say, gateway.summary)  # after its end: a call that is cut off counts too
@@ -181,7 +181,7 @@ class Run:
                 repository_url=self._address,
                 output=workspace.output,
                 home=workspace.home,
-                sandbox=workspace.sandbox(agent.limits, changes_files=agent.changes_files),
+                sandbox=workspace.sandbox(agent.info.limits, changes_files=agent.info.changes_files),
                 endpoint=endpoint if gateway else None,
             )
             listener = agent.output_parser(assignment)
@@ -193,9 +193,9 @@ class Run:
 
     def commit(self, agent: Agent, checkout: Checkout | None, workspace: Workspace) -> None:
         """Commit what the agent changed; where there is a repository, make a patch of it. Raises AgentFailed."""
-        if checkout is None or not agent.changes_files:
+        if checkout is None or not agent.info.changes_files:
             return
-        changes = checkout.collect(self.claim.prompt, agent.name, self.claim.task_id)
+        changes = checkout.collect(self.claim.prompt, agent.info.name, self.claim.task_id)
         for line in changes.said:
             self.log.info(line)
         if changes.commit and self.claim.repo_url:
@@ -204,7 +204,7 @@ class Run:
     def keep(self, agent: Agent, workspace: Workspace) -> None:
         """Keep the files that the agent made; without a repository that is all of its work tree."""
         folder = workspace.output
-        if agent.changes_files and not self.claim.repo_url:
+        if agent.info.changes_files and not self.claim.repo_url:
             folder = workspace.repository
             isolation.remove(folder / ".git")
         names, left = output.find(folder)

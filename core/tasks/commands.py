@@ -198,7 +198,7 @@ def _checked(prompt: str, repo_url: str | None, agent: str | None, model: str | 
     """A task that may be accepted; not stored. Raises InvalidInput."""
     repo_url = (repo_url or "").strip() or None
     if repo_url:
-        addresses.checked(repo_url)
+        addresses.validate_address(repo_url)
     agent = _checked_agent(agent or DEFAULT)
     prompt = _checked_prompt(prompt)
     if reason := agents()[agent].why_not_accepted(prompt, repo_url):
@@ -283,7 +283,7 @@ def _checked_agent(name: str) -> str:
 
 
 def _checked_model(name: str, model: str | None) -> str | None:
-    agent = agents()[name]
+    agent = agents()[name].info
     if model is None:
         return agent.models[0] if agent.models else None
     if model in agent.models:

@@ -50,7 +50,7 @@ if first:
     st.caption("Change what should be different. That task stays as it is.")
     if first.selected_agent in usable:
         st.session_state.setdefault(key("agent"), first.selected_agent)
-        chosen = known[first.selected_agent]
+        chosen = known[first.selected_agent].info
         if first.selected_model and (first.selected_model in chosen.models or chosen.allow_other_models):
             st.session_state.setdefault(key(f"model-{first.selected_agent}"), first.selected_model)
         elif first.selected_model:
@@ -64,8 +64,8 @@ name = st.radio(
     "Agent",
     usable,
     index=usable.index(DEFAULT) if DEFAULT in usable else 0,
-    format_func=lambda name: known[name].title,
-    captions=[known[name].summary for name in usable],
+    format_func=lambda name: known[name].info.title,
+    captions=[known[name].info.summary for name in usable],
     key=key("agent"),
     persist_state="session",
 )
@@ -73,16 +73,16 @@ agent = known[name]
 if DEFAULT in missing:
     how = "install it and give the server its key; the README's section Agents says how"
     way = how if actor.role is Role.ADMIN else "ask an administrator"
-    st.caption(f":material/lightbulb: {known[DEFAULT].title} is the usual choice. To have it here, {way}.")
+    st.caption(f":material/lightbulb: {known[DEFAULT].info.title} is the usual choice. To have it here, {way}.")
 model = None
-if agent.models or agent.allow_other_models:
+if agent.info.models or agent.info.allow_other_models:
     model = st.selectbox(
         "Model",
-        agent.models,
+        agent.info.models,
         key=key(f"model-{name}"),
-        accept_new_options=agent.allow_other_models,
-        placeholder="Type a model's name" if agent.allow_other_models else None,
-        help="Another model's name can be typed." if agent.allow_other_models else None,
+        accept_new_options=agent.info.allow_other_models,
+        placeholder="Type a model's name" if agent.info.allow_other_models else None,
+        help="Another model's name can be typed." if agent.info.allow_other_models else None,
     )
 
 prompt = st.text_area(
@@ -93,8 +93,8 @@ prompt = st.text_area(
     placeholder="Say what you want to know or to have done.",
     persist_state="session",
 )
-if agent.examples:
-    st.pills("Examples", agent.examples, key=key("example"), on_change=use_example)
+if agent.info.examples:
+    st.pills("Examples", agent.info.examples, key=key("example"), on_change=use_example)
 repository = st.text_input(
     "Repository (optional)",
     key=key("repository"),
@@ -126,7 +126,7 @@ if missing:
             "Agents that are not set up",
             missing,
             index=None,
-            format_func=lambda name: known[name].title,
+            format_func=lambda name: known[name].info.title,
             captions=[reasons[name] or "" for name in missing],
             disabled=True,
             label_visibility="collapsed",

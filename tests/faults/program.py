@@ -10,9 +10,9 @@ import runpy
 import signal
 import sys
 
-import core.agents.registry
+from core.agents import registry
 from core.runner import processor
-from tests.support.scripts import scripts, with_agents
+from tests.support.scripts import Script
 
 
 def die(*_: object, **__: object) -> None:
@@ -25,7 +25,8 @@ DEATHS = {"claimed": (processor, "run_task"), "exited": (processor.Run, "finish"
 
 def main(module: str) -> None:
     """Run ``module`` as python -m would, with the rest of the arguments as its own."""
-    core.agents.registry.build_agents = with_agents(scripts(**json.loads(os.environ.get("FAULT_AGENTS", "{}"))))  # type: ignore[assignment]
+    codes = json.loads(os.environ.get("FAULT_AGENTS", "{}"))
+    registry.extra.update({name: Script(name, code) for name, code in codes.items()})
     if moment := os.environ.get("FAULT_DEATH"):
         setattr(*DEATHS[moment], die)
     del sys.argv[0]

@@ -78,7 +78,7 @@ def deck(own: PostgreSQL, tmp_path: Path) -> Iterator[Callable[..., Server]]:
     def start(**more: object) -> Server:
         settings = {f"TASKDECK_{name.upper()}": str(value) for name, value in more.items()}
         settings |= {name: os.environ[name] for name in LOGINS}
-        codes = {agent.name: agent.code for agent in agents().values() if isinstance(agent, Script)}
+        codes = {agent.info.name: agent.code for agent in agents().values() if isinstance(agent, Script)}
         settings["FAULT_AGENTS"] = json.dumps(codes)
         server = Server(tmp_path / f"deck{len(started)}", settings, f"tests.faults.program {UVICORN}")
         server.start()

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import core.agents.registry
 from core import config
+from core.agents import registry
 from tests.support import databases
-from tests.support.scripts import scripts, with_agents
+from tests.support.scripts import Script
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class World:
     def script_agent(self, name: str, code: str) -> str:
         """Register an agent that runs Python code, in no sandbox: it writes where the test reads. Returns its name."""
         self.settle(TASKDECK_SANDBOX="none")
-        self.monkeypatch.setattr(core.agents.registry, "build_agents", with_agents(scripts(**{name: code})))
+        self.monkeypatch.setitem(registry.extra, name, Script(name, code))
         return name
 
     @contextmanager

@@ -5,75 +5,96 @@
 """
 
 import json
-import math
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, ClassVar
 
-from core.agents.base import Assignment, EntryType, LogLine, Progress
-from core.sandbox.command import Command, ResourceLimits, Upstream
+from core.agents.base import Agent, AgentInfo, Assignment, LogLine, Progress
+from core.agents.settings import AgentSettings
+from core.log_text import LogType
+from core.sandbox.command import Command, ResourceLimits
 
 ROOT = Path(__file__).parent.parent.parent.parent
-
-_TYPES: dict[str, EntryType] = {"info": "info", "command": "command", "success": "success", "error": "error"}
 
 #: What a Python program with its libraries reserves and never uses, in bytes.
 RESERVED = 4 * 2**30
 
 
 def python_limits(memory: int) -> ResourceLimits:
-    """The bounds of a Python program that may use ``memory`` bytes, also where the machine cannot count them."""
+    """The limits of a Python program that may use ``memory`` bytes, also where the machine cannot count them."""
     return ResourceLimits(memory=memory, address_space=memory + RESERVED)
 
 
-@dataclass(frozen=True)
-class BuiltIn:
+class BuiltIn(Agent):
     """An agent that is the Python program ``module``.
 
     It is called with ``--output FOLDER`` and, when the task names a repository, ``--input FOLDER``; the prompt comes
-    on its standard input. Exit status 0 is success; otherwise its last error entry says why.
+    on its standard input. Exit status 0 is success; otherwise its last error entry says why. What else ``AgentInfo``
+    has can be given by name.
     """
 
-    name: str
-    title: str
-    summary: str
-    module: str
-    needs_repository: bool = False
-    limits: ResourceLimits = field(default_factory=lambda: python_limits(ResourceLimits.memory))
-    idle: float = math.inf
-    examples: Sequence[str] = ()
-    models: Sequence[str] = ()
-    allow_other_models: bool = False
-    changes_files: bool = False
-    upstream: Upstream | None = None
-    secrets: Sequence[str] = ()
+    def __init__(
+        self,
+        name: str,
+        title: str,
+        summary: str,
+        module: str,
+        needs_repository: bool = False,
+        limits: ResourceLimits | None = None,
+        secrets: Sequence[str] = (),
+        **more: Any,
+    ) -> None:
+        self.info = AgentInfo(name, title, summary, limits=limits or python_limits(ResourceLimits.memory), **more)
+        self.module = module
+        self.needs_repository = needs_repository
+        self._secrets = secrets
 
-    def unavailable(self) -> str | None:
-        return None
+    @property
+    def secrets(self) -> Sequence[str]:
+        return self._secrets
 
     def why_not_accepted(self, prompt: str, repository_url: str | None) -> str | None:
         if self.needs_repository and not repository_url:
-            return f"{self.name} works on a repository: give its address."
+            return f"{self.info.name} works on a repository: give its address."
         return None
 
     def command(self, assignment: Assignment) -> Command:
-        given = ("--input", str(assignment.repository)) if assignment.repository else ()
-        return Command(
-            argv=(sys.executable, "-m", self.module, "--output", str(assignment.output), *given),
-            cwd=ROOT,
-            shown=f"{self.name} --output output" + (" --input repository" if given else ""),
-            sandbox=assignment.sandbox,
-            stdin=assignment.prompt,
-            env={"HOME": str(assignment.home), "TMPDIR": str(assignment.home)},
-        )
+        return python_command(self.info.name, self.module, assignment)
 
     def output_parser(self, assignment: Assignment) -> "Events":
-        return Events(self.name)
+        return Events(self.info.name)
+
+
+def python_command(name: str, module: str, assignment: Assignment) -> Command:
+    """The process that runs ``module``, shown by the name of its agent and without the folders' real paths."""
+    given = ("--input", str(assignment.repository)) if assignment.repository else ()
+    return Command(
+        argv=(sys.executable, "-m", module, "--output", str(assignment.output), *given),
+        cwd=ROOT,
+        shown=f"{name} --output output" + (" --input repository" if given else ""),
+        sandbox=assignment.sandbox,
+        stdin=assignment.prompt,
+        env={"HOME": str(assignment.home), "TMPDIR": str(assignment.home)},
+    )
+
+
+class BuiltInSettings(AgentSettings):
+    """An agent that is such a program of Taskdeck's own."""
+
+    module: ClassVar[str]
+    needs_repository: ClassVar[bool] = False
+
+    def info(self, name: str) -> AgentInfo:
+        return replace(super().info(name), limits=python_limits(self.memory))
+
+    def agent(self, name: str) -> BuiltIn:
+        return BuiltIn(**vars(self.info(name)), module=self.module, needs_repository=self.needs_repository)
 
 
 class Events:
-    """Hears the JSON lines of one run."""
+    """Reads the JSON lines of one run."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -81,7 +102,7 @@ class Events:
 
     def feed(self, line: str) -> Iterable[LogLine | Progress]:
         meaning = _meaning(line)
-        if isinstance(meaning, LogLine) and meaning.type == "error":
+        if isinstance(meaning, LogLine) and meaning.type is LogType.ERROR:
             self._last_error = meaning.message
         return (meaning,)
 
@@ -96,7 +117,7 @@ def _meaning(line: str) -> LogLine | Progress:
         event = json.loads(line)
         if event["type"] == "progress":
             return Progress(min(1.0, max(0.0, event["done"] / event["total"])) if event["total"] else 0.0)
-        return LogLine(_TYPES[event["type"]], str(event["message"]))
+        return LogLine(LogType(event["type"]), str(event["message"]))
     # Not an event: a library printed something.
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        return LogLine("info", line)
+        return LogLine(LogType.INFO, line)

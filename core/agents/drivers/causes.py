@@ -1,9 +1,9 @@
 """Why a run failed at the model's API, in one sentence for whoever reads the task."""
 
-_KEY = "The model's API refused the key; an administrator has to set a valid one."
-_CREDIT = "The account at the model's API has no credit left; an administrator has to see to it."
+_KEY = "The model's API refused the key; ask an administrator to set a valid one."
+_CREDIT = "The account at the model's API has no credit left; ask an administrator to add some."
 _MODEL = "The model's API does not know this model; run the task again with another one."
-_LIMIT = "The model's API takes no more calls now, by its rate limit or overloaded; run the task again later."
+_LIMIT = "The model's API is rate limited or overloaded; run the task again later."
 _NO_ANSWER = "The model's API gave no proper answer; what is known is in the log. Run the task again later."
 _REFUSED = "The model's API refused the call; what it said is in the log."
 

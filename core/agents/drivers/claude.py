@@ -1,15 +1,15 @@
 """The driver ``claude``: Claude Code, Anthropic's program, version 2.1 (tested with 2.1.197)."""
 
 import math
-from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from core.agents.base import Assignment
 from core.agents.drivers.claude_stream import ClaudeStream
-from core.agents.drivers.model_cli import ModelCli
+from core.agents.drivers.model_cli import CODING, ModelCli
+from core.agents.fields import Argv, Models, WebAddress
+from core.agents.settings import ModelSecrets, ModelSettings, Words
 from core.sandbox import isolation
-from core.sandbox.command import Command, Upstream
-
-PATHS = ("/v1/messages", "/v1/messages/count_tokens")
+from core.sandbox.command import Command
 
 #: It may not ask anybody but the model, and gives up on an API that does not answer before the task does.
 ENVIRONMENT = {
@@ -23,28 +23,42 @@ ENVIRONMENT = {
 }
 
 #: Settings, hooks and servers of the repository are not read: without these it would run them, and send the key where
-#: they say. Of the repository's CLAUDE.md it hears all the same, as of a folder that is added, which has no settings.
+#: they say. The repository's CLAUDE.md is read all the same, as that of a folder that is added, which has no settings.
 #: The tools that are not allowed need a network.
 _ARGUMENTS = (
     *("-p", "--output-format", "stream-json", "--verbose"),
     *("--setting-sources", "user", "--strict-mcp-config", "--disable-slash-commands", "--no-session-persistence"),
 )
-_BOXED = ("--permission-mode", "bypassPermissions", "--disallowedTools", "WebFetch,WebSearch")
-#: Without a box it changes files of the repository and starts nothing.
-_UNBOXED = ("--permission-mode", "acceptEdits", "--disallowedTools", "WebFetch,WebSearch,Bash")
+_SANDBOXED = ("--permission-mode", "bypassPermissions", "--disallowedTools", "WebFetch,WebSearch")
+#: Without a sandbox it changes files of the repository and starts nothing.
+_UNSANDBOXED = ("--permission-mode", "acceptEdits", "--disallowedTools", "WebFetch,WebSearch,Bash")
 
 
-@dataclass(frozen=True)
+class ClaudeSettings(ModelSettings):
+    """The program, its models and their API, as Anthropic has them."""
+
+    words: ClassVar[Words] = Words(
+        "Claude Code", "Writes and changes code in a repository, with a Claude model.", CODING
+    )
+    header: ClassVar[Literal["x-api-key"]] = "x-api-key"
+    paths: ClassVar[tuple[str, ...]] = ("/v1/messages", "/v1/messages/count_tokens")
+
+    driver: Literal["claude"]
+    command: Argv = ("claude",)
+    models: Models = ("sonnet", "opus", "haiku")
+    secrets: ModelSecrets = ModelSecrets(api_key="ANTHROPIC_API_KEY")
+    upstream: WebAddress = "https://api.anthropic.com"
+
+    def agent(self, name: str) -> "Claude":
+        return Claude.of(name, self)
+
+
 class Claude(ModelCli):
     """Claude Code, headless; the prompt comes on its standard input, never as an argument."""
 
-    @property
-    def upstream(self) -> Upstream:
-        return Upstream(self.upstream_url, self.key, "x-api-key", PATHS)
-
     def command(self, assignment: Assignment) -> Command:
         model = ("--model", assignment.model) if assignment.model else ()
-        allowed = _BOXED if isolation.enforced() else _UNBOXED
+        allowed = _SANDBOXED if isolation.enforced() else _UNSANDBOXED
         assert assignment.repository and assignment.endpoint  # noqa: S101  promised by changes_files and upstream
         folder = ("--add-dir", str(assignment.repository))
         argv = self._started(assignment, *_ARGUMENTS, *folder, *allowed, *model)
@@ -52,12 +66,12 @@ class Claude(ModelCli):
         return Command(
             argv=argv,
             cwd=assignment.repository,
-            shown=" ".join((self.name, *model)),
+            shown=" ".join((self.info.name, *model)),
             sandbox=self._sandboxed(assignment),
             stdin=_plain(assignment.prompt),
             env={
                 **ENVIRONMENT,
-                **_command_seconds(self.idle),
+                **_command_seconds(self.info.idle),
                 "HOME": home,
                 "TMPDIR": home,
                 "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{assignment.endpoint.port}",
@@ -66,7 +80,7 @@ class Claude(ModelCli):
         )
 
     def output_parser(self, assignment: Assignment) -> ClaudeStream:
-        return ClaudeStream(self.name, assignment.repository)
+        return ClaudeStream(self.info.name, assignment.repository)
 
 
 def _command_seconds(idle: float) -> dict[str, str]:

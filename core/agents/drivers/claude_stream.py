@@ -6,6 +6,7 @@ from typing import Any
 from core.agents.base import LogLine, Progress
 from core.agents.drivers import causes
 from core.agents.drivers.stream import LONGEST_NAME, Stream, field, items, plain, text
+from core.log_text import LogType
 
 _FILE_TOOLS = ("Edit", "MultiEdit", "NotebookEdit", "Read", "Write")
 
@@ -14,7 +15,7 @@ _ABOUT = ("subject", "description", "pattern", "query", "skill")
 
 
 class ClaudeStream(Stream):
-    """Hears one run of Claude Code.
+    """Reads one run of Claude Code.
 
     Its result is the last event ``result`` of its own stream: what a script of the repository prints lies inside of
     other events. Of that event ``is_error`` counts, and neither ``subtype``, which is ``success`` for failures too,
@@ -26,7 +27,6 @@ class ClaudeStream(Stream):
     _error_kind = ""
 
     def failure(self, status: int) -> str | None:
-        """Why the run failed that ended with this exit status; None when it did not."""
         if self._succeeded is None:
             return f"{self.name} ended without a result (exit status {status})."
         if self._succeeded:
@@ -39,16 +39,16 @@ class ClaudeStream(Stream):
             return causes.of_status(None)
         return f"{self.name} ended with an error; what it said is in the log."
 
-    def _mean(self, event: dict[str, Any]) -> Iterator[LogLine | Progress]:
+    def _read(self, event: dict[str, Any]) -> Iterator[LogLine | Progress]:
         match event.get("type"), event.get("subtype"):
             case "system", "init":
                 yield LogLine(
-                    "info", f"Claude Code {text(event.get('claude_code_version'))}, {text(event.get('model'))}"
+                    LogType.INFO, f"Claude Code {text(event.get('claude_code_version'))}, {text(event.get('model'))}"
                 )
             case "system", "api_retry":
                 what = plain(event.get("error_status") or event.get("error"))
                 attempt, most = plain(event.get("attempt")), plain(event.get("max_retries"))
-                yield LogLine("error", f"model API {what}, retry {attempt}/{most}")
+                yield LogLine(LogType.ERROR, f"model API {what}, retry {attempt}/{most}")
             case "assistant", _:
                 yield from self._assistant(event)
             case "user", _:
@@ -63,28 +63,28 @@ class ClaudeStream(Stream):
                 case "text" if self._error_kind:
                     yield from self._error(text(block.get("text")))
                 case "text" if words := text(block.get("text")).strip():
-                    yield LogLine("info", words)
+                    yield LogLine(LogType.INFO, words)
                 case "tool_use":
                     yield from self._tool(text(block.get("name")), block.get("input"))
 
     def _tool(self, name: str, given: Any) -> Iterator[LogLine | Progress]:
         path = text(field(given, "file_path")) or text(field(given, "notebook_path"))
         if name == "Bash":
-            yield LogLine("command", text(field(given, "command")) or "Bash")
+            yield LogLine(LogType.COMMAND, text(field(given, "command")) or "Bash")
         elif name in _FILE_TOOLS and path:
-            yield LogLine("info", f"{name} {self._shown(path)}")
+            yield LogLine(LogType.INFO, f"{name} {self._shown(path)}")
         elif name == "TodoWrite":
             yield self._plan([field(todo, "status") == "completed" for todo in self._parts(field(given, "todos"))])
         else:
             about = next(filter(None, (text(field(given, word)) for word in _ABOUT)), "")
-            yield LogLine("info", f"{name}: {about}" if about else name)
+            yield LogLine(LogType.INFO, f"{name}: {about}" if about else name)
 
     def _tool_results(self, event: dict[str, Any]) -> Iterator[LogLine | Progress]:
         self._list(event.get("tool_use_result"))
         for block in self._parts(field(event, "message", "content")):
             if field(block, "type") == "tool_result":
                 if block.get("is_error") is True:
-                    yield LogLine("error", _words(block.get("content")))
+                    yield LogLine(LogType.ERROR, _words(block.get("content")))
                 yield self._step()
 
     def _list(self, outcome: Any) -> None:
@@ -101,9 +101,9 @@ class ClaudeStream(Stream):
         refused = event.get("api_error_status")
         self._refused = refused if isinstance(refused, int) else None
         if denied := [text(field(denial, "tool_name")) for denial in items(event.get("permission_denials"))]:
-            yield LogLine("error", f"Refused tool calls: {len(denied)} ({', '.join(sorted(set(denied)))})")
+            yield LogLine(LogType.ERROR, f"Refused tool calls: {len(denied)} ({', '.join(sorted(set(denied)))})")
         if self._succeeded:
-            yield LogLine("success", f"Claude Code says that it is done; turns: {plain(event.get('num_turns'))}")
+            yield LogLine(LogType.SUCCESS, f"Claude Code says that it is done; turns: {plain(event.get('num_turns'))}")
         else:
             yield from self._error(text(event.get("result")) or "; ".join(map(text, items(event.get("errors")))))
 

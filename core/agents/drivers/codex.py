@@ -1,16 +1,16 @@
 """The driver ``codex``: Codex, OpenAI's program (tested with 0.169.0)."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Literal
 
 from core.agents.base import Assignment
 from core.agents.drivers.codex_stream import CodexStream
-from core.agents.drivers.model_cli import ModelCli
+from core.agents.drivers.model_cli import CODING, ModelCli
+from core.agents.fields import Argv, Models, WebAddress
+from core.agents.settings import ModelSecrets, ModelSettings, Words
 from core.sandbox import isolation
-from core.sandbox.command import Command, Upstream
-
-PATHS = ("/v1/responses",)
+from core.sandbox.command import Command
 
 #: The variable that holds the task's token; commands that Codex starts do not get it.
 TOKEN = "TASKDECK_MODEL_TOKEN"  # noqa: S105  its name
@@ -28,22 +28,34 @@ _SETTINGS = (
     "feedback.enabled=false",
     "check_for_update_on_startup=false",
 )
-_BOXED = ("--dangerously-bypass-approvals-and-sandbox",)
-#: Without a box its own sandbox holds the commands that it starts, and lets them write to the repository alone.
-_UNBOXED = (
+_SANDBOXED = ("--dangerously-bypass-approvals-and-sandbox",)
+#: Without a sandbox its own sandbox holds the commands that it starts, and lets them write to the repository alone.
+_UNSANDBOXED = (
     *("--sandbox", "workspace-write"),
     *("-c", "sandbox_workspace_write.exclude_slash_tmp=true"),
     *("-c", "sandbox_workspace_write.exclude_tmpdir_env_var=true"),
 )
 
 
-@dataclass(frozen=True)
+class CodexSettings(ModelSettings):
+    """The program, its models and their API, as OpenAI has them."""
+
+    words: ClassVar[Words] = Words("Codex", "Writes and changes code in a repository, with an OpenAI model.", CODING)
+    header: ClassVar[Literal["authorization"]] = "authorization"
+    paths: ClassVar[tuple[str, ...]] = ("/v1/responses",)
+
+    driver: Literal["codex"]
+    command: Argv = ("codex",)
+    models: Models = ("gpt-6.1-sol", "gpt-6-astra", "gpt-6-luna")
+    secrets: ModelSecrets = ModelSecrets(api_key="OPENAI_API_KEY")
+    upstream: WebAddress = "https://api.openai.com"
+
+    def agent(self, name: str) -> "Codex":
+        return Codex.of(name, self)
+
+
 class Codex(ModelCli):
     """Codex, headless; the prompt comes on its standard input. It trusts no repository, so reads no settings there."""
-
-    @property
-    def upstream(self) -> Upstream:
-        return Upstream(self.upstream_url, self.key, "authorization", PATHS)
 
     def command(self, assignment: Assignment) -> Command:
         assert assignment.repository and assignment.endpoint  # noqa: S101  promised by changes_files and upstream
@@ -52,14 +64,14 @@ class Codex(ModelCli):
         argv = self._started(
             assignment,
             *("exec", "--json", "--skip-git-repo-check", "--ephemeral", *model),
-            *(_BOXED if isolation.enforced() else _UNBOXED),
+            *(_SANDBOXED if isolation.enforced() else _UNSANDBOXED),
             *(word for setting in settings for word in ("-c", setting)),
             "-",
         )
         return Command(
             argv=argv,
             cwd=assignment.repository,
-            shown=" ".join((self.name, *model)),
+            shown=" ".join((self.info.name, *model)),
             sandbox=self._sandboxed(assignment),
             stdin=assignment.prompt,
             env={
@@ -70,7 +82,7 @@ class Codex(ModelCli):
         )
 
     def output_parser(self, assignment: Assignment) -> CodexStream:
-        return CodexStream(self.name, assignment.repository)
+        return CodexStream(self.info.name, assignment.repository)
 
 
 def _provider(port: int) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from core.agents.base import LogLine, Progress
 from core.agents.drivers import causes
 from core.agents.drivers.stream import Stream, field, plain, text
-from core.log_text import MAX_CHARACTERS
+from core.log_text import MAX_CHARACTERS, LogType
 
 #: Codex names no code of an error, so its own fixed words are all there is.
 _STATUS = re.compile(r"\b(?:unexpected status|last status:) (\d{3})\b")
@@ -16,13 +16,12 @@ _QUOTA = "Quota exceeded."
 
 
 class CodexStream(Stream):
-    """Hears one run of Codex. Its result is the last event of its own stream that ends a turn."""
+    """Reads one run of Codex. Its result is the last event of its own stream that ends a turn."""
 
     _completed: bool | None = None
     _reason = ""
 
     def failure(self, status: int) -> str | None:
-        """Why the run failed that ended with this exit status; None when it did not."""
         if self._completed is None:
             return f"{self.name} ended without a result (exit status {status})."
         if self._completed:
@@ -32,10 +31,10 @@ class CodexStream(Stream):
         number = _STATUS.search(self._reason)
         return causes.of_status(int(number[1]) if number else None)
 
-    def _mean(self, event: dict[str, Any]) -> Iterator[LogLine | Progress]:
+    def _read(self, event: dict[str, Any]) -> Iterator[LogLine | Progress]:
         match event.get("type"):
             case "thread.started":
-                yield LogLine("info", "Codex is ready")
+                yield LogLine(LogType.INFO, "Codex is ready")
             case "turn.started":
                 self._completed = None
             case "item.started" | "item.updated" | "item.completed" as when:
@@ -48,14 +47,14 @@ class CodexStream(Stream):
                 yield from self._error(reason)
             case "turn.completed":
                 self._completed = True
-                yield LogLine("success", "Codex says that it is done.")
+                yield LogLine(LogType.SUCCESS, "Codex says that it is done.")
 
     def _item(self, item: Any, when: str) -> Iterator[LogLine | Progress]:
         kind = field(item, "type")
         if kind == "todo_list":
             yield self._plan([field(todo, "completed") is True for todo in self._parts(field(item, "items"))])
         elif kind == "command_execution" and when == "item.started":
-            yield LogLine("command", _command(text(field(item, "command"))))
+            yield LogLine(LogType.COMMAND, _command(text(field(item, "command"))))
         elif when == "item.completed":
             yield from self._finished(kind, item)
 
@@ -63,18 +62,20 @@ class CodexStream(Stream):
         if kind in ("agent_message", "error"):  # such an error is a note; what stops it is an event of its own
             words = text(field(item, "text")) or text(field(item, "message"))
             if words.strip():
-                yield LogLine("info", words)
+                yield LogLine(LogType.INFO, words)
             return
         if kind == "command_execution" and field(item, "exit_code") not in (0, None):
             said = text(field(item, "aggregated_output")).strip()
-            yield LogLine("error", f"exit status {plain(field(item, 'exit_code'))}" + (f"\n{said}" if said else ""))
+            yield LogLine(
+                LogType.ERROR, f"exit status {plain(field(item, 'exit_code'))}" + (f"\n{said}" if said else "")
+            )
         elif kind == "file_change":
             for change in self._parts(field(item, "changes")):
-                yield LogLine("info", f"{text(field(change, 'kind'))} {self._shown(text(field(change, 'path')))}")
+                yield LogLine(LogType.INFO, f"{text(field(change, 'kind'))} {self._shown(text(field(change, 'path')))}")
         if kind == "reasoning":
             return
         if field(item, "status") == "failed" and kind != "command_execution":
-            yield LogLine("error", f"{plain(kind)} failed")
+            yield LogLine(LogType.ERROR, f"{plain(kind)} failed")
         yield self._step()
 
 

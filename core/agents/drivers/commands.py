@@ -6,9 +6,12 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from core.agents.base import Assignment, LogLine, Progress
+from core.agents.settings import ProgramSettings
 from core.errors import AgentFailed
+from core.log_text import LogType
 from core.sandbox import isolation
 from core.sandbox.command import Command, Network
 
@@ -22,6 +25,11 @@ class Access:
     network: Network = "none"
     readable: Sequence[Path] = ()
     variables: Sequence[str] = ()  #: names of environment variables, handed over with their values
+
+    @classmethod
+    def of(cls, settings: ProgramSettings) -> Self:
+        """What these settings give it."""
+        return cls(settings.network, settings.readable, settings.secrets)
 
     @property
     def secrets(self) -> Sequence[str]:
@@ -47,7 +55,7 @@ def is_there(program: str) -> bool:
 
 
 def needed(program: str) -> tuple[Path, ...]:
-    """What a box must have beside /usr, which every box has, so that this program can be started in it.
+    """What a sandbox must have beside /usr, which every sandbox has, so that this program can be started in it.
 
     That is the program itself where it has an absolute path elsewhere; for what else it needs there is ``readable``.
     """
@@ -55,18 +63,18 @@ def needed(program: str) -> tuple[Path, ...]:
     return (own,) if own.is_absolute() and own.parts[1:2] and own.parts[1] not in _SYSTEM else ()
 
 
-def start(argv: Sequence[str], assignment: Assignment, given: Access) -> Command:
+def start(argv: Sequence[str], assignment: Assignment, access: Access) -> Command:
     """The process that runs ``argv`` in the repository. The prompt is data there, never a part of a command.
 
     Raises AgentFailed when ``argv`` begins with a program of the repository and there is none.
     """
     repository = assignment.repository
-    assert repository is not None  # noqa: S101  base.Agent.changes_files promises one
+    assert repository is not None  # noqa: S101  AgentInfo.changes_files promises one
     if is_of_repository(argv[0]) and not is_program(repository, argv[0]):
         raise AgentFailed(f"The repository has no program {argv[0]} that can be started: is it there and executable?")
     home = str(assignment.home)
     model = {"TASK_MODEL": assignment.model} if assignment.model else {}
-    values = {name: os.environ[name] for name in given.variables}
+    values = {name: os.environ[name] for name in access.variables}
     return Command(
         argv=argv,
         cwd=repository,
@@ -74,8 +82,8 @@ def start(argv: Sequence[str], assignment: Assignment, given: Access) -> Command
         sandbox=replace(
             assignment.sandbox,
             required=True,
-            network=given.network,
-            readable=(*assignment.sandbox.readable, *given.readable, *needed(argv[0])),
+            network=access.network,
+            readable=(*assignment.sandbox.readable, *access.readable, *needed(argv[0])),
         ),
         stdin=assignment.prompt,
         env={**values, **model, "TASK_PROMPT": assignment.prompt, "HOME": home, "TMPDIR": home},
@@ -90,13 +98,13 @@ def is_program(repository: Path, name: str) -> bool:
 
 
 class Text:
-    """Hears a program that prints text: each line is an entry, the exit status is the verdict."""
+    """Reads what a program prints as text: each line is an entry, the exit status is the verdict."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def feed(self, line: str) -> Iterable[LogLine | Progress]:
-        return (LogLine("info", line),)
+        return (LogLine(LogType.INFO, line),)
 
     def failure(self, status: int) -> str | None:
         return f"{self._name} ended with exit status {status}." if status else None

@@ -4,42 +4,80 @@ A recipe gets network and secrets only from a target of agents.toml that names t
 bot reads the repository and works on a copy of it: a deployment changes no files, so it makes no commit and no patch.
 """
 
-import math
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from core.agents import settings
-from core.agents.base import Assignment
+from pydantic import model_validator
+
+from core.agents.base import Agent, AgentInfo, Assignment
 from core.agents.drivers import commands
-from core.agents.drivers.builtin import ROOT, Events
+from core.agents.drivers.builtin import Events, python_command
+from core.agents.fields import Environment, Folder, RepositoryAddress, Variable, WebAddress, Word
+from core.agents.settings import AgentSettings, StrictModel, Words
 from core.errors import AgentFailed
 from core.programs.deployment_bot.request import NotUnderstood, understood
 from core.programs.deployment_bot.target import VARIABLE, Target
 from core.sandbox import isolation
-from core.sandbox.command import Command, ResourceLimits, Upstream
+from core.sandbox.command import Command, Network
 
 MODULE = "core.programs.deployment_bot"
 
 
+class DeploymentTarget(StrictModel):
+    """Where a repository may be deployed to. Without a command the repository's own recipe is used."""
+
+    repo: RepositoryAddress  #: https, or file for a folder: in the form that addresses.validate_address returns
+    env: Environment
+    command: tuple[Word, ...] = ()
+    health_url: WebAddress | None = None
+    secrets: tuple[Variable, ...] = ()
+    readable: tuple[Folder, ...] = ()
+    network: Network = "none"
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> Self:
+        if self.health_url is not None and self.network != "open":
+            raise ValueError('a health_url needs network = "open"')
+        return self
+
+
+class DeploymentSettings(AgentSettings):
+    """The administrator's targets."""
+
+    words: ClassVar[Words] = Words(
+        "Deployment bot",
+        "Runs a repository's own deployment recipe, or the administrator's.",
+        ("Dry run staging", "Deploy to staging"),
+    )
+
+    driver: Literal["deployment-bot"]
+    targets: tuple[DeploymentTarget, ...] = ()
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        places = [(target.repo, target.env) for target in self.targets]
+        if len(set(places)) < len(places):
+            raise ValueError("a repository's environment is there twice among the targets")
+        return self
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        return tuple(name for target in self.targets for name in target.secrets)
+
+    def agent(self, name: str) -> "DeploymentBot":
+        return DeploymentBot(self.info(name), self.targets)
+
+
 @dataclass(frozen=True)
-class DeploymentBot:
+class DeploymentBot(Agent):
     """An agent that deploys. It reads the values of secrets only when they are asked for."""
 
-    name: str
-    title: str
-    summary: str
-    targets: Sequence[settings.Target]
-    limits: ResourceLimits
-    idle: float = math.inf
-    examples: Sequence[str] = ("Dry run staging", "Deploy to staging")
-    models: Sequence[str] = ()
-    allow_other_models: bool = False
-    changes_files: bool = False
-    upstream: Upstream | None = None
+    info: AgentInfo
+    targets: Sequence[DeploymentTarget]
 
     @property
     def secrets(self) -> Sequence[str]:
@@ -48,51 +86,45 @@ class DeploymentBot:
 
     def unavailable(self) -> str | None:
         reason = isolation.unavailable()
-        return f"{self.name} runs a repository's own recipe, and that needs a box: {reason}." if reason else None
+        return (
+            f"{self.info.name} runs a repository's own recipe, and that needs a sandbox: {reason}." if reason else None
+        )
 
     def why_not_accepted(self, prompt: str, repository_url: str | None) -> str | None:
         try:
             understood(prompt)
         except NotUnderstood as error:
             return str(error)
-        return None if repository_url else f"{self.name} deploys a repository: give its address."
+        return None if repository_url else f"{self.info.name} deploys a repository: give its address."
 
     def command(self, assignment: Assignment) -> Command:
         try:
             request = understood(assignment.prompt)
         except NotUnderstood as error:
             raise AgentFailed(str(error)) from None
-        target, secrets = self._settled(assignment.repository_url or "", request.environment), {}
-        has_network = target is not None and target.network == "open" and not request.is_dry_run
-        if target is not None and not request.is_dry_run:
-            secrets = _values(target.secrets)
-        given = ("--input", str(assignment.repository)) if assignment.repository else ()
-        home = str(assignment.home)
-        return Command(
-            argv=(sys.executable, "-m", MODULE, "--output", str(assignment.output), *given),
-            cwd=ROOT,
-            shown=f"{self.name} --output output" + (" --input repository" if given else ""),
-            sandbox=replace(
-                assignment.sandbox,
-                required=True,
-                network="open" if has_network else "none",
-                readable=(*assignment.sandbox.readable, *_needed(target)),
-            ),
-            stdin=assignment.prompt,
-            env={**secrets, "HOME": home, "TMPDIR": home, VARIABLE: _told(target).dumped()},
+        target = self._target_of(assignment.repository_url or "", request.environment)
+        given = None if request.is_dry_run else target  # what a dry run shows gets neither network nor secrets
+        sandbox = replace(
+            assignment.sandbox,
+            required=True,
+            network=given.network if given else "none",
+            readable=(*assignment.sandbox.readable, *_needed(target)),
         )
+        secrets = _values(given.secrets) if given else {}
+        base = python_command(self.info.name, MODULE, assignment)
+        return replace(base, sandbox=sandbox, env={**secrets, **base.env, VARIABLE: _told(target).dumped()})
 
     def output_parser(self, assignment: Assignment) -> Events:
-        return Events(self.name)
+        return Events(self.info.name)
 
-    def _settled(self, address: str, environment: str) -> settings.Target | None:
+    def _target_of(self, address: str, environment: str) -> DeploymentTarget | None:
         for target in self.targets:
             if target.env == environment and _plain(target.repo) == _plain(address):
                 return target
         return None
 
 
-def _needed(target: settings.Target | None) -> tuple[Path, ...]:
+def _needed(target: DeploymentTarget | None) -> tuple[Path, ...]:
     """What the administrator's command reads outside the repository."""
     if target is None:
         return ()
@@ -106,7 +138,7 @@ def _values(names: Sequence[str]) -> dict[str, str]:
     return {name: os.environ[name] for name in names}
 
 
-def _told(target: settings.Target | None) -> Target:
+def _told(target: DeploymentTarget | None) -> Target:
     if target is None:
         return Target()
     return Target(target.command, target.health_url, target.secrets, target.network == "open", is_settled=True)

@@ -1,18 +1,19 @@
-"""What the drivers share that hear a program's events, one JSON document a line.
+"""What the drivers share that read a program's events, one JSON document a line.
 
 Events are data of a program that a model leads: any field may be missing or be something else, and nothing of them may
-stop the run. While an event is heard the task's clock and its stop have to wait, and what is kept is kept until the
+stop the run. While an event is read the task's clock and its stop have to wait, and what is kept is kept until the
 run ends: both are bounded.
 """
 
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from core.agents.base import LogLine, Progress
-from core.log_text import MAX_CHARACTERS
+from core.log_text import MAX_CHARACTERS, LogType
 
 #: So many finished steps are 63 % of the way of an agent that has no list of what it will do.
 STEPS = 8
@@ -24,8 +25,8 @@ MOST_PARTS = 1_000
 LONGEST_NAME = 200
 
 
-class Stream:
-    """Hears one run: parses each line and keeps what all programs have, the steps and the list of what is to do."""
+class Stream(ABC):
+    """Reads one run: parses each line and keeps what all programs have, the steps and the list of what is to do."""
 
     def __init__(self, name: str, repository: Path | None) -> None:
         self.name = name
@@ -33,7 +34,7 @@ class Stream:
         self._steps = 0
         self._to_do: dict[str, bool] = {}  # whether each is done
         self._done = 0  # of them
-        self._left_out = 0  # of the parts of the event that is being heard
+        self._left_out = 0  # of the parts of the event that is being read
         self._last_error = ""
 
     def feed(self, line: str) -> Iterable[LogLine | Progress]:
@@ -43,17 +44,22 @@ class Stream:
         except (ValueError, RecursionError):  # a word of its installation, or a line so long that it was cut
             event = None
         if isinstance(event, dict):
-            return [*self._mean(event), *self._not_looked_at()]
-        return [LogLine("info", line)] if line.strip() else []
+            return [*self._read(event), *self._not_looked_at()]
+        return [LogLine(LogType.INFO, line)] if line.strip() else []
 
-    def _mean(self, event: dict[str, Any]) -> Iterator[LogLine | Progress]:
-        raise NotImplementedError
+    @abstractmethod
+    def failure(self, status: int) -> str | None:
+        """Why the run failed that ended with this exit status; None when it did not."""
+
+    @abstractmethod
+    def _read(self, event: dict[str, Any]) -> Iterator[LogLine | Progress]:
+        """What an event means."""
 
     def _error(self, message: str) -> Iterator[LogLine]:
         """An error entry, unless the one before said the same, as far as the log shows it."""
         shown = message[:MAX_CHARACTERS]
         if shown and shown != self._last_error:
-            yield LogLine("error", message)
+            yield LogLine(LogType.ERROR, message)
         self._last_error = shown
 
     def _parts(self, value: Any) -> list[Any]:
@@ -65,7 +71,7 @@ class Stream:
     def _not_looked_at(self) -> Iterator[LogLine]:
         if self._left_out:
             looked = f"the first {MOST_PARTS:,} parts were looked at and {self._left_out:,} left out"
-            yield LogLine("info", f"Of one event {looked}.")
+            yield LogLine(LogType.INFO, f"Of one event {looked}.")
         self._left_out = 0
 
     def _plan(self, done: Sequence[bool]) -> Progress:

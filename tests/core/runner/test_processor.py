@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import core.agents.registry
-from core.agents import catalog
+from core.agents import catalog, registry
 from core.config import Settings
 from core.database.models import EndReason, TaskStatus
 from core.database.ownership import Actor
@@ -14,7 +13,6 @@ from core.runner import processor
 from core.sandbox import output
 from core.tasks import artifacts, commands
 from tests.core.living import SAY, Life, left_behind
-from tests.support.scripts import made
 from tests.support.world import World
 
 
@@ -87,7 +85,7 @@ def test_progress_stays_where_it_was_when_the_agent_fails(run_task: Life, world:
 @pytest.mark.parametrize("name", ["claude", "codex"])
 def test_an_agent_that_is_not_set_up_says_so(name: str, run_task: Life) -> None:
     task = run_task(name)
-    assert (task.end_reason, task.error) == (EndReason.FAILED, core.agents.registry.agents()[name].unavailable())
+    assert (task.end_reason, task.error) == (EndReason.FAILED, registry.agents()[name].unavailable())
     assert task.progress == 10
 
 
@@ -95,7 +93,7 @@ def test_an_agent_that_is_gone_since_is_named(
     run_task: Life, ada: Actor, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = commands.create(ada, "x", None, world.script_agent("short-lived", ""))
-    monkeypatch.setattr(core.agents.registry, "build_agents", made)
+    monkeypatch.delitem(registry.extra, "short-lived")
     run_task.run_task()
     assert "There is no agent short-lived any more" in str(commands.find(ada, task.id).error)
 

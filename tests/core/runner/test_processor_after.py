@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pytest
 
-import core.agents.registry
+from core.agents import registry
 from core.agents.catalog import catalog
 from core.database.models import EndReason, TaskStatus
 from core.errors import AgentFailed, NotPushed, TimedOut
@@ -16,7 +16,7 @@ from core.runner import claims, processor
 from core.runner.heartbeat import StopRequested
 from core.tasks import artifacts
 from tests.core.living import Life, away, left_behind
-from tests.support.scripts import Script, with_agents
+from tests.support.scripts import Script
 
 #: What ends a push before its own end, and what becomes of the task then.
 FAULTS = {
@@ -84,8 +84,8 @@ def test_more_than_git_can_list_is_a_sentence_and_no_flood_of_the_servers_memory
 @pytest.mark.attack(96)
 def test_the_secrets_that_an_agent_names_are_masked(run_task: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     code = "print('the value is acme-licence-value-42')"
-    agent = Script(name="plug", title="p", summary="s", module="", code=code, secrets=("acme-licence-value-42",))
-    monkeypatch.setattr(core.agents.registry, "build_agents", with_agents([agent]))
+    agent = Script("plug", code, secrets=("acme-licence-value-42",))
+    monkeypatch.setitem(registry.extra, "plug", agent)
     assert "the value is [hidden]" in run_task.log(run_task("plug"))
 
 

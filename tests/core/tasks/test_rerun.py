@@ -1,14 +1,13 @@
 """The same task once more, with or without changes."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import core.agents.registry
-from core.agents import catalog
+from core.agents import catalog, registry
 from core.agents.base import Assignment
 from core.database.models import EndReason, TaskStatus
 from core.database.ownership import Actor
@@ -16,10 +15,9 @@ from core.errors import InvalidInput, NotFound
 from core.sandbox.command import Command
 from core.tasks import commands, logs, notifications
 from tests.core.living import Life, claimed, ended, row_counts
-from tests.support.scripts import Script, made, with_agents
+from tests.support.scripts import Script
 
 
-@dataclass(frozen=True)
 class Modelled(Script):
     """A script that says which model it was given."""
 
@@ -31,11 +29,8 @@ class Modelled(Script):
 def modelled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two agents with models."""
     code = "import os; print('the model is', os.environ['MODEL'])"
-    added = (
-        Modelled(name=name, title=name, summary=name, module="", models=models, code=code)
-        for name, models in (("painter", ("oil", "water")), ("writer", ("prose", "verse")))
-    )
-    monkeypatch.setattr(core.agents.registry, "build_agents", with_agents(added))
+    for name, models in (("painter", ("oil", "water")), ("writer", ("prose", "verse"))):
+        monkeypatch.setitem(registry.extra, name, Modelled(name, code, models=models))
 
 
 @pytest.fixture
@@ -193,7 +188,7 @@ def test_what_may_no_longer_be_used_is_refused_unless_it_is_changed(
     catalog.catalog.cache_clear()
     with pytest.raises(InvalidInput, match="only where the administrator allowed it"):
         commands.rerun(ada, first.id)
-    monkeypatch.setattr(core.agents.registry, "build_agents", made)
+    monkeypatch.delitem(registry.extra, "painter")
     with pytest.raises(InvalidInput, match="no such agent"):
         commands.rerun(ada, first.id, repo_url=None)
     assert commands.rerun(ada, first.id, repo_url=None, agent="codex").selected_agent == "codex"

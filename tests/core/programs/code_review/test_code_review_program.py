@@ -278,7 +278,7 @@ def test_in_its_box_the_agent_reviews_and_reads_nothing_else(tmp_path: Path) -> 
     for folder in folders:
         isolation.chown_folder(folder, user)
     agent = agents()["code-review"]
-    place = Sandbox((output, home), (repository,), "none", agent.limits, user)
+    place = Sandbox((output, home), (repository,), "none", agent.info.limits, user)
     assignment = Assignment("review it", None, repository, "https://h/x", output, home, place)
     assert agent.why_not_accepted("review it", "https://h/x") is None
     assert agent.why_not_accepted("review it", None) is not None
