@@ -41,7 +41,7 @@ SLOW = (
     *("faults/test_processes.py", "faults/test_stop.py", "faults/test_two_servers.py"),
     *("browser/test_attacks_others.py", "browser/test_attacks_sessions.py", "browser/test_attacks_websocket.py"),
     *("browser/test_headers.py", "browser/test_single_sign_on.py"),
-    *("core/agents/drivers/test_claude_real.py", "core/agents/drivers/test_codex_real.py"),
+    "core/agents/drivers/test_real_programs.py",
 )
 
 for name in databases.LOGINS:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core import config
-from core.agents import registry
+from core.agents import catalog, registry
 from tests.support import databases
 from tests.support.scripts import Script
 
@@ -28,6 +28,13 @@ class World:
             else:
                 self.monkeypatch.setenv(name, value)
         config.settings.cache_clear()
+
+    def catalog(self, text: str) -> Path:
+        """Write agents.toml and have it read anew. Returns where it lies."""
+        file = self.folder / "agents.toml"
+        file.write_text(text)
+        catalog.catalog.cache_clear()
+        return file
 
     def script_agent(self, name: str, code: str) -> str:
         """Register an agent that runs Python code, in no sandbox: it writes where the test reads. Returns its name."""

@@ -7,7 +7,7 @@ next of the turns that a test gives it; the last one is repeated.
 import json
 import ssl
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -142,25 +142,27 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
+    @property
+    def _api(self) -> ModelApi:
+        return self.server.api  # type: ignore[attr-defined, no-any-return]
+
     def do_HEAD(self) -> None:
-        self._note({})
+        self._remember({})
         self._send(200, "text/plain", b"")
 
     def do_GET(self) -> None:
-        self._note({})
+        self._remember({})
         self._send(404, "application/json", b"{}")
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self._note(json.loads(body))
-        turn = self.server.api.next_turn()  # type: ignore[attr-defined]
+        self._remember(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         # The caller may be killed in the middle of an answer.
         with suppress(BrokenPipeError, ConnectionResetError):
-            self._answer(turn)
+            self._answer(self._api.next_turn())
 
-    def _note(self, body: Mapping[str, Any]) -> None:
+    def _remember(self, body: Mapping[str, Any]) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.api.asked.append(Asked(self.command, self.path, headers, body))  # type: ignore[attr-defined]
+        self._api.asked.append(Asked(self.command, self.path, headers, body))
 
     def _answer(self, turn: Turn) -> None:
         match turn:
@@ -172,46 +174,39 @@ class _Handler(BaseHTTPRequestHandler):
             case Silence(begun=False):
                 self._wait()
             case Silence() | Cut():
-                self._begin_stream()
-                for event in self._events(Text("I begin")):
-                    self._event(event)
-                    break
+                self._stream(list(self._events(Text("I begin")))[:1], end=False)
                 if isinstance(turn, Silence):
                     self._wait()
                 self.close_connection = True
             case Drip():
-                self._begin_stream()
                 begin, *rest = self._events(Text(turn.text))
-                self._event(begin)
+                self._stream([begin], end=False)
                 for _ in range(turn.signs):
-                    self.server.api.ending.wait(turn.pause)  # type: ignore[attr-defined]
-                    self._event({"type": "ping"})
-                for event in rest:
-                    self._event(event)
+                    self._api.ending.wait(turn.pause)
+                    self._chunk(_event({"type": "ping"}))
+                self._chunk(b"".join(map(_event, rest)))
                 self._chunk(b"")
             case _:
-                self._begin_stream()
-                for event in self._events(turn):
-                    self._event(event)
-                self._chunk(b"")
+                self._stream(self._events(turn))
 
     def _events(self, turn: Text | Tool | Script | tuple[Tool, ...]) -> Iterator[Mapping[str, Any]]:
         parts = turn if isinstance(turn, tuple) else (turn,)
         return _messages(parts) if "/messages" in self.path else _responses(parts)
 
     def _wait(self) -> None:
-        self.server.api.ending.wait()  # type: ignore[attr-defined]
+        self._api.ending.wait()
         self.close_connection = True
 
-    def _begin_stream(self) -> None:
+    def _stream(self, events: Iterable[Mapping[str, Any]], *, end: bool = True) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.send_header("Set-Cookie", "tracked=1")
         self.end_headers()
-
-    def _event(self, event: Mapping[str, Any]) -> None:
-        self._chunk(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
+        for event in events:
+            self._chunk(_event(event))
+        if end:
+            self._chunk(b"")
 
     def _chunk(self, piece: bytes) -> None:
         self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
@@ -222,6 +217,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def _event(event: Mapping[str, Any]) -> bytes:
+    return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
 
 
 def _messages(parts: Sequence[Text | Tool | Script]) -> Iterator[Mapping[str, Any]]:

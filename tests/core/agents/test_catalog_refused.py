@@ -1,21 +1,23 @@
 """An agents.toml that is refused: the sentence has the file, the line, the key, and never a value."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from core.agents.catalog import catalog
 from core.errors import ConfigurationError
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """The agents.toml that the settings name."""
-    return tmp_path / "agents.toml"
-
+from tests.support.world import World
 
 KEY = "sk-ant-api03-not-a-real-key"
+
+
+def refused(world: World, text: str) -> ConfigurationError:
+    """Why a file with this text is refused."""
+    file = world.catalog(text)
+    with pytest.raises(ConfigurationError) as caught:
+        catalog()
+    assert caught.value.message.startswith(str(file)) and caught.value.message.endswith(".")
+    return caught.value
 
 
 @pytest.mark.parametrize(
@@ -39,136 +41,82 @@ KEY = "sk-ant-api03-not-a-real-key"
         (f"[agents.deployment-bot]\ntargets = [{{ repo = 'https://x:{KEY}@h/y', env = 'a' }}]", 2, "without user"),
     ],
 )
-def test_a_key_in_the_place_of_a_name_is_refused_and_never_shown(text: str, line: int, words: str, file: Path) -> None:
-    file.write_text(text)
-    with pytest.raises(ConfigurationError) as caught:
-        catalog()
-    said = caught.value.message
-    assert f"agents.toml, line {line}: " in said and words in said
+def test_a_key_in_the_place_of_a_name_is_refused_and_never_shown(
+    text: str, line: int, words: str, world: World
+) -> None:
+    error = refused(world, text)
+    assert f"agents.toml, line {line}: " in error.message and words in error.message
     for secret in (KEY, "AKIA"):
-        assert secret not in said + repr(caught.value.__cause__)
-    assert caught.value.__suppress_context__
+        assert secret not in error.message + repr(error.__cause__)
+    assert error.__suppress_context__
 
 
-def test_a_password_in_a_key_of_a_file_that_cannot_be_read_is_not_shown(file: Path) -> None:
-    file.write_text("[repositories.hosts.'https://bob:hunter2@h']\n" * 2)
-    with pytest.raises(ConfigurationError, match=r"cannot be read: .*line 2") as caught:
-        catalog()
-    assert "hunter2" not in caught.value.message
+def test_a_password_in_a_key_of_a_file_that_cannot_be_read_is_not_shown(world: World) -> None:
+    error = refused(world, "[repositories.hosts.'https://bob:hunter2@h']\n" * 2)
+    assert re.search(r"cannot be read: .*line 2", error.message)
+    assert "hunter2" not in error.message
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("[agents.Claude]", "line 1: agents.Claude: a name has small letters"),
-        ("[agents.'../claude']", "line 1: agents.../claude: a name has small letters"),
-        (f"[agents.{'x' * 41}]", "line 1: agents.x+: a name has"),
-        ("[agents.x]", "line 1: agents.x: give it a driver, one of data-processor, claude, codex, .*lines; without"),
-        ("[agents.x]\ndriver = 'gemini'", "agents.x: give it a driver"),
-        ("[agents.x]\ndriver = 7", "agents.x: give it a driver"),
-        ("[agents.x]\ndriver = ['lines']", "agents.x: give it a driver"),
-        ("[agents.x]\ndriver = 'plugin'", "agents.x: give it a driver"),
-        ("[agents]\nclaude = 7", "line 2: agents.claude: give it a driver"),
-        ("agents = 7", "line 1: agents: "),
-        ("[agents.x]\ndriver = 'lines'", "line 1: agents.x: command is missing"),
-        ("[agents.x]\ndriver = 'lines'\ncommand = []", "line 3: agents.x.command: .*at least 1"),
-        ("[agents.x]\ndriver = 'lines'\ncommand = ['']", r"line 3: agents.x.command\[0\]: each word"),
-        ("[agents.x]\ndriver = 'lines'\ncommand = ['x']\nnetwork = 'model-only'", "line 4: agents.x.network: "),
-        ("[agents.x]\ndriver = 'lines'\nrecipes = {}\ncommand = ['x']", "line 3: .*the driver lines has no such key"),
-        ("[agents.claude]\nnetwork = 'open'", "line 2: agents.claude.network: .*model-only"),
-        ("[agents.claude]\nmodels = []", "line 2: agents.claude.models: "),
-        ("[agents.claude]\nmodels = ['--help']", r"line 2: agents.claude.models\[0\]: a model's name"),
-        ("[agents.claude]\nupstream = 'ftp://h'", "line 2: agents.claude.upstream: must be an https or http address"),
-        ("[agents.claude]\nreadable = ['opt']", r"line 2: agents.claude.readable\[0\]: .*absolute path"),
-        ("[agents.claude]\nrecipes = {}", "line 2: agents.claude.recipes: the driver claude has no such key"),
-        ("[agents.claude]\nidle = 0", "line 2: agents.claude.idle: "),
-        ("[agents.claude]\nmemory_mb = 1", "line 2: agents.claude.memory_mb: "),
-        ("[agents.data-processor]\nmodels = ['x']", "line 2: .*the driver data-processor has no such key"),
-        ("[agents.code-review]\ndriver = 'shell'\ntargets = []", "line 3: .*the driver shell has no such key"),
-        ("[agents.shell]\nrecipes = { '../x' = ['x'] }", "line 2: agents.shell.recipes.../x: a recipe's name"),
-        ("[agents.shell.recipes]\nx = 'make test'", "line 2: agents.shell.recipes.x: "),
-        (
-            "[[agents.deployment-bot.targets]]\nenv = 'x'",
-            r"line 1: agents.deployment-bot.targets\[0\]: repo is missing",
-        ),
-        (
-            "[[agents.deployment-bot.targets]]\nrepo = 'http://h/x'\nenv = 'x'",
-            r"line 2: agents.deployment-bot.targets\[0\].repo: must be an https address",
-        ),
-        (
-            "[[agents.deployment-bot.targets]]\nrepo = 'file://h/x'\nenv = 'x'",
-            r"line 2: agents.deployment-bot.targets\[0\].repo: .*or a folder's absolute path",
-        ),
-        (
-            "[[agents.deployment-bot.targets]]\nrepo = 'file:///a%0Ab'\nenv = 'x'",
-            r"line 2: agents.deployment-bot.targets\[0\].repo: .*without signs that cannot be shown",
-        ),
-        (
-            "[[agents.deployment-bot.targets]]\nrepo = 'https://h/x'\nenv = 'stag;id'",
-            r"line 3: agents.deployment-bot.targets\[0\].env: must be small letters",
-        ),
-        (
-            "[agents.deployment-bot]\ntargets = [\n  { repo = 'https://h/x', env = 'a' },\n"
-            "  { repo = 'https://h/x', env = 'a' },\n]",
-            "line 1: agents.deployment-bot: a repository's environment is there twice",
-        ),
-        ("[repositories.hosts.'Git.Example.org']", "line 1: repositories.hosts: .*small letters"),
-        ("[repositories.hosts.'h:443']", "line 1: repositories.hosts: .*without port"),
-        ("[repositories.hosts.h]\npush = ['website']", r"line 2: repositories.hosts.h.push\[0\]: .*owner/name"),
-        ("[repositories.hosts.h]\npassword = 'x'", "line 2: repositories.hosts.h.password: the file has no such key"),
-        ("plugin = []", "line 1: plugin: the file has no such key"),
-    ],
-)
-def test_what_does_not_fit_is_refused_with_its_line_and_what_would(text: str, words: str, file: Path) -> None:
-    file.write_text(text)
-    with pytest.raises(ConfigurationError) as caught:
-        catalog()
-    assert re.search(words, caught.value.message), caught.value.message
+REPORT = "[agents.x]\ndriver = 'lines'"
+TARGET = "[[agents.deployment-bot.targets]]"
+WHERE = r"agents.deployment-bot.targets\[0\]"
+
+#: The text of a file, and what its refusal says.
+REFUSED = {
+    "[agents.Claude]": "line 1: agents.Claude: a name has small letters",
+    "[agents.'../claude']": "line 1: agents.../claude: a name has small letters",
+    f"[agents.{'x' * 41}]": "line 1: agents.x+: a name has",
+    "[agents.x]": "line 1: agents.x: give it a driver, one of data-processor, claude, codex, .*lines; without",
+    "[agents.x]\ndriver = 'gemini'": "agents.x: give it a driver",
+    "[agents.x]\ndriver = 7": "agents.x: give it a driver",
+    "[agents.x]\ndriver = ['lines']": "agents.x: give it a driver",
+    "[agents.x]\ndriver = 'plugin'": "agents.x: give it a driver",
+    "[agents]\n\nclaud = { timeout = 5 }": "line 3: agents.claud: give it a driver",
+    "[agents]\nclaude = 7": "line 2: agents.claude: give it a driver",
+    REPORT: "line 1: agents.x: command is missing",
+    f"{REPORT}\ncommand = []": "line 3: agents.x.command: .*at least 1",
+    f"{REPORT}\ncommand = ['']": r"line 3: agents.x.command\[0\]: each word",
+    f"{REPORT}\ncommand = ['x']\nnetwork = 'model-only'": "line 4: agents.x.network: ",
+    f"{REPORT}\nrecipes = {{}}\ncommand = ['x']": "line 3: .*the driver lines has no such key",
+    "[agents.claude]\nnetwork = 'open'": "line 2: agents.claude.network: .*model-only",
+    "[agents.claude]\nmodels = ['--help']": r"line 2: agents.claude.models\[0\]: a model's name",
+    "[agents.claude]\nupstream = 'ftp://h'": "line 2: agents.claude.upstream: must be an https or http address",
+    "[agents.claude]\nreadable = ['opt']": r"line 2: agents.claude.readable\[0\]: .*absolute path",
+    "[agents.claude]\nrecipes = {}": "line 2: agents.claude.recipes: the driver claude has no such key",
+    "[agents.data-processor]\nmodels = ['x']": "line 2: .*the driver data-processor has no such key",
+    "[agents.code-review]\ndriver = 'shell'\ntargets = []": "line 3: .*the driver shell has no such key",
+    "[agents.shell]\nrecipes = { '../x' = ['x'] }": "line 2: agents.shell.recipes.../x: a recipe's name",
+    "[agents.shell.recipes]\nx = 'make test'": "line 2: agents.shell.recipes.x: ",
+    f"{TARGET}\nenv = 'x'": f"line 1: {WHERE}: repo is missing",
+    f"{TARGET}\nrepo = 'http://h/x'\nenv = 'x'": f"line 2: {WHERE}.repo: must be an https address",
+    f"{TARGET}\nrepo = 'file://h/x'\nenv = 'x'": f"line 2: {WHERE}.repo: .*or a folder's absolute path",
+    f"{TARGET}\nrepo = 'file:///a%0Ab'\nenv = 'x'": f"line 2: {WHERE}.repo: .*without signs that cannot be shown",
+    f"{TARGET}\nrepo = 'https://h/x'\nenv = 'stag;id'": f"line 3: {WHERE}.env: must be small letters",
+    f"{TARGET}\nrepo = 'https://h/x'\nenv = 'a'\n" * 2: "deployment-bot: a repository's environment is there twice",
+    f"{TARGET}\nrepo = 'https://h/x'\nenv = 'a'\nhealth_url = 'https://h/'": 'health_url needs network = "open"',
+    "[repositories.hosts.'Git.Example.org']": "line 1: repositories.hosts: .*small letters",
+    "[repositories.hosts.'h:443']": "line 1: repositories.hosts: .*without port",
+    "[repositories.hosts.h]\npush = ['website']": r"line 2: repositories.hosts.h.push\[0\]: .*owner/name",
+    "[repositories.hosts.h]\npassword = 'x'": "line 2: repositories.hosts.h.password: the file has no such key",
+    "plugin = []": "line 1: plugin: the file has no such key",
+    "[repositories]\nlocal_roots = [": "cannot be read",
+    "[repositories]\n\nlocal_roots = ['data']": r"line 3: repositories\.local_roots\[0\]: .*absolute path",
+    "[repositories]\nlocal_root = []": "line 2: repositories.local_root: the file has no such key",
+    "\n[shells]\nx = 1": "line 2: shells: the file has no such key",
+    "[agents.claude]\ntimeout = 0": "line 2: agents.claude.timeout: .*greater than 0",
+    "[agents.claude]\ntimeout = inf": "line 2: agents.claude.timeout: .*finite",
+    "[agents.claude]\n\nwarning = 0": "line 3: agents.claude.warning",
+    "[agents.claude]\nextension = -1": "line 2: agents.claude.extension",
+    "[agents.claude]\ntimeouts = 5": "line 2: agents.claude.timeouts: the driver claude has no such key",
+    "[agents.claude]\ntimeout = 10\nwarning = 20": "line 1: agents.claude.warning must be less than its timeout",
+    "[agents.codex]\nwarning = 300": "agents.codex.warning must be less than its timeout",
+    # Of equal keys the one in its own section is named.
+    "[agents.claude]\ntimeout = 10\n[agents.codex]\ntimeout = -1\n": "line 4: agents.codex.timeout: ",
+    "[agents.codex]\n[agents.nobody]\n": "line 2: agents.nobody: give it a driver",
+}
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("[repositories]\nlocal_roots = [", "cannot be read"),
-        ("[repositories]\n\nlocal_roots = ['data']", r"line 3: repositories\.local_roots\[0\]: .*absolute path"),
-        ("[repositories]\nlocal_roots = 7", "line 2: repositories.local_roots"),
-        ("[repositories]\nlocal_root = []", "line 2: repositories.local_root: the file has no such key"),
-        ("\n[shells]\nx = 1", "line 2: shells: the file has no such key"),
-        ("repositories = 7", "line 1: repositories"),
-        ("[agents.claud]\ntimeout = 5", "line 1: agents.claud: give it a driver, one of .*claude"),
-        ("[agents]\n\nclaud = { timeout = 5 }", "line 3: agents.claud: give it a driver"),
-        ("[agents.claude]\ntimeout = 0", "line 2: agents.claude.timeout: .*greater than 0"),
-        ("[agents.claude]\ntimeout = -3", "line 2: agents.claude.timeout"),
-        ("[agents.claude]\ntimeout = inf", "line 2: agents.claude.timeout: .*finite"),
-        ("[agents.claude]\ntimeout = nan", "line 2: agents.claude.timeout"),
-        ("[agents.claude]\ntimeout = 'long'", "line 2: agents.claude.timeout"),
-        ("[agents.claude]\n\nwarning = 0", "line 3: agents.claude.warning"),
-        ("[agents.claude]\nextension = -1", "line 2: agents.claude.extension"),
-        ("[agents.claude]\nextension = inf", "line 2: agents.claude.extension"),
-        ("[agents.claude]\ntimeouts = 5", "line 2: agents.claude.timeouts: the driver claude has no such key"),
-        ("[agents.claude]\ntimeout = 5\nwarning = 5", "agents.claude.warning must be less than its timeout"),
-        ("[agents.codex]\nwarning = 300", "agents.codex.warning must be less than its timeout"),
-    ],
-)
-def test_a_mistake_is_named_with_its_file_line_and_key(text: str, words: str, file: Path) -> None:
-    file.write_text(text)
-    with pytest.raises(ConfigurationError) as caught:
-        catalog()
-    assert caught.value.message.startswith(str(file))
-    assert re.search(words, caught.value.message)
-    assert caught.value.message.endswith(".")
-
-
-@pytest.mark.parametrize(
-    ("text", "where"),
-    [
-        ("[agents.claude]\ntimeout = 10\n[agents.codex]\ntimeout = -1\n", "line 4: agents.codex.timeout: "),
-        ("[agents.claude]\ntimeout = 10\nwarning = 20\n", "line 1: agents.claude.warning must be less"),
-        ("[agents.codex]\n[agents.nobody]\n", "line 2: agents.nobody: give it a driver"),
-    ],
-)
-def test_of_equal_keys_the_one_in_its_own_section_is_named(tmp_path: Path, text: str, where: str) -> None:
-    (tmp_path / "agents.toml").write_text(text)
-    with pytest.raises(ConfigurationError) as caught:
-        catalog()
-    assert where in caught.value.message
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_does_not_fit_is_refused_with_its_line_and_what_would(text: str, world: World) -> None:
+    message = refused(world, text).message
+    assert re.search(REFUSED[text], message), message

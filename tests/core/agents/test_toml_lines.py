@@ -39,35 +39,31 @@ last = 3
 """
 
 
-@pytest.mark.parametrize(
-    ("place", "line"),
-    [
-        (("plugins",), 1),
-        (("plugins", 0), 1),
-        (("agents", "claude"), 3),
-        (("agents", "claude", "timeout"), 4),
-        (("agents", "claude", "secrets", "api_key"), 5),
-        (("agents", "claude", "secrets", "other"), 6),
-        (("agents", "claude", "absent"), 3),
-        (("agents", "deployment-bot", "targets"), 8),
-        (("agents", "deployment-bot", "targets", 0, "env"), 9),
-        (("agents", "deployment-bot", "targets", 1), 10),
-        (("agents", "deployment-bot", "targets", 1, "command", 0), 11),
-        (("agents", "deployment-bot", "targets", 1, "env"), 14),
-        (("repositories", "hosts", "git.example.org", "private"), 17),
-        (("repositories", "hosts", "other", "user"), 19),
-        (("repositories", "hosts", "other", "quoted key"), 20),
-        (("repositories", "hosts", "other", "last"), 27),
-        (("timeout",), None),
-        (("agents", "codex"), None),
-        (("absent",), None),
-        ((), None),
-    ],
-)
-def test_a_place_is_found_by_its_own_line_or_that_of_the_nearest_thing_around_it(
-    place: tuple[int | str, ...], line: int | None
-) -> None:
-    assert line_of(TEXT, place) == line
+#: By the line: places, with a slash between their parts.
+PLACES = {
+    1: ["plugins", "plugins/0"],
+    3: ["agents/claude", "agents/claude/absent"],
+    4: ["agents/claude/timeout"],
+    5: ["agents/claude/secrets/api_key"],
+    6: ["agents/claude/secrets/other"],
+    8: ["agents/deployment-bot/targets"],
+    9: ["agents/deployment-bot/targets/0/env"],
+    10: ["agents/deployment-bot/targets/1"],
+    11: ["agents/deployment-bot/targets/1/command/0"],
+    14: ["agents/deployment-bot/targets/1/env"],
+    17: ["repositories/hosts/git.example.org/private"],
+    19: ["repositories/hosts/other/user"],
+    20: ["repositories/hosts/other/quoted key"],
+    27: ["repositories/hosts/other/last"],
+    None: ["timeout", "agents/codex", "absent", ""],
+}
+
+
+@pytest.mark.parametrize("line", PLACES)
+def test_a_place_is_found_by_its_own_line_or_that_of_the_nearest_thing_around_it(line: int | None) -> None:
+    for place in PLACES[line]:
+        parts = [int(part) if part.isdigit() else part for part in place.split("/") if part]
+        assert line_of(TEXT, parts) == line, place
 
 
 def test_a_mistake_in_the_example_file_is_found_whatever_its_comments_hold(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One run of a real agent: its program in the box, the gateway, and the stand-in of its model's API."""
+"""One run of a real agent: its program in the sandbox, the gateway, and the stand-in of its model's API."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,11 +9,12 @@ from typing import Any
 
 import psutil
 
-from core.agents.base import Assignment, LogLine, OutputParser
+from core.agents.base import Assignment, LogLine
+from core.agents.drivers import DRIVERS
 from core.agents.drivers.claude import Claude
 from core.agents.drivers.codex import Codex
+from core.agents.drivers.model_cli import ModelCli
 from core.sandbox import isolation
-from core.sandbox.command import ResourceLimits
 from core.sandbox.gateway import Gateway
 from core.sandbox.process import Process
 from core.sandbox.workspace import Workspace
@@ -25,20 +26,18 @@ TASK = 7
 VARIABLE = "TEST_MODEL_KEY"
 GIVEN_UP = "It gave no sign of life."
 
+Kind = type[Claude | Codex]
+KINDS: list[Kind] = [Claude, Codex]
+PROGRAMS = {Claude: (clis.CLAUDE, "sonnet"), Codex: (clis.CODEX, "gpt-5.5")}
 
-def agent(kind: type[Claude | Codex], upstream: str = "http://127.0.0.1:9", **changes: object) -> Claude | Codex:
+
+def agent(kind: Kind, upstream: str = "http://127.0.0.1:9", **changes: object) -> ModelCli:
     """Claude or Codex as the registry makes them, with the programs that the tests have."""
-    words = {"name": kind.__name__.lower(), "title": kind.__name__, "summary": "Writes code."}
-    program, model = {Claude: (clis.CLAUDE, "sonnet"), Codex: (clis.CODEX, "gpt-5.5")}[kind]
-    given = {
-        "program": (str(program),),
-        "models": (model,),
-        "key_variable": VARIABLE,
-        "upstream_url": upstream,
-        "limits": ResourceLimits(),
-        "idle": 60.0,
-    }
-    return kind(**words, **(given | changes))  # type: ignore[arg-type]
+    name, (program, model) = kind.__name__.lower(), PROGRAMS[kind]
+    table = {"driver": name, "command": [str(program)], "models": [model], "upstream": upstream, "idle": 60.0}
+    made = DRIVERS[name].model_validate({**table, "secrets": {"api_key": VARIABLE}, **changes}).agent(name)
+    assert isinstance(made, kind)
+    return made
 
 
 @dataclass
@@ -71,7 +70,7 @@ class Outcome:
 
 @contextmanager
 def run(
-    kind: type[Claude | Codex],
+    kind: Kind,
     root: Path,
     *turns: Turn | Callable[[Path], Turn],
     prompt: str = "Do it.",
@@ -82,7 +81,7 @@ def run(
 ) -> Iterator[Outcome]:
     """Let an agent work, in a repository that ``fill`` fills, until it ends, is idle or ``watch`` says no.
 
-    A turn of the model may depend on where the repository is; ``changes`` are made to the agent.
+    A turn of the model may depend on where the repository is; ``changes`` are made to the agent's settings.
     """
     workspace = Workspace(root, TASK)
     with workspace, ModelApi(*(turn(workspace.repository) if callable(turn) else turn for turn in turns)) as api:
@@ -92,56 +91,45 @@ def run(
         isolation.chown_folder(workspace.repository, workspace.user)
         outcome = Outcome(workspace, api)
         chosen = agent(kind, api.url, **changes)
-        live(chosen, prompt, model or chosen.models[0], outcome, watch)
+        work(chosen, prompt, model or chosen.info.models[0], outcome, watch)
         yield outcome
 
 
-def live(chosen: Claude | Codex, prompt: str, model: str, outcome: Outcome, watch: Callable[[Outcome], bool]) -> None:
+def work(chosen: ModelCli, prompt: str, model: str, outcome: Outcome, watch: Callable[[Outcome], bool]) -> None:
     """The runner's loop, as short as it can be."""
-    workspace = outcome.workspace
-    gateway = Gateway(chosen.upstream, workspace.gateway, workspace.user)
+    workspace, info = outcome.workspace, chosen.info
+    assert info.upstream
+    gateway = Gateway(info.upstream, workspace.gateway, workspace.user)
     with gateway as endpoint:
-        assignment = Assignment(
-            prompt=prompt,
-            model=model,
-            repository=workspace.repository,
-            repository_url=None,
-            output=workspace.output,
-            home=workspace.home,
-            sandbox=workspace.sandbox(chosen.limits, changes_files=True),
-            endpoint=endpoint,
-        )
-        listener = chosen.output_parser(assignment)
+        sandbox = workspace.sandbox(info.limits, changes_files=True)
+        folders = (workspace.repository, None, workspace.output, workspace.home)
+        assignment = Assignment(prompt, model, *folders, sandbox, endpoint)
+        parser = chosen.output_parser(assignment)
         began = heard = time.monotonic()
         with Process(chosen.command(assignment), 30) as process:
-            while not process.ended and time.monotonic() - max(heard, gateway.heard) < chosen.idle and watch(outcome):
+            while not process.ended and time.monotonic() - max(heard, gateway.heard) < info.idle and watch(outcome):
                 assert time.monotonic() - began < 90
                 process.alive()
                 for line, is_error in process.read(0.1):
                     heard = time.monotonic()
-                    note(outcome, listener, line, is_error)
+                    if is_error:
+                        outcome.noise.append(line)
+                        continue
+                    for meaning in parser.feed(line):
+                        if isinstance(meaning, LogLine):
+                            outcome.entries.append(meaning)
+                        else:
+                            outcome.shares.append(meaning.share)
             given_up = not process.ended
             process.stop()
             outcome.status = process.exit_status
-            outcome.failure = GIVEN_UP if given_up else process.verdict or listener.failure(outcome.status)
+            outcome.failure = GIVEN_UP if given_up else process.verdict or parser.failure(outcome.status)
     outcome.seconds = time.monotonic() - began
     outcome.used = gateway.summary()
 
 
-def note(outcome: Outcome, listener: OutputParser, line: str, is_error: bool) -> None:
-    """Add what a line means."""
-    if is_error:
-        outcome.noise.append(line)
-        return
-    for meaning in listener.feed(line):
-        if isinstance(meaning, LogLine):
-            outcome.entries.append(meaning)
-        else:
-            outcome.shares.append(meaning.share)
-
-
 def host_users() -> str:
-    """A line about this machine's users that the box does not have."""
+    """A line about this machine's users that the sandbox does not have."""
     return Path("/etc/passwd").read_text().splitlines()[1]
 
 

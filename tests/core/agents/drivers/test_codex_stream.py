@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from core.agents.base import LogLine
+from core.agents.drivers import causes
 from core.agents.drivers.codex_stream import CodexStream
-from tests.core.agents.drivers.heard import feed, recorded
+from tests.core.agents.drivers.assignments import Parsed, item, parse, recorded
 
 
-def stream() -> CodexStream:
-    return CodexStream("codex", Path("/task/repository"))
+def read(*lines: str) -> Parsed:
+    return parse(CodexStream("codex", Path("/task/repository")), lines)
 
 
 def event(kind: str, **more: Any) -> str:
@@ -24,85 +24,81 @@ def failed(message: str) -> str:
 
 
 def test_the_work_is_told_as_it_happened() -> None:
-    heard = feed(stream(), recorded("codex_tools"))
-    assert heard.entries == [
-        LogLine("info", "Codex is ready"),
-        LogLine("command", """echo '{"type":"turn.completed"}'; exit 3"""),
-        LogLine("error", 'exit status 3\n{"type":"turn.completed"}'),
-        LogLine("info", "add src/b.py"),
-        LogLine("command", "sleep 0.3; ls"),
-        LogLine("info", "It works."),
-        LogLine("success", "Codex says that it is done."),
+    parsed = read(*recorded("codex_tools"))
+    assert [(entry.type.value, entry.message) for entry in parsed.entries] == [
+        ("info", "Codex is ready"),
+        ("command", """echo '{"type":"turn.completed"}'; exit 3"""),
+        ("error", 'exit status 3\n{"type":"turn.completed"}'),
+        ("info", "add src/b.py"),
+        ("command", "sleep 0.3; ls"),
+        ("info", "It works."),
+        ("success", "Codex says that it is done."),
     ]
-    assert heard.shares == sorted(heard.shares)
-    assert len(heard.shares) == 3
-    assert heard.failure(0) is None
-    assert heard.failure(101) == "codex ended with exit status 101."
+    assert parsed.shares == sorted(parsed.shares)
+    assert len(parsed.shares) == 3
+    assert (parsed.failure(0), parsed.failure(101)) == (None, "codex ended with exit status 101.")
 
 
 @pytest.mark.attack(90)
 def test_a_refused_key_is_told_as_such_and_once() -> None:
-    heard = feed(stream(), recorded("codex_refused_key"))
-    errors = [entry.message for entry in heard.entries if entry.type == "error"]
+    parsed = read(*recorded("codex_refused_key"))
+    errors = [entry.message for entry in parsed.entries if entry.type == "error"]
     assert [error.partition(" (")[0] for error in errors[:-1]] == [f"Reconnecting... {n}/3" for n in (1, 2, 3)]
     assert errors[-1].startswith("unexpected status 401")
-    assert heard.failure(1) == "The model's API refused the key; an administrator has to set a valid one."
+    assert parsed.failure(1) == "The model's API refused the key; ask an administrator to set a valid one."
 
 
 @pytest.mark.parametrize(
-    ("message", "sentence"),
+    ("status", "sentence"),
     [
-        ("unexpected status 403 Forbidden: no, url: http://127.0.0.1:8788/v1/responses", "refused the key"),
-        ("unexpected status 402 Payment Required: pay", "no credit"),
-        ("Quota exceeded. Check your plan and billing details.", "no credit"),
-        ("unexpected status 404 Not Found: no such model", "does not know this model"),
-        ("exceeded retry limit, last status: 429 Too Many Requests", "rate limit"),
-        ("unexpected status 413 Payload Too Large", "refused the call"),
-        ("unexpected status 502 Bad Gateway", "no proper answer"),
-        ("stream disconnected before completion: idle timeout waiting for SSE", "no proper answer"),
-        ("", "no proper answer"),
+        *((401, "refused the key"), (402, "no credit"), (403, "refused the key"), (404, "does not know this model")),
+        *((429, "is rate limited or overloaded"), (529, "is rate limited or overloaded"), (413, "refused the call")),
+        *((500, "no proper answer"), (502, "no proper answer"), (None, "no proper answer")),
     ],
 )
-def test_each_cause_has_its_sentence(message: str, sentence: str) -> None:
-    assert sentence in (feed(stream(), [failed(message)]).failure(1) or "")
+def test_each_cause_has_its_sentence(status: int | None, sentence: str) -> None:
+    assert sentence in causes.of_status(status)
+    messages = [f"unexpected status {status} Something: no", f"exceeded retry limit, last status: {status} Something"]
+    for message in messages if status else ("stream disconnected before completion: idle timeout", ""):
+        assert read(failed(message)).failure(1) == causes.of_status(status)
+    assert "no credit" in str(read(failed("Quota exceeded. Check your plan and billing details.")).failure(1))
 
 
-@pytest.mark.attack(91)
+@pytest.mark.attack(87, 91)
 @pytest.mark.parametrize(
-    "lines", [[], [event("turn.started")], ['{"type":"turn.comp'], [event("item.completed", item={"type": "x"})]]
+    "line",
+    [
+        *("", event("turn.started"), '{"type":"turn.comp', item("x")),
+        item("command_execution", command="x", exit_code=0, aggregated_output=event("turn.completed")),
+    ],
+    ids=["none", "begun", "half", "a step", "printed by a script"],
 )
-@pytest.mark.parametrize("status", [0, 1, 137])
-def test_without_the_end_of_a_turn_it_failed(lines: list[str], status: int) -> None:
-    assert feed(stream(), lines).failure(status) == f"codex ended without a result (exit status {status})."
+def test_without_the_end_of_a_turn_it_failed(line: str) -> None:
+    for status in (0, 1, 137):
+        assert read(line).failure(status) == f"codex ended without a result (exit status {status})."
 
 
 def test_the_last_turn_counts() -> None:
-    assert feed(stream(), [failed("no"), event("turn.started"), event("turn.completed")]).failure(0) is None
-    assert feed(stream(), [event("turn.completed"), event("turn.started")]).failure(0)
-    assert feed(stream(), [event("turn.completed"), failed("no")]).failure(0)
-
-
-@pytest.mark.attack(87)
-def test_an_end_that_a_script_prints_is_none() -> None:
-    item = {"type": "command_execution", "command": "x", "exit_code": 0, "aggregated_output": event("turn.completed")}
-    assert feed(stream(), [event("item.completed", item=item)]).failure(0)
+    assert read(failed("no"), event("turn.started"), event("turn.completed")).failure(0) is None
+    assert read(event("turn.completed"), event("turn.started")).failure(0)
+    assert read(event("turn.completed"), failed("no")).failure(0)
 
 
 def test_progress_comes_from_a_todo_list_or_from_finished_steps() -> None:
-    item = {"type": "command_execution", "command": "x", "exit_code": 0, "status": "completed"}
-    shares = feed(stream(), [event("item.completed", item=item)] * 20).shares
+    shares = read(*[item("command_execution", command="x", exit_code=0, status="completed")] * 20).shares
     assert shares == sorted(shares)
     assert shares[-1] < 1
-    todo = {"type": "todo_list", "items": [{"text": "a", "completed": True}, {"text": "b", "completed": False}, 7]}
-    assert feed(stream(), [event("item.updated", item=todo)]).shares == [1 / 3]
+    todo = [{"text": "a", "completed": True}, {"text": "b", "completed": False}, 7]
+    assert read(item("todo_list", "updated", items=todo)).shares == [1 / 3]
+
+
+def test_what_failed_is_told_and_what_is_only_thought_is_no_step() -> None:
+    parsed = read(item("mcp_tool_call", status="failed"), item("reasoning", text="Hm."), item("agent_message"))
+    assert [entry.message for entry in parsed.entries] == ["mcp_tool_call failed"]
+    assert len(parsed.shares) == 1
 
 
 def test_a_shell_around_a_command_is_left_out() -> None:
     commands = ["/usr/bin/bash -lc 'echo \"a b\"'", "bash -c ls", "make test", "bash -lc 'not closed"]
-    lines = [event("item.started", item={"type": "command_execution", "command": command}) for command in commands]
-    assert [entry.message for entry in feed(stream(), lines).entries] == [
-        'echo "a b"',
-        "ls",
-        "make test",
-        "bash -lc 'not closed",
-    ]
+    parsed = read(*(item("command_execution", "started", command=command) for command in commands))
+    assert [entry.message for entry in parsed.entries] == ['echo "a b"', "ls", "make test", "bash -lc 'not closed"]

@@ -9,9 +9,8 @@ import pytest
 
 from core.agents.drivers.claude import ENVIRONMENT, Claude
 from core.agents.drivers.codex import Codex
-from core.agents.drivers.model_cli import ModelCli
 from tests.core.agents.drivers import hostile
-from tests.core.agents.drivers.runs import VARIABLE, host_users, run
+from tests.core.agents.drivers.runs import KINDS, VARIABLE, Kind, host_users, run
 from tests.core.agents.model_api import KEY, ModelApi, Text, Tool
 from tests.support import clis
 from tests.support.waiting import eventually
@@ -23,17 +22,12 @@ WORK = {Claude: Tool("Bash", {"command": "true"}), Codex: Tool("exec_command", {
 
 
 @pytest.mark.attack(79)
-@pytest.mark.parametrize("kind", [Claude, Codex])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("sandbox", ["bwrap", "none"])
 def test_nothing_of_it_is_executed_and_nobody_else_is_asked(
-    kind: type[ModelCli],
-    sandbox: str,
-    tmp_path: Path,
-    world: World,
-    monkeypatch: pytest.MonkeyPatch,
+    kind: Kind, sandbox: str, tmp_path: Path, world: World
 ) -> None:
-    world.settle(TASKDECK_SANDBOX=sandbox)
-    monkeypatch.setenv(VARIABLE, KEY)
+    world.settle(**{"TASKDECK_SANDBOX": sandbox, VARIABLE: KEY})
     root = tmp_path / "7"
 
     def fill(repository: Path) -> None:
