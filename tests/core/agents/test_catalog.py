@@ -76,16 +76,10 @@ push = true
 idle = 90
 memory_mb = 4096
 network = "model-only"
-[agents.small-claude]
-driver = "claude"
-[agents.slow-report]
-driver = "lines"
-command = ["./bin/report", "--all"]
-secrets = ["REPORT_KEY"]
-network = "open"
-idle = inf
-[agents.shell]
-recipes = { test = ["make", "test"] }
+[agents]
+small-claude = { driver = "claude" }
+slow-report = { driver = "lines", command = ["./bin/report", "--all"], secrets = ["REPORT_KEY"], network = "open" }
+shell = { recipes = { test = ["make", "test"] }, idle = inf }
 [[agents.deployment-bot.targets]]
 repo = "https://git.example.org/team/website"
 env = "staging"
@@ -93,18 +87,10 @@ command = ["./deploy.sh", "staging"]
 health_url = "https://staging.example.org/health"
 secrets = ["DEPLOY_TOKEN"]
 network = "open"
-[[agents.deployment-bot.targets]]
-repo = "https://git.example.org/team/website"
-env = "production"
 [repositories]
 local_roots = ["/srv"]
-[repositories.hosts."git.example.org"]
-private = true
-user = "ci"
-token = "GIT_TOKEN"
-push = ["team/website", "group/sub/name"]
-[repositories.hosts."10.1.2.3"]
-push = ["*"]
+hosts."10.1.2.3" = { push = ["*"] }
+hosts."git.example.org" = { private = true, user = "ci", token = "GIT_TOKEN", push = ["team/website", "group/sub/x"] }
 """
 
 
@@ -121,7 +107,7 @@ def test_every_setting_of_an_agent_and_of_a_host_is_read(world: World) -> None:
     assert not found.pushes("an agent that is gone")
     assert found.repositories.local_roots == (Path("/srv"),)
     assert found.repositories.hosts == {
-        "git.example.org": Host(private=True, user="ci", token="GIT_TOKEN", push=("team/website", "group/sub/name")),
+        "git.example.org": Host(private=True, user="ci", token="GIT_TOKEN", push=("team/website", "group/sub/x")),
         "10.1.2.3": Host(private=False, user="oauth2", token=None, push=("*",)),
     }
     # Agents that talk with a model are given up when they are silent; others may compute.

@@ -25,7 +25,6 @@ def refused(world: World, text: str) -> ConfigurationError:
     [
         (f"[agents.claude]\nsecrets = {{ api_key = '{KEY}' }}", 2, "the name of an environment variable"),
         (f"[agents.claude]\nsecrets = {{ api_key = 'KEY', {KEY} = 'KEY' }}", 2, "claude has no such key"),
-        (f"[agents.claude]\nsecrets = '{KEY}'", 2, "agents.claude.secrets: "),
         (f"[agents.claude]\nsecrets = ['{KEY}']", 2, "agents.claude.secrets: "),
         ("[agents.claude]\nsecrets = {}", 2, "api_key is missing"),
         ("[agents.claude]\nsecrets = { api_key = 'AKIA1234567890ABCDEF' }", 2, "the name of an environment variable"),
@@ -37,7 +36,6 @@ def refused(world: World, text: str) -> ConfigurationError:
         (f"\n[repositories.hosts.'https://x:{KEY}@h']\ntoken = 'x'", 2, "repositories.hosts: must be a host's name"),
         (f"[repositories]\nhosts = {{ 'https://x:{KEY}@h' = {{ x = 1 }} }}", 2, "repositories.hosts: must be a host"),
         (f"[agents.claude]\ncommand = 'x {KEY}'", 2, "agents.claude.command: "),
-        (f"[agents.claude]\npush = '{KEY}'", 2, "agents.claude.push: "),
         (f"[agents.deployment-bot]\ntargets = [{{ repo = 'https://x:{KEY}@h/y', env = 'a' }}]", 2, "without user"),
     ],
 )
@@ -64,11 +62,8 @@ WHERE = r"agents.deployment-bot.targets\[0\]"
 #: The text of a file, and what its refusal says.
 REFUSED = {
     "[agents.Claude]": "line 1: agents.Claude: a name has small letters",
-    "[agents.'../claude']": "line 1: agents.../claude: a name has small letters",
     f"[agents.{'x' * 41}]": "line 1: agents.x+: a name has",
     "[agents.x]": "line 1: agents.x: give it a driver, one of data-processor, claude, codex, .*lines; without",
-    "[agents.x]\ndriver = 'gemini'": "agents.x: give it a driver",
-    "[agents.x]\ndriver = 7": "agents.x: give it a driver",
     "[agents.x]\ndriver = ['lines']": "agents.x: give it a driver",
     "[agents.x]\ndriver = 'plugin'": "agents.x: give it a driver",
     "[agents]\n\nclaud = { timeout = 5 }": "line 3: agents.claud: give it a driver",
@@ -101,11 +96,9 @@ REFUSED = {
     "plugin = []": "line 1: plugin: the file has no such key",
     "[repositories]\nlocal_roots = [": "cannot be read",
     "[repositories]\n\nlocal_roots = ['data']": r"line 3: repositories\.local_roots\[0\]: .*absolute path",
-    "[repositories]\nlocal_root = []": "line 2: repositories.local_root: the file has no such key",
     "\n[shells]\nx = 1": "line 2: shells: the file has no such key",
     "[agents.claude]\ntimeout = 0": "line 2: agents.claude.timeout: .*greater than 0",
     "[agents.claude]\ntimeout = inf": "line 2: agents.claude.timeout: .*finite",
-    "[agents.claude]\n\nwarning = 0": "line 3: agents.claude.warning",
     "[agents.claude]\nextension = -1": "line 2: agents.claude.extension",
     "[agents.claude]\ntimeouts = 5": "line 2: agents.claude.timeouts: the driver claude has no such key",
     "[agents.claude]\ntimeout = 10\nwarning = 20": "line 1: agents.claude.warning must be less than its timeout",

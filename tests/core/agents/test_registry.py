@@ -1,10 +1,9 @@
-import importlib.util
 import math
 from pathlib import Path
 
 import pytest
 
-from core.agents.drivers.builtin import BuiltIn, python_limits
+from core.agents.drivers.builtin import python_limits
 from core.agents.drivers.lines import Lines
 from core.agents.drivers.shell import Shell
 from core.agents.registry import DEFAULT, agents
@@ -29,20 +28,6 @@ def test_every_agent_can_be_shown_and_either_can_run_or_says_in_a_sentence_why_n
     assert reason is None or (reason.startswith(f"{name} ") and reason.endswith("."))
 
 
-@pytest.mark.parametrize(
-    ("name", "refusal"),
-    [("data-processor", None), ("code-review", "code-review works on a repository: give its address.")],
-)
-def test_what_is_part_of_taskdeck_runs_everywhere_and_says_whether_it_needs_a_repository(
-    name: str, refusal: str | None
-) -> None:
-    agent = agents()[name]
-    assert isinstance(agent, BuiltIn)
-    assert agent.unavailable() is None
-    assert agent.why_not_accepted("Review it", None) == refusal
-    assert importlib.util.find_spec(f"{agent.module}.__main__") is not None
-
-
 def test_agents_are_built_once_for_a_catalog(world: World) -> None:
     before = agents()["claude"]
     assert agents()["claude"] is before
@@ -53,6 +38,11 @@ def test_agents_are_built_once_for_a_catalog(world: World) -> None:
 def test_the_file_adds_agents_after_the_known_ones_and_changes_these(world: World) -> None:
     world.catalog(
         """
+        [agents]
+        shell = { recipes = { test = ["make", "test"] } }
+        data-processor = { memory_mb = 8192 }
+        nightly = { driver = "lines", command = ["x"] }
+        big-data = { driver = "data-processor" }
         [agents.slow-report]
         driver = "lines"
         command = ["./bin/report", "--all"]
@@ -64,18 +54,9 @@ def test_the_file_adds_agents_after_the_known_ones_and_changes_these(world: Worl
         network = "open"
         idle = 50
         memory_mb = 100
-        [agents.shell]
-        recipes = { test = ["make", "test"] }
-        [agents.data-processor]
-        memory_mb = 8192
-        [agents.big-data]
-        driver = "data-processor"
-        [agents.nightly]
-        driver = "lines"
-        command = ["x"]
         """
     )
-    assert list(agents()) == [*NAMES, "slow-report", "big-data", "nightly"]
+    assert list(agents()) == [*NAMES, "nightly", "big-data", "slow-report"]
     report, shell = agents()["slow-report"], agents()["shell"]
     assert isinstance(report, Lines) and isinstance(shell, Shell)
     assert (report.info.title, report.info.summary) == ("The slow report", "Takes its time.")

@@ -5,13 +5,24 @@ import os
 import ssl
 import subprocess
 import threading
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
 from typing import Self
+
+from core.repositories import addresses
+from core.repositories.remote import Remote
+from tests.core.repositories.running import Scene, git
+from tests.support.world import World
 
 #: No resolver knows it: whoever gets there was told the address.
 NAME = "git.example.test"
+
+#: What git's program is told of a request's headers.
+_HEADERS = ("Content-Type", "Content-Length", "Content-Encoding", "Git-Protocol")
+
+TOKEN = "t0p-secret-token"
+ALLOWED = 'token = "GIT_TOKEN"\npush = ["team/shop"]'
 
 
 class Host:
@@ -36,9 +47,7 @@ class Host:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._server.shutdown()
         self._server.server_close()
@@ -56,7 +65,7 @@ class Host:
             request.send_response(302)
             request.send_header("Location", self.redirect + request.path)
             request.end_headers()
-        elif self.token and request.headers.get("Authorization") != f"Basic {_basic('oauth2', self.token)}":
+        elif self.token and request.headers.get("Authorization") != _basic(self.token):
             request.send_response(401)
             request.send_header("WWW-Authenticate", 'Basic realm="git"')
             request.end_headers()
@@ -64,10 +73,9 @@ class Host:
             self._serve(request, path, query)
 
     def _serve(self, request: BaseHTTPRequestHandler, path: str, query: str) -> None:
-        length = request.headers.get("Content-Length", "0")
         done = subprocess.run(
             ["git", "-c", "safe.directory=*", "http-backend"],
-            input=request.rfile.read(int(length)),
+            input=request.rfile.read(int(request.headers.get("Content-Length", "0"))),
             env={
                 "PATH": os.environ["PATH"],
                 "GIT_CONFIG_NOSYSTEM": "1",
@@ -77,11 +85,8 @@ class Host:
                 "PATH_INFO": path,
                 "QUERY_STRING": query,
                 "REQUEST_METHOD": request.command,
-                "CONTENT_TYPE": request.headers.get("Content-Type", ""),
-                "CONTENT_LENGTH": length,
-                "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
-                "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
                 "REMOTE_USER": "somebody",
+                **{_variable(name): request.headers.get(name, "") for name in _HEADERS},
             },
             capture_output=True,
             check=True,
@@ -97,14 +102,47 @@ class Host:
         request.wfile.write(body)
 
 
+@dataclass(frozen=True)
+class Shop:
+    host: Host
+    scene: Scene
+    world: World
+
+    @property
+    def folder(self) -> Path:
+        """The repository on its host."""
+        return self.scene.folder / "served" / "team" / "shop"
+
+    def publish(self, files: dict[str, str]) -> None:
+        """Put a repository with these files there."""
+        origin = self.scene.origin(files)
+        git(origin, "commit", "--allow-empty", "--quiet", "--message", "second")  # a clone is a shallow one
+        subprocess.run(["git", "clone", "--quiet", "--bare", str(origin), str(self.folder)], check=True)
+
+    def resolve(self, settings: str = "", token: str = "") -> Remote:
+        """The way there, with what agents.toml says of the host; its name leads to this machine."""
+        self.world.catalog(f'[repositories.hosts."{NAME}"]\nprivate = true\n{settings}')
+        self.world.settle(GIT_TOKEN=token)
+        found = [(2, 1, 6, "", ("127.0.0.1", self.host.port))]
+        return addresses.resolve(self.host.address("team/shop"), lambda *_, **__: found)
+
+    def takes_pushes(self) -> None:
+        """Three files are there, and whoever has the token may push."""
+        self.publish({"a.txt": "a\n", "b.txt": "b\n", "c.txt": "c\n"})
+        git(self.folder, "config", "http.receivepack", "true")
+        self.host.token = TOKEN
+
+    def branches(self) -> list[str]:
+        return git(self.folder, "for-each-ref", "--format=%(refname:short)").split()
+
+
 class _Handler(BaseHTTPRequestHandler):
     host: Host
 
     def do_GET(self) -> None:
         self.host.answer(self)
 
-    def do_POST(self) -> None:
-        self.host.answer(self)
+    do_POST = do_GET  # noqa: N815  by this name it is called
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -127,5 +165,10 @@ def certificate(folder: Path, whose: str = f"DNS:{NAME}") -> Path:
     return path
 
 
-def _basic(user: str, password: str) -> str:
-    return base64.b64encode(f"{user}:{password}".encode()).decode()
+def _basic(token: str) -> str:
+    return f"Basic {base64.b64encode(f'oauth2:{token}'.encode()).decode()}"
+
+
+def _variable(header: str) -> str:
+    name = header.replace("-", "_").upper()
+    return f"HTTP_{name}" if name == "CONTENT_ENCODING" else name

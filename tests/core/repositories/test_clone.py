@@ -2,283 +2,209 @@
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from core.errors import AgentFailed
-from core.repositories import checkout as module
+from core.repositories import checkout as checkout_module
 from core.repositories import git as git_module
-from core.repositories.checkout import Checkout, Remote
+from core.repositories.remote import Remote
 from core.sandbox.command import ResourceLimits
-from core.sandbox.workspace import Workspace
-from tests.core.repositories.host import Host
-from tests.core.repositories.running import Runner, Trap, git
+from tests.core.repositories.host import TOKEN, Host, Shop
+from tests.core.repositories.running import Scene, git, local
+from tests.support.world import World
 
 
-def local(folder: Path) -> Remote:
-    return Remote(f"file://{folder}", folder=folder)
-
-
-def test_the_newest_commit_is_cloned_and_the_kept_store_is_in_no_agents_box(
-    checkout: Checkout, workspace: Workspace, runner: Runner, make_repository: Callable[..., Path], tmp_path: Path
-) -> None:
-    origin = make_repository(tmp_path / "origin", {"data/a.csv": "a,b\n1,2\n", "naïve.txt": "x"})
+def test_the_newest_commit_is_cloned_and_the_kept_store_is_in_no_agents_sandbox(scene: Scene) -> None:
+    origin, work_tree = scene.origin({"data/a.csv": "a,b\n1,2\n", "naïve.txt": "x"}), scene.workspace.repository
     git(origin, "commit", "--allow-empty", "--quiet", "--message", "second")
     (origin / "data/a.csv").write_text("changed, not committed")
-    checkout.clone(local(origin))
-    assert (workspace.repository / "data/a.csv").read_text() == "a,b\n1,2\n"
-    assert sorted(path.name for path in workspace.repository.iterdir()) == ["data", "naïve.txt"]
-    assert runner.commands[0].shown == f"git clone --depth 1 file://{origin}"
-    assert not any(command.shown for command in runner.commands[1:])
-    checkout.copy_git_dir_for_agent()
-    printed = runner.agent(
-        workspace, f"git log --format=%s; git status --short; ls {workspace.root}; cat {origin}/.git/HEAD || true"
-    )
-    assert printed == ["second", "home", "output", "repository"]
+    scene.checkout.clone(local(origin))
+    assert (work_tree / "data/a.csv").read_text() == "a,b\n1,2\n"
+    assert sorted(path.name for path in work_tree.iterdir()) == ["data", "naïve.txt"]
+    clone, *others = scene.runner.commands
+    assert clone.shown == f"git clone --depth 1 file://{origin}"
+    assert not any(command.shown for command in others)
+    scene.checkout.copy_git_dir_for_agent()
+    look = f"git log --format=%s; git status --short; ls {scene.workspace.root}; cat {origin}/.git/HEAD || true"
+    assert scene.agent(look) == ["second", "home", "output", "repository"]
 
 
 @pytest.mark.attack(76)
-def test_a_repository_without_a_commit_gets_one_that_work_begins_from(
-    lent: Callable[[Path], Checkout],
-    workspace: Workspace,
-    runner: Runner,
-    make_repository: Callable[..., Path],
-    tmp_path: Path,
-) -> None:
-    origin = make_repository(tmp_path / "origin", {})
-    checkout = lent(origin)
-    assert runner.agent(workspace, "git log --format=%s; echo a > a.txt") == ["Begin"]
-    changes = checkout.collect("Write a", "lines", 7)
+def test_a_repository_without_a_commit_gets_one_that_work_begins_from(scene: Scene) -> None:
+    origin = scene.origin({})
+    scene.clone(origin)
+    changes = scene.work("git log --format=%s > a.txt")
     assert (changes.names, changes.added) == (["a.txt"], 1)
-    checkout.patch(workspace.output)
-    git(origin, "am", given=(workspace.output / "changes.patch").read_bytes())
-    assert (origin / "a.txt").read_text() == "a\n"
+    git(origin, "am", given=scene.patch().read_bytes())
+    assert (origin / "a.txt").read_text() == "Begin\n"
 
 
-def test_a_task_without_a_repository_begins_with_an_empty_one(
-    checkout: Checkout, workspace: Workspace, runner: Runner
-) -> None:
-    checkout.begin()
-    checkout.copy_git_dir_for_agent()
-    assert runner.agent(workspace, "git log --format=%s; mkdir src; echo a > src/a.txt") == ["Begin"]
-    assert checkout.collect("Write a", "lines", 7).names == ["src/a.txt"]
-    assert not checkout.push([])
+def test_a_task_without_a_repository_begins_with_an_empty_one_and_nothing_is_pushed(scene: Scene) -> None:
+    scene.checkout.begin()
+    scene.checkout.copy_git_dir_for_agent()
+    assert scene.work("mkdir src; git log --format=%s > src/log").names == ["src/log"]
+    assert (scene.workspace.repository / "src/log").read_text() == "Begin\n"
+    assert not scene.checkout.push([])
 
 
 @pytest.mark.parametrize("address", ["file:///nowhere/at/all", "https://127.0.0.1:1/a/b", "ext::id", "-x"])
-def test_what_cannot_be_cloned_is_one_sentence_and_what_git_said_is_heard(
-    address: str, checkout: Checkout, workspace: Workspace, runner: Runner
-) -> None:
+def test_what_cannot_be_cloned_is_one_sentence_and_what_git_said_is_passed_on(address: str, scene: Scene) -> None:
     with pytest.raises(AgentFailed, match="could not be cloned: check that the address is right"):
-        checkout.clone(Remote(address))
-    assert [line for line in runner.said if line.startswith("fatal: ")]
-    assert list(workspace.repository.iterdir()) == []
+        scene.checkout.clone(Remote(address))
+    assert [line for line in scene.runner.said if line.startswith("fatal: ")]
+    assert list(scene.workspace.repository.iterdir()) == []
+
+
+HOSTILE = """
+[core]\n\tfsmonitor = {program}\n\tpager = {program}
+[uploadpack]\n\tpackObjectsHook = {program}
+[filter "evil"]\n\tsmudge = {program}\n\tclean = {program}
+[diff "evil"]\n\ttextconv = {program}
+"""
 
 
 @pytest.mark.attack(78)
-def test_nothing_of_a_hostile_repository_is_executed_or_fetched(
-    lent: Callable[[Path], Checkout],
-    workspace: Workspace,
-    runner: Runner,
-    make_repository: Callable[..., Path],
-    trap: Trap,
-    tmp_path: Path,
-) -> None:
-    inner = make_repository(tmp_path / "inner", {"a": "a"})
-    origin = make_repository(
-        tmp_path / "origin",
-        {
-            ".gitattributes": "* filter=evil diff=evil merge=evil\n*.bin filter=lfs\n",
-            ".gitmodules": f'[submodule "sub"]\n\tpath = sub\n\turl = {inner}\n',
-            ".lfsconfig": f"[lfs]\n\turl = file://{inner}\n",
-            "a.txt": "a",
-            "b.bin": "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
-        },
-        ("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},sub"),
-    )
-    program = trap.set(origin / ".git/trap")
+def test_nothing_of_a_hostile_repository_is_executed_or_fetched(scene: Scene) -> None:
+    files = {
+        ".gitattributes": "* filter=evil diff=evil merge=evil\n*.bin filter=lfs\n",
+        ".gitmodules": '[submodule "sub"]\n\tpath = sub\n\turl = file:///nowhere\n',
+        ".lfsconfig": "[lfs]\n\turl = file:///nowhere\n",
+        "a.txt": "a",
+        "b.bin": "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
+    }
+    origin = scene.origin(files, ("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},sub"))
+    program, work_tree = scene.set_trap(origin / ".git/trap"), scene.workspace.repository
     for name in ("post-checkout", "post-merge", "pre-receive", "reference-transaction", "pre-commit", "commit-msg"):
-        trap.set(origin / ".git/hooks" / name)
+        scene.set_trap(origin / ".git/hooks" / name)
     with (origin / ".git/config").open("a") as config:
-        config.write(
-            f"[core]\n\tfsmonitor = {program}\n\tpager = {program}\n[uploadpack]\n\tpackObjectsHook = {program}\n"
-        )
-        config.write(
-            f'[filter "evil"]\n\tsmudge = {program}\n\tclean = {program}\n[diff "evil"]\n\ttextconv = {program}\n'
-        )
-    checkout = lent(origin)
-    assert (workspace.repository / "a.txt").read_text() == "a"
-    assert (workspace.repository / "b.bin").read_text().startswith("version https://git-lfs")
-    assert list((workspace.repository / "sub").iterdir()) == []
-    runner.agent(workspace, "echo b > a.txt")
-    assert checkout.collect("Change a", "lines", 7).names == ["a.txt"]
-    assert not trap.sprung
+        config.write(HOSTILE.format(program=program))
+    scene.clone(origin)
+    assert (work_tree / "a.txt").read_text() == "a"
+    assert (work_tree / "b.bin").read_text().startswith("version https://git-lfs")
+    assert list((work_tree / "sub").iterdir()) == []
+    assert scene.work("echo b > a.txt").names == ["a.txt"]
+    assert not scene.sprung
     git(origin, "status")
-    assert trap.sprung  # as soon as somebody is less careful
+    assert scene.sprung  # as soon as somebody is less careful
 
 
 @pytest.mark.attack(78)
-def test_a_submodule_that_names_a_command_is_refused_whole(
-    checkout: Checkout, workspace: Workspace, runner: Runner, make_repository: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_a_submodule_that_names_a_command_is_refused_whole(scene: Scene) -> None:
     evil = '[submodule "sub"]\n\tpath = sub\n\turl = https://h/x\n\tupdate = !touch sprung\n'
     with pytest.raises(AgentFailed):
-        checkout.clone(local(make_repository(tmp_path / "origin", {".gitmodules": evil})))
-    assert any("gitmodulesUpdate" in line for line in runner.said)
-    assert list(workspace.repository.iterdir()) == []
+        scene.checkout.clone(local(scene.origin({".gitmodules": evil})))
+    assert any("gitmodulesUpdate" in line for line in scene.runner.said)
+    assert list(scene.workspace.repository.iterdir()) == []
 
 
-def test_the_operators_own_git_settings_and_environment_have_no_say(
-    checkout: Checkout,
-    workspace: Workspace,
-    make_repository: Callable[..., Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    home = tmp_path / "operator"
+def test_the_operators_own_git_settings_and_environment_have_no_say(scene: Scene, world: World) -> None:
+    home = scene.folder / "operator"
     home.mkdir()
     (home / ".gitconfig").write_text('[url "file:///nowhere"]\n\tinsteadOf = file://\n')
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("GIT_DIR", str(home))
-    checkout.clone(local(make_repository(tmp_path / "origin", {"a": "a"})))
-    assert (workspace.repository / "a").exists()
+    origin = scene.origin({"a": "a"})
+    world.settle(HOME=str(home), GIT_DIR=str(home))
+    scene.checkout.clone(local(origin))
+    assert (scene.workspace.repository / "a").exists()
 
 
 @pytest.mark.attack(77)
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (os.urandom(2**20).hex(), r"too large: its newest commit, packed, takes more than 1 MiB\."),
+        ("0" * 3 * 2**20, r"more than 1 MiB into one file\."),
+    ],
+    ids=["a large pack", "a small pack that holds a huge file"],
+)
 def test_a_repository_that_is_too_large_is_stopped_and_the_disk_is_free_again(
-    checkout: Checkout,
-    workspace: Workspace,
-    make_repository: Callable[..., Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    content: str, sentence: str, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(git_module, "LIMITS", ResourceLimits(file=2**20))
-    monkeypatch.setattr(module, "LIMITS", git_module.LIMITS)
-    origin = make_repository(tmp_path / "origin", {"noise": os.urandom(2**20).hex()})
-    with pytest.raises(AgentFailed, match=r"too large: its newest commit, packed, takes more than 1 MiB\."):
-        checkout.clone(local(origin))
-    assert [path.name for path in workspace.root.rglob("*") if path.is_file() and path.stat().st_size > 2**18] == []
-
-
-@pytest.mark.attack(77)
-def test_a_small_pack_that_holds_a_huge_file_is_stopped_too(
-    checkout: Checkout, make_repository: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(git_module, "LIMITS", ResourceLimits(file=2**20))
-    origin = make_repository(tmp_path / "origin", {"zeros": "0" * 3 * 2**20})
-    with pytest.raises(AgentFailed, match=r"more than 1 MiB into one file\."):
-        checkout.clone(local(origin))
+    for module in (git_module, checkout_module):
+        monkeypatch.setattr(module, "LIMITS", ResourceLimits(file=2**20))
+    with pytest.raises(AgentFailed, match=sentence):
+        scene.checkout.clone(local(scene.origin({"file": content})))
+    if "packed" in sentence:
+        left = [path for path in scene.workspace.root.rglob("*") if path.is_file() and path.stat().st_size > 2**18]
+        assert left == []
 
 
 def test_a_host_that_never_answers_ends_with_the_step(
-    checkout: Checkout, served: Host, admit: Callable[..., Remote], monkeypatch: pytest.MonkeyPatch
+    scene: Scene, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    served.silent = True
-    monkeypatch.setattr(git_module, "STEP_SECONDS", 1.0)
+    shop.host.silent = True
+    monkeypatch.setattr(git_module, "STEP_SECONDS", 0.5)
     with pytest.raises(AgentFailed, match="git was stopped"):
-        checkout.clone(admit())
-
-
-def test_a_host_is_reached_at_the_address_that_was_checked(
-    checkout: Checkout,
-    workspace: Workspace,
-    runner: Runner,
-    publish: Callable[..., Path],
-    admit: Callable[..., Remote],
-    served: Host,
-) -> None:
-    publish({"a.txt": "a"})
-    remote = admit()
-    assert remote.pin == f"git.example.test:{served.port}:127.0.0.1"
-    checkout.clone(remote)  # no resolver knows the name
-    assert (workspace.repository / "a.txt").read_text() == "a"
-    assert (runner.commands[0].sandbox.network, {each.sandbox.network for each in runner.commands[1:]}) == (
-        "open",
-        {"none"},
-    )
+        scene.checkout.clone(shop.resolve())
 
 
 @pytest.mark.attack(72)
 @pytest.mark.parametrize("sandbox", ["none"], indirect=True)
 @pytest.mark.parametrize(
-    ("script", "sentence"), [("echo git version 2.34.1", r"too old: .* 2\.37 or newer"), (None, "is not installed")]
+    ("script", "sentence"),
+    [
+        ("echo git version 2.34.1", r"git on this machine is too old; ask an administrator to install 2\.37 or newer"),
+        (None, "git is not installed on this machine; ask an administrator to install it"),
+    ],
 )
 def test_a_git_that_would_look_up_the_name_itself_is_not_let_to_a_host(
-    script: str | None,
-    sentence: str,
-    checkout: Checkout,
-    served: Host,
-    admit: Callable[..., Remote],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    script: str | None, sentence: str, scene: Scene, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "bin").mkdir()
+    program = scene.folder / "bin" / "git"
+    program.parent.mkdir()
     if script:
-        (tmp_path / "bin" / "git").write_text(f"#!/bin/sh\n{script}\n")
-        (tmp_path / "bin" / "git").chmod(0o755)
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    remote = shop.resolve()
     git_module.version.cache_clear()
     with monkeypatch.context() as patch:
-        patch.setenv("PATH", str(tmp_path / "bin"))
+        patch.setenv("PATH", str(program.parent))
         with pytest.raises(AgentFailed, match=sentence):
-            checkout.clone(admit())
+            scene.checkout.clone(remote)
     git_module.version.cache_clear()
-    assert served.asked == []
+    assert shop.host.asked == []
 
 
 @pytest.mark.attack(73)
-def test_a_redirect_is_not_followed(
-    checkout: Checkout, served: Host, admit: Callable[..., Remote], certificate: Path, tmp_path: Path
-) -> None:
-    with Host(tmp_path, certificate) as other:
-        served.redirect = f"https://127.0.0.1:{other.port}"
+def test_a_redirect_is_not_followed(scene: Scene, shop: Shop, certificate: Path) -> None:
+    with Host(scene.folder, certificate) as other:
+        shop.host.redirect = f"https://127.0.0.1:{other.port}"
         with pytest.raises(AgentFailed, match="could not be cloned"):
-            checkout.clone(admit())
-        assert (len(served.asked), other.asked) == (1, [])
+            scene.checkout.clone(shop.resolve())
+        assert (len(shop.host.asked), other.asked) == (1, [])
 
 
 @pytest.mark.attack(75)
-def test_a_repository_that_asks_for_a_password_is_told_apart_within_seconds(
-    checkout: Checkout, served: Host, publish: Callable[..., Path], admit: Callable[..., Remote]
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [("", "needs access: it asks for a password"), ('token = "GIT_TOKEN"', "does not take the token")],
+)
+def test_a_repository_that_asks_for_a_password_or_does_not_take_the_token_is_told_apart_within_seconds(
+    settings: str, sentence: str, scene: Scene, shop: Shop
 ) -> None:
-    publish({"a.txt": "a"})
-    served.token = "t0p-secret"
+    shop.publish({"a.txt": "a"})
+    shop.host.token = TOKEN
     began = time.monotonic()
-    with pytest.raises(AgentFailed, match="needs access: it asks for a password"):
-        checkout.clone(admit())
+    with pytest.raises(AgentFailed, match=sentence):
+        scene.checkout.clone(shop.resolve(settings, token="wr0ng-token"))
     assert time.monotonic() - began < 5
+    assert not [line for line in scene.runner.said if "wr0ng" in line]
 
 
-def test_a_token_that_is_not_taken_is_told_apart(
-    checkout: Checkout, served: Host, publish: Callable[..., Path], admit: Callable[..., Remote], runner: Runner
+def test_a_host_is_reached_at_the_address_that_was_checked_and_the_token_is_in_the_clones_environment_alone(
+    scene: Scene, shop: Shop
 ) -> None:
-    publish({"a.txt": "a"})
-    served.token = "t0p-secret"
-    with pytest.raises(AgentFailed, match="does not take the token"):
-        checkout.clone(admit('token = "GIT_TOKEN"', token="wr0ng-token"))
-    assert not [line for line in runner.said if "wr0ng" in line]
-
-
-def test_a_token_opens_the_repository_and_is_nowhere_but_in_the_clones_environment(
-    checkout: Checkout,
-    served: Host,
-    publish: Callable[..., Path],
-    admit: Callable[..., Remote],
-    runner: Runner,
-    workspace: Workspace,
-) -> None:
-    publish({"a.txt": "a"})
-    served.token = "t0p-secret"
-    remote = admit('token = "GIT_TOKEN"', token="t0p-secret")
-    checkout.clone(remote)
-    checkout.copy_git_dir_for_agent()
-    assert (workspace.repository / "a.txt").read_text() == "a"
-    assert "t0p-secret" not in repr(remote)
-    cloned, *others = runner.commands
-    assert "t0p-secret" in cloned.env.values()
-    assert "t0p-secret" not in repr((cloned, runner.said)) + "".join(map(str, others)) + str(
-        [each.env for each in others]
-    )
-    holders = [path for path in workspace.root.rglob("*") if path.is_file() and b"t0p-secret" in path.read_bytes()]
-    assert holders == []
+    shop.publish({"a.txt": "a"})
+    shop.host.token = TOKEN
+    remote = shop.resolve('token = "GIT_TOKEN"', TOKEN)
+    assert remote.pin == f"git.example.test:{shop.host.port}:127.0.0.1"
+    scene.checkout.clone(remote)  # no resolver knows the name
+    scene.checkout.copy_git_dir_for_agent()
+    assert (scene.workspace.repository / "a.txt").read_text() == "a"
+    cloned, *others = scene.runner.commands
+    assert (cloned.sandbox.network, {each.sandbox.network for each in others}) == ("open", {"none"})
+    assert TOKEN in cloned.env.values()
+    assert TOKEN not in repr((remote, cloned, scene.runner.said, others, [each.env for each in others]))
+    files = (path for path in scene.workspace.root.rglob("*") if path.is_file())
+    assert [path for path in files if TOKEN.encode() in path.read_bytes()] == []

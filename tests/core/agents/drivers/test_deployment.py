@@ -1,6 +1,5 @@
 import json
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +14,8 @@ from core.log_text import LogType
 from core.programs.deployment_bot.target import VARIABLE
 from core.sandbox import isolation
 from core.sandbox.command import ResourceLimits, Sandbox
-from core.sandbox.process import Process
-from tests.core.agents.drivers.assignments import Given, assignment, program
+from tests.core.agents.drivers.assignments import Given, assignment, parse, program
+from tests.core.sandbox.commands import finish
 from tests.support.world import World
 
 URL = "https://git.example.org/team/website"
@@ -56,17 +55,11 @@ def perform(given: Given) -> Perform:
     def performed(agent: DeploymentBot, prompt: str, through: tuple[str, ...] = ()) -> tuple[int, list[LogLine]]:
         task = given(prompt)
         command = agent.command(task)
-        command = replace(command, argv=(*through, *command.argv))
-        parser, entries, deadline = agent.output_parser(task), [], time.monotonic() + 30
-        with Process(command, 30) as process:
-            while not process.ended:
-                assert time.monotonic() < deadline
-                for line, is_error in process.read(0.1):
-                    assert not is_error, line
-                    entries += [said for said in parser.feed(line) if isinstance(said, LogLine)]
-            status = process.exit_status
-        assert parser.failure(status) == (entries[-1].message if status else None)
-        return status, entries
+        lines, status = finish(replace(command, argv=(*through, *command.argv)))
+        assert not [line for line, is_error in lines if is_error]
+        parsed = parse(agent.output_parser(task), (line for line, _ in lines))
+        assert parsed.failure(status) == (parsed.entries[-1].message if status else None)
+        return status, parsed.entries
 
     return performed
 

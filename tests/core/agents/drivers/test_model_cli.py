@@ -58,31 +58,23 @@ def test_the_program_runs_beside_the_shim_and_gets_the_prompt_as_input_alone(
     assert ("--model" in command.argv, command.shown) == (False, name)
 
 
-@pytest.mark.parametrize(
-    ("kind", "always", "inside", "outside"),
-    [
-        (
-            Claude,
-            "--setting-sources user --strict-mcp-config --disable-slash-commands --no-session-persistence",
-            "--permission-mode bypassPermissions --disallowedTools WebFetch,WebSearch --model",
-            "--permission-mode acceptEdits --disallowedTools WebFetch,WebSearch,Bash --model",
-        ),
-        (
-            Codex,
-            'model_providers.taskdeck.base_url="http://127.0.0.1:8788/v1"',
-            "--dangerously-bypass-approvals-and-sandbox",
-            "--sandbox workspace-write",
-        ),
-    ],
-)
-def test_each_may_do_all_in_a_sandbox_and_little_without(
-    kind: Kind, always: str, inside: str, outside: str, given: Assignment, world: World
-) -> None:
-    words = " ".join(agent(kind).command(given).argv)
-    assert (always in words, inside in words, outside in words) == (True, True, False)
-    world.settle(TASKDECK_SANDBOX="none")
-    words = " ".join(agent(kind).command(given).argv)
-    assert (always in words, inside in words, outside in words) == (True, False, True)
+#: What each is always told, what in a sandbox, and what without.
+TOLD = {
+    Claude: (
+        "--setting-sources user --strict-mcp-config --disable-slash-commands --no-session-persistence",
+        "--permission-mode bypassPermissions --disallowedTools WebFetch,WebSearch --model",
+        "--permission-mode acceptEdits --disallowedTools WebFetch,WebSearch,Bash --model",
+    ),
+    Codex: ("127.0.0.1:8788/v1", "--dangerously-bypass-approvals-and-sandbox", "--sandbox workspace-write"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_may_do_all_in_a_sandbox_and_little_without(kind: Kind, given: Assignment, world: World) -> None:
+    for sandbox, told in (("bwrap", (True, True, False)), ("none", (True, False, True))):
+        world.settle(TASKDECK_SANDBOX=sandbox)
+        argv = " ".join(agent(kind).command(given).argv)
+        assert tuple(words in argv for words in TOLD[kind]) == told
 
 
 def test_claude_is_led_to_the_gateway_and_to_nobody_else(given: Assignment) -> None:
@@ -98,10 +90,12 @@ def test_claude_is_led_to_the_gateway_and_to_nobody_else(given: Assignment) -> N
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_has_an_upstream_with_its_key_and_few_paths(kind: Kind) -> None:
-    info = agent(kind, "https://api.example.org").info
+    made = agent(kind, "https://api.example.org")
+    info = made.info
     assert info.upstream and info.changes_files
     assert (info.upstream.url, info.upstream.key) == ("https://api.example.org", KEY)
-    assert KEY not in repr(info)
+    assert KEY not in repr(made)
+    assert (made.secrets, made.why_not_accepted("Anything", None)) == ((), None)
     assert all(path.startswith("/v1/") for path in info.upstream.paths)
     assert len(info.upstream.paths) <= 2
 
