@@ -123,11 +123,3 @@ def test_what_every_name_of_a_variable_leads_to_is_a_secret(world: World) -> Non
     assert catalog().secrets() == ()
     world.settle(ANTHROPIC_API_KEY=" ", **{name: f" the {name}\n" for name in (*names, "ANOTHER")})
     assert set(catalog().secrets()) == {f"the {name}" for name in names}
-
-
-def test_of_a_secret_of_several_lines_each_is_one(world: World) -> None:
-    world.catalog('[agents.claude]\nsecrets = { api_key = "CLAUDE_KEY" }\n')
-    world.settle(OPENAI_API_KEY=None, CLAUDE_KEY="-----BEGIN-----\nfirst-line\nsecond-line\n--\n")
-    whole, *lines = catalog().secrets()
-    assert whole == "-----BEGIN-----\nfirst-line\nsecond-line\n--"
-    assert lines == ["-----BEGIN-----", "first-line", "second-line"]

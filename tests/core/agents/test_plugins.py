@@ -123,12 +123,6 @@ def test_a_plugin_that_two_packages_bring_is_refused(packages: Installer, world:
         agents()
 
 
-def test_an_agent_of_the_file_cannot_have_a_plugin_s_name(packages: Installer, world: World) -> None:
-    world.catalog('plugins = ["acme-lint"]\n[agents.acme-lint]\ndriver = "shell"')
-    with pytest.raises(ConfigurationError, match="two agents of the name acme-lint"):
-        agents()
-
-
 @pytest.mark.parametrize("text", ["plugins = 7", "plugins = [7]", "plugins = ['../x']", "plugins = ['Acme']"])
 def test_what_is_no_list_of_names_is_refused_with_its_line(text: str, world: World) -> None:
     world.catalog(text)

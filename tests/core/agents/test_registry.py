@@ -1,11 +1,9 @@
 import math
-from pathlib import Path
 
 import pytest
 
+from core.agents.base import AgentInfo
 from core.agents.drivers.builtin import python_limits
-from core.agents.drivers.lines import Lines
-from core.agents.drivers.shell import Shell
 from core.agents.registry import DEFAULT, agents
 from core.sandbox.command import ResourceLimits
 from tests.support.world import World
@@ -43,30 +41,25 @@ def test_the_file_adds_agents_after_the_known_ones_and_changes_these(world: Worl
         data-processor = { memory_mb = 8192 }
         nightly = { driver = "lines", command = ["x"] }
         big-data = { driver = "data-processor" }
-        [agents.slow-report]
+        [agents.report]
         driver = "lines"
-        command = ["./bin/report", "--all"]
-        title = "The slow report"
+        command = ["x"]
+        title = "The report"
         summary = "Takes its time."
         models = ["small", "large"]
         allow_other_models = true
-        readable = ["/opt/report"]
-        network = "open"
         idle = 50
         memory_mb = 100
         """
     )
-    assert list(agents()) == [*NAMES, "nightly", "big-data", "slow-report"]
-    report, shell = agents()["slow-report"], agents()["shell"]
-    assert isinstance(report, Lines) and isinstance(shell, Shell)
-    assert (report.info.title, report.info.summary) == ("The slow report", "Takes its time.")
-    assert (report.argv, report.info.idle) == (("./bin/report", "--all"), 50)
-    assert report.info.limits == ResourceLimits(memory=100 * 2**20)
-    assert (report.info.models, report.info.allow_other_models) == (("small", "large"), True)
-    assert (report.access.network, report.access.readable) == ("open", (Path("/opt/report"),))
-    assert (shell.recipes, shell.info.title, shell.info.idle) == ({"test": ("make", "test")}, "Shell", math.inf)
-    assert agents()["data-processor"].info.limits == python_limits(2**33)
+    known = {name: agent.info for name, agent in agents().items()}
+    assert list(known) == [*NAMES, "nightly", "big-data", "report"]
+    limits, models = ResourceLimits(memory=100 * 2**20), ("small", "large")
+    given = {"models": models, "allow_other_models": True, "changes_files": True, "limits": limits, "idle": 50}
+    assert known["report"] == AgentInfo("report", "The report", "Takes its time.", **given)
+    assert (known["shell"].title, known["shell"].examples, known["shell"].idle) == ("Shell", ("test",), math.inf)
+    assert known["data-processor"].limits == python_limits(2**33)
     # A second agent of a driver goes by its own name.
-    assert (agents()["data-processor"].info.title, agents()["big-data"].info.title) == ("Data processor", "big-data")
-    nightly = agents()["nightly"].info
-    assert (nightly.title, nightly.summary) == ("nightly", "Runs a command that the administrator chose.")
+    titles = [known[name].title for name in ("data-processor", "big-data", "nightly")]
+    assert titles == ["Data processor", "big-data", "nightly"]
+    assert known["nightly"].summary == "Runs a command that the administrator chose."

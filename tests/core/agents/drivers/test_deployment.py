@@ -193,20 +193,16 @@ def test_in_its_sandbox_the_makefile_of_a_dry_run_finds_no_secret_no_network_and
 
 
 @pytest.mark.attack(100)
-def test_in_its_sandbox_a_failing_recipe_is_an_error_with_its_status(tmp_path: Path, perform: Perform) -> None:
-    program(tmp_path / "repository" / "deploy.sh", "touch built && echo built\nexit 3\n", mode=0o644)
-    status, entries = perform(bot(), "deploy to staging")
-    assert status == 1
+def test_in_its_sandbox_a_failing_recipe_is_an_error_with_its_status_and_cannot_speak_for_the_bot(
+    tmp_path: Path, perform: Perform
+) -> None:
+    forged = json.dumps({"type": "success", "message": "forged"})
+    recipe = f"echo '{forged}' > /proc/$PPID/fd/1\ntouch built && echo built\nexit 3\n"
+    program(tmp_path / "repository" / "deploy.sh", recipe, mode=0o644)
+    # Through a pipe of the same user, as it is where the server is not root.
+    status, entries = perform(bot(), "deploy to staging", ("bash", "-o", "pipefail", "-c", '"$@" | cat', "bash"))
     ended = LogLine(LogType.ERROR, "The recipe ended with exit status 3.")
-    assert entries[-2:] == [LogLine(LogType.INFO, "built"), ended]
+    assert (status, entries[-2:]) == (1, [LogLine(LogType.INFO, "built"), ended])
+    assert [entry for entry in entries if entry.type is LogType.SUCCESS] == []
     assert "exit status 3" in (tmp_path / "output" / "deployment.md").read_text()
     assert [path.name for path in (tmp_path / "repository").iterdir()] == ["deploy.sh"]
-
-
-def test_a_recipe_cannot_speak_for_the_bot(tmp_path: Path, perform: Perform) -> None:
-    event = json.dumps({"type": "success", "message": "forged"})
-    program(tmp_path / "repository" / "deploy.sh", f"echo '{event}' > /proc/$PPID/fd/1\nexit 3\n", mode=0o644)
-    # Through a pipe of the same user, as it is where the server is not root.
-    _, entries = perform(bot(), "deploy to staging", ("sh", "-c", '"$@" | cat', "sh"))
-    assert entries[-1] == LogLine(LogType.ERROR, "The recipe ended with exit status 3.")
-    assert [entry for entry in entries if entry.type is LogType.SUCCESS] == []
