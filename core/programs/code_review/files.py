@@ -46,7 +46,7 @@ class Source:
 
 
 @dataclass
-class Folder:
+class SourceFolder:
     """What a walk found: files to review, and what had to be left, each with its reason."""
 
     files: list[Source] = field(default_factory=list)
@@ -60,13 +60,13 @@ class Refused(Exception):
     """A file is not reviewed; the message is one plain sentence that says why."""
 
 
-def find(root: Path, request: str) -> Folder:
+def find(root: Path, request: str) -> SourceFolder:
     """Return the Python files under `root` in order of their path; links are never followed.
 
     Hidden folders and folders of others' code are left out. A word of `request` that is the path of a folder or file
     among the rest restricts the review to it. Raises OSError if `root` itself can not be opened.
     """
-    found = Folder()
+    found = SourceFolder()
     os.scandir(root).close()
     # By bytes, not by text: a name need not be valid UTF-8.
     paths = sorted(_walk(root, found), key=os.fsencode)
@@ -82,7 +82,7 @@ def find(root: Path, request: str) -> Folder:
     return found
 
 
-def _walk(root: Path, found: Folder) -> Iterator[str]:
+def _walk(root: Path, found: SourceFolder) -> Iterator[str]:
     def refuse(error: OSError) -> None:
         folder = os.path.relpath(error.filename or root, root)
         found.refused.append((visible(folder) + "/", "The folder could not be opened."))

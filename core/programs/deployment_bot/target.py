@@ -25,5 +25,5 @@ class Target:
 
 
 def given() -> Target:
-    """Return what the program was told; a plain Target if nothing."""
+    """Return what the program was told; a plain one if nothing."""
     return Target(**json.loads(os.environ.get(VARIABLE, "{}")))

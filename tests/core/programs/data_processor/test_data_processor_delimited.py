@@ -2,33 +2,26 @@
 
 import csv
 import random
-from collections.abc import Callable
 from io import StringIO
 
 import pytest
 
-from core.programs.data_processor import limits, tables
+from core.programs.data_processor import delimited, limits, tables
 from core.programs.data_processor.delimited import StrayQuote
 from core.programs.data_processor.files import Unreadable
-from core.programs.data_processor.tables import Table
-
-Read = Callable[..., Table]
-
-
-def content(table: Table) -> dict[str, list[object]]:
-    return {one.name: table.values(one).to_list() for one in table.columns}
+from tests.core.programs.data_processor.conftest import Read, content
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("last", [True, False])
-def test_reads_csv_of_any_dialect(read: Read, told: list[int], separator: str, end: str, last: bool) -> None:
+def test_reads_csv_of_any_dialect(read: Read, taken: list[int], separator: str, end: str, last: bool) -> None:
     lines = [["id", "name"], ["1", "Ann"], ["2", ""], ["3", "Bo b"]]
     text = end.join(map(separator.join, lines)) + end * last
     table = read("a.csv", text)
     assert content(table) == {"id": [1, 2, 3], "name": ["Ann", None, "Bo b"]}
     assert table.rows == 3
-    assert sum(told) == len(text)
+    assert sum(taken) == len(text)
 
 
 def test_reads_quoted_fields_that_hold_anything(read: Read) -> None:
@@ -36,8 +29,8 @@ def test_reads_quoted_fields_that_hold_anything(read: Read) -> None:
     assert content(table) == {"a": ["x, y", 'say "hi"'], "b": ["l1\r\nl2", None]}
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_agrees_with_the_csv_module(read: Read, told: list[int], seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("seed", range(8))
+def test_agrees_with_the_csv_module(read: Read, taken: list[int], seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(seed)  # noqa: S311
     alphabet = ["a", "é", ",", '"', "\n", "\r\n", " ", ";", "=", "東"]
     width = chance.randint(2, 5)
@@ -53,7 +46,7 @@ def test_agrees_with_the_csv_module(read: Read, told: list[int], seed: int, monk
     monkeypatch.setattr("core.programs.data_processor.text.BLOCK_BYTES", chance.randint(3, 90))
     table = read("a.csv", written.getvalue())
     assert list(map(list, zip(*content(table).values(), strict=True))) == rows
-    assert sum(told) == len(written.getvalue().encode())
+    assert sum(taken) == len(written.getvalue().encode())
 
 
 @pytest.mark.attack(99)
@@ -76,10 +69,10 @@ def test_names_what_is_wrong_with_a_csv(read: Read, text: str, reason: str) -> N
 
 
 def test_finds_a_ragged_line_far_into_a_file(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.programs.data_processor.text.BLOCK_BYTES", 100_000)
-    lines = ["a,b", *["1,2"] * 700_000]
-    lines[654_321 - 1] = "1,2,3"
-    with pytest.raises(Unreadable, match=r"^Line 654,321 has 3 fields; the header has 2\.$"):
+    monkeypatch.setattr("core.programs.data_processor.text.BLOCK_BYTES", 1_000)
+    lines = ["a,b", *["1,2"] * 7_000]
+    lines[6_543 - 1] = "1,2,3"
+    with pytest.raises(Unreadable, match=r"^Line 6,543 has 3 fields; the header has 2\.$"):
         read("a.csv", "\n".join(lines))
 
 
@@ -100,27 +93,21 @@ def test_makes_column_names_unique(read: Read) -> None:
 
 
 @pytest.mark.attack(99)
-@pytest.mark.parametrize("columns", [limits.MAX_COLUMNS, limits.MAX_COLUMNS + 1, 10_000])
-def test_limits_columns(read: Read, columns: int) -> None:
-    text = "\n".join([",".join(f"name {i}" for i in range(columns)), ",".join(["1"] * columns)])
-    if columns <= limits.MAX_COLUMNS:
-        assert len(read("a.csv", text).columns) == columns
-    else:
-        with pytest.raises(Unreadable, match=rf"^It has {columns:,} columns; tables up to 1,000"):
-            read("a.csv", text)
-
-
-def test_limits_a_record(read: Read) -> None:
-    text = b'a,b\n1,"' + b"x" * (limits.MAX_RECORD_BYTES + limits.BLOCK_BYTES) + b'"\n'
-    with pytest.raises(Unreadable, match=r"^The record at line 2 is over 16 MiB\.$"):
-        read("a.csv", text)
-
-
-def test_limits_rows(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_columns_and_rows(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "MAX_COLUMNS", 2)
     monkeypatch.setattr(tables, "MAX_ROWS", 2)
-    assert read("a.csv", "a\n1\n2\n").rows == 2
-    with pytest.raises(Unreadable, match="2 rows"):
-        read("b.csv", "a\n1\n2\n3\n")
+    assert read("a.csv", "a,b\n1,2\n3,4\n").rows == 2
+    with pytest.raises(Unreadable, match=r"^It has 3 columns; tables up to 2 columns are read\.$"):
+        read("b.csv", "a,b,c\n1,2,3\n")
+    with pytest.raises(Unreadable, match=r"^It has at least 3 rows; tables up to 2 rows and"):
+        read("c.csv", "a\n1\n2\n3\n")
+
+
+def test_limits_a_record(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "MAX_RECORD_BYTES", 2 * limits.MIB)
+    monkeypatch.setattr("core.programs.data_processor.text.BLOCK_BYTES", limits.MIB)
+    with pytest.raises(Unreadable, match=r"^The record at line 2 is over 2 MiB\.$"):
+        read("a.csv", b'a,b\n1,"' + b"x" * 4 * limits.MIB + b'"\n')
 
 
 @pytest.mark.attack(99)
@@ -141,12 +128,9 @@ def test_reads_any_encoding(read: Read, name: str, encoding: str, note: str | No
     assert table.notes == ([note] if note else [])
 
 
-def test_falls_back_to_latin_1(read: Read) -> None:
+def test_what_breaks_its_encoding_is_read_as_latin_1_or_named(read: Read) -> None:
     table = read("a.csv", b"a,b\n\x81,\xe9\n")
     assert content(table) == {"a": ["\x81"], "b": ["é"]}
     assert table.notes == ["The text is not valid UTF-8; it was read as Latin-1."]
-
-
-def test_names_broken_utf_16(read: Read) -> None:
     with pytest.raises(Unreadable, match=r"^The text is not valid UTF-16\.$"):
-        read("a.csv", "a,b\n1,2\n".encode("utf-16") + b"\x00")
+        read("b.csv", "a,b\n1,2\n".encode("utf-16") + b"\x00")

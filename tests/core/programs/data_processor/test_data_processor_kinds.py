@@ -1,20 +1,8 @@
 """The types of columns, found from all of their values."""
 
-from collections.abc import Callable
-
 import pytest
 
-from core.programs.data_processor.tables import Table
-
-Read = Callable[..., Table]
-
-
-def content(table: Table) -> dict[str, list[object]]:
-    return {one.name: table.values(one).to_list() for one in table.columns}
-
-
-def kinds(table: Table) -> list[str]:
-    return [one.kind.value for one in table.columns]
+from tests.core.programs.data_processor.conftest import Read, content, kinds
 
 
 @pytest.mark.parametrize(
@@ -36,11 +24,11 @@ def test_types_come_from_all_values(read: Read, cells: list[str], kind: str, val
 
 
 def test_one_late_value_makes_a_column_text(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.programs.data_processor.text.BLOCK_BYTES", 10_000)
-    table = read("a.csv", "a\n" + "1\n" * 25_000 + "x\n" + "1\n" * 25_000)
+    monkeypatch.setattr("core.programs.data_processor.text.BLOCK_BYTES", 1_000)
+    table = read("a.csv", "a\n" + "1\n" * 2_500 + "x\n" + "1\n" * 2_500)
     assert kinds(table) == ["text"]
     assert table.values(table.columns[0]).value_counts(sort=True).rows() == [
-        ("1", 50_000),
+        ("1", 5_000),
         ("x", 1),
     ]
 

@@ -79,28 +79,21 @@ def test_a_bomb_within_the_limits_passes(tmp_path: Path) -> None:
     assert parquet.extent_of(path) == parquet.Extent(limits.MAX_ROWS, 50, 50)
 
 
-@pytest.mark.attack(99)
-def test_a_real_bomb_is_small_on_disk(tmp_path: Path) -> None:
-    path = tmp_path / "a.parquet"
-    rows = limits.MAX_ROWS + 1
-    pl.select(x=pl.repeat(0, rows, dtype=pl.Int8)).write_parquet(path)
-    assert path.stat().st_size < 100_000
-    with pytest.raises(Unreadable, match=r"^It declares 20,000,001 rows"):
-        parquet.check(path)
-
-
-@pytest.mark.parametrize("seed", range(200))
-def test_a_damaged_footer_is_told_or_refused(tmp_path: Path, seed: int) -> None:
+def test_a_damaged_footer_is_told_or_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pl.DataFrame({"a": [1, 2], "b": ["x", "y"]}).write_parquet(path)
-    data = bytearray(path.read_bytes())
-    chance = random.Random(seed)  # noqa: S311
-    for _ in range(chance.randint(1, 8)):
-        data[chance.randrange(len(data) // 2, len(data) - 8)] = chance.randrange(256)
-    path.write_bytes(data)
-    try:
-        extent = parquet.extent_of(path)
-    except Unreadable as error:
-        assert str(error) == "It is not a valid Parquet file."
-    else:
-        assert min(extent.rows, extent.columns, extent.unpacked) >= 0
+    whole = path.read_bytes()
+    refused = 0
+    for seed in range(50):
+        data, chance = bytearray(whole), random.Random(seed)  # noqa: S311
+        for _ in range(chance.randint(1, 8)):
+            data[chance.randrange(len(data) // 2, len(data) - 8)] = chance.randrange(256)
+        path.write_bytes(data)
+        try:
+            extent = parquet.extent_of(path)
+        except Unreadable as error:
+            assert str(error) == "It is not a valid Parquet file.", seed
+            refused += 1
+        else:
+            assert min(extent.rows, extent.columns, extent.unpacked) >= 0, seed
+    assert 5 < refused < 50

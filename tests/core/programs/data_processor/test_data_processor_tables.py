@@ -1,23 +1,12 @@
 """Parquet files as tables, and column names that mean something to Polars."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from core.programs.data_processor.files import Unreadable
-from core.programs.data_processor.tables import Table
-
-Read = Callable[..., Table]
-
-
-def content(table: Table) -> dict[str, list[object]]:
-    return {one.name: table.values(one).to_list() for one in table.columns}
-
-
-def kinds(table: Table) -> list[str]:
-    return [one.kind.value for one in table.columns]
+from tests.core.programs.data_processor.conftest import Read, content, kinds
 
 
 def test_reads_parquet_of_every_type(read: Read, root: Path) -> None:

@@ -1,6 +1,5 @@
 """A deployment as the program makes it: real recipes in real processes."""
 
-import io
 import json
 import subprocess
 import sys
@@ -8,23 +7,24 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from core.programs.deployment_bot import process
+from core.programs.deployment_bot import run
 from core.programs.deployment_bot.health import Patience
-from core.programs.deployment_bot.run import run
 from core.programs.deployment_bot.target import VARIABLE, Target
-from core.programs.shared.events import Events
+from tests.core.programs.deployment_bot.conftest import Server
 from tests.core.programs.shared import running
 from tests.core.programs.shared.hostile import HOSTILE
-from tests.core.programs.shared.running import Run, check
+from tests.core.programs.shared.running import Run, run_here
 
 SECRET = "q7XcV0nBz1LmKdJfHgTs"
-QUICK = Patience(tries=3, in_all=5, one_try=1, pause=0.02)
+QUICK = Patience(tries=3, in_all=30, one_try=10, pause=0.02)
 #: What would show each name in the environment of whatever runs it, and each secret.
 SNOOP = "$(shell env > seen; env | tr '\\n' ' ')"
+
+Script = Callable[[str], None]
+Deploy = Callable[..., Run]
 
 
 @pytest.fixture
@@ -35,32 +35,31 @@ def repository(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def script(repository: Path) -> Callable[[str], Path]:
+def script(repository: Path) -> Script:
     """Give the repository a deploy.sh."""
 
-    def write(text: str) -> Path:
+    def write(text: str) -> None:
         path = repository / "deploy.sh"
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
-        return path
 
     return write
 
 
 @pytest.fixture
-def deploy(tmp_path: Path, repository: Path) -> Callable[..., Run]:
-    def deployed(prompt: str = "deploy to staging", target: Target = Target()) -> Run:  # noqa: B008  frozen
-        stream = io.StringIO()
-        code = run(Events(stream), prompt, repository, tmp_path / "output", target, QUICK)
-        events = [json.loads(line) for line in stream.getvalue().splitlines()]
-        check(events)
-        return Run(code, events, "", tmp_path / "output")
+def deploy(tmp_path: Path, repository: Path) -> Deploy:
+    """Deploy the repository; what is said of the target is settled by the administrator."""
+
+    def deployed(prompt: str = "deploy to staging", **target: object) -> Run:
+        given = Target(**target, is_settled=bool(target))  # type: ignore[arg-type]
+        output = tmp_path / "output"
+        return run_here(lambda events: run.deploy(events, prompt, repository, output, given, QUICK), output)
 
     return deployed
 
 
 def test_every_line_of_the_recipe_is_an_entry_and_the_report_says_what_ran(
-    script: Callable[[str], Path], repository: Path, deploy: Callable[..., Run]
+    script: Script, repository: Path, deploy: Deploy
 ) -> None:
     script('echo "to $1, $DEPLOY_ENV"; echo oops >&2; echo; touch built; printf "no end"')
     done = deploy()
@@ -79,33 +78,29 @@ def test_every_line_of_the_recipe_is_an_entry_and_the_report_says_what_ran(
 
 
 @pytest.mark.attack(100)
-def test_a_recipe_that_fails_is_an_error_with_its_status(
-    script: Callable[[str], Path], deploy: Callable[..., Run]
-) -> None:
-    script("echo before; exit 3")
-    done = deploy()
-    assert (done.code, done.messages("error")) == (1, ["The recipe ended with exit status 3."])
-    assert "| Outcome | The recipe ended with exit status 3. |" in done.text("deployment.md")
-    assert "before" in done.text("deployment.md")
-    assert done.messages("success") == []
-
-
-@pytest.mark.parametrize(("text", "status"), [("kill -9 $$", 137), ("exec no-such-program", 127)])
-def test_a_recipe_that_dies_has_a_status_too(
-    text: str, status: int, script: Callable[[str], Path], deploy: Callable[..., Run]
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [("echo before; exit 3", 3), ("echo before; kill -9 $$", 137), ("echo before; exec no-such", 127)],
+)
+def test_a_recipe_that_fails_or_dies_is_an_error_with_its_status(
+    text: str, status: int, script: Script, deploy: Deploy
 ) -> None:
     script(text)
-    assert deploy().messages("error") == [f"The recipe ended with exit status {status}."]
+    done = deploy()
+    sentence = f"The recipe ended with exit status {status}."
+    assert (done.code, done.messages("error"), done.messages("success")) == (1, [sentence], [])
+    assert f"| Outcome | {sentence} |" in done.text("deployment.md")
+    assert "before" in done.text("deployment.md")
 
 
-def test_a_program_that_is_not_there_is_named(repository: Path, deploy: Callable[..., Run]) -> None:
-    done = deploy(target=Target(("./no-such", "x"), is_settled=True))
+def test_a_program_that_is_not_there_is_named(deploy: Deploy) -> None:
+    done = deploy(command=("./no-such", "x"))
     assert done.messages("info")[-1] == "./no-such could not be started: No such file or directory."
     assert done.messages("error") == ["The recipe ended with exit status 127."]
 
 
 @pytest.mark.attack(100)
-def test_without_a_recipe_it_says_what_it_looked_for(deploy: Callable[..., Run]) -> None:
+def test_without_a_recipe_it_says_what_it_looked_for(deploy: Deploy) -> None:
     done = deploy()
     assert (done.code, done.messages("error")) == (
         1,
@@ -115,9 +110,7 @@ def test_without_a_recipe_it_says_what_it_looked_for(deploy: Callable[..., Run])
 
 
 @pytest.mark.attack(100)
-def test_a_false_environment_runs_nothing(
-    script: Callable[[str], Path], repository: Path, tmp_path: Path, deploy: Callable[..., Run]
-) -> None:
+def test_a_false_environment_runs_nothing(script: Script, repository: Path, tmp_path: Path, deploy: Deploy) -> None:
     script(f"touch {tmp_path}/sprung")
     done = deploy("deploy to stag;id")
     assert done.code == 1
@@ -125,44 +118,31 @@ def test_a_false_environment_runs_nothing(
     assert not (tmp_path / "sprung").exists()
 
 
-def test_the_recipe_gets_its_secrets_and_no_report_shows_them(
-    script: Callable[[str], Path], deploy: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+def test_the_recipe_gets_its_secrets_alone_and_no_report_shows_any_line_of_them(
+    script: Script, deploy: Deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEPLOY_TOKEN", SECRET)
+    monkeypatch.setenv("DEPLOY_KEY", "-----BEGIN KEY-----\nb3BlbnNzaC1rZXk\nq7XcV0nBz1\n-----END KEY-----")
+    monkeypatch.setenv("FLAT", "flat-value-0815\n")
     monkeypatch.setenv("OTHER_TOKEN", "another-secret")
     monkeypatch.setenv(VARIABLE, "{}")
-    script('test -n "$DEPLOY_TOKEN" && echo "got $DEPLOY_TOKEN"; env')
-    done = deploy(target=Target(secrets=("DEPLOY_TOKEN",), has_network=True, is_settled=True))
+    script('test -n "$DEPLOY_TOKEN" && echo "got $DEPLOY_TOKEN"; echo "key $DEPLOY_KEY"; echo "flat $FLAT"; env')
+    done = deploy(secrets=("DEPLOY_TOKEN", "DEPLOY_KEY", "FLAT"), has_network=True)
     assert done.code == 0
-    assert "got [hidden]" in done.messages("info")
-    assert "with the network and the secrets DEPLOY_TOKEN." in done.messages("info")[0]
+    assert "with the network and the secrets DEPLOY_TOKEN, DEPLOY_KEY and FLAT." in done.messages("info")[0]
+    assert done.messages("info")[1:7] == ["got [hidden]", "key [hidden]", *["[hidden]"] * 3, "flat [hidden]"]
     everything = json.dumps(done.events) + done.text("deployment.md")
-    assert SECRET not in everything
-    assert "OTHER_TOKEN" not in everything
-    assert VARIABLE not in everything
-
-
-def test_a_secret_of_several_lines_or_with_a_newline_at_its_end_is_not_shown_either(
-    script: Callable[[str], Path], deploy: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DEPLOY_KEY", f"-----BEGIN KEY-----\nb3BlbnNzaC1rZXk\n{SECRET}\n-----END KEY-----")
-    monkeypatch.setenv("FLAT", "flat-value-0815\n")
-    script('echo "key $DEPLOY_KEY"; echo "flat $FLAT"')
-    done = deploy(target=Target(secrets=("DEPLOY_KEY", "FLAT"), is_settled=True))
-    assert done.messages("info")[1:6] == ["key [hidden]", "[hidden]", "[hidden]", "[hidden]", "flat [hidden]"]
-    for shown in (json.dumps(done.events), done.text("deployment.md")):
-        assert not any(part in shown for part in ("b3Blbn", SECRET, "0815"))
+    assert not [one for one in (SECRET, "b3Blbn", "q7XcV", "0815", "OTHER_TOKEN", VARIABLE) if one in everything]
 
 
 @pytest.mark.attack(101)
 @pytest.mark.parametrize("name", ["deploy", "deploy-staging"])
 def test_a_dry_run_of_make_lists_the_steps_and_what_runs_all_the_same_sees_no_secret(
-    name: str, repository: Path, deploy: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    name: str, repository: Path, deploy: Deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEPLOY_TOKEN", SECRET)
     (repository / "Makefile").write_text(f"X := {SNOOP}\n{name}:\n\techo '$(X)'\n\ttouch deployed\n")
-    target = Target(secrets=("DEPLOY_TOKEN",), has_network=True, is_settled=True)
-    done = deploy("dry run staging", target)
+    done = deploy("dry run staging", secrets=("DEPLOY_TOKEN",), has_network=True)
     assert done.code == 0
     assert "touch deployed" in done.messages("info")
     (seen,) = [line for line in done.messages("info") if "PATH=" in line]  # so the makefile did run a command
@@ -174,38 +154,25 @@ def test_a_dry_run_of_make_lists_the_steps_and_what_runs_all_the_same_sees_no_se
 
 
 def test_a_dry_run_of_a_script_shows_its_text_and_runs_nothing_of_it(
-    script: Callable[[str], Path], tmp_path: Path, deploy: Callable[..., Run]
+    script: Script, tmp_path: Path, deploy: Deploy
 ) -> None:
     script(f"touch {tmp_path}/sprung\n" + "echo\n" * 300)
     done = deploy("dry run staging")
     assert done.code == 0
-    assert f"touch {tmp_path}/sprung" in done.messages("info")
-    assert "… and 103 more lines of deploy.sh" in done.messages("info")
+    assert {f"touch {tmp_path}/sprung", "… and 103 more lines of deploy.sh"} <= set(done.messages("info"))
     assert not (tmp_path / "sprung").exists()
     assert "# Deployment, dry run" in done.text("deployment.md")
-
-
-def test_a_dry_run_finds_a_script_that_is_no_shell_script(
-    script: Callable[[str], Path], deploy: Callable[..., Run]
-) -> None:
     script("if true; then")
     done = deploy("dry run staging")
-    assert done.code == 1
-    assert done.messages("error") == ["The dry run ended with exit status 2."]
+    assert (done.code, done.messages("error")) == (1, ["The dry run ended with exit status 2."])
     assert "syntax error" in " ".join(done.messages("info"))
+    assert deploy("dry run staging", command=("rsync", "-a", ".", "host:")).messages("info")[1:] == ["rsync -a . host:"]
 
 
-def test_a_dry_run_of_the_administrators_command_shows_it(deploy: Callable[..., Run]) -> None:
-    done = deploy("dry run staging", Target(("rsync", "-a", ".", "host:"), is_settled=True))
-    assert done.messages("info")[1:] == ["rsync -a . host:"]
-
-
-def test_a_deployment_that_answers_is_healthy(
-    script: Callable[[str], Path], serve: Callable[..., Any], deploy: Callable[..., Run]
-) -> None:
+def test_a_deployment_that_answers_is_healthy(script: Script, serve: Callable[..., Server], deploy: Deploy) -> None:
     server = serve(503, 200)
     script("true")
-    done = deploy(target=Target(health_url=server.url, has_network=True, is_settled=True))
+    done = deploy(health_url=server.url, has_network=True)
     assert (done.code, len(server.asked)) == (0, 2)
     assert done.messages("success")[0].startswith("Deployed to staging in ")
     assert done.messages("success")[0].endswith("It is healthy.")
@@ -216,41 +183,33 @@ def test_a_deployment_that_answers_is_healthy(
 @pytest.mark.attack(100)
 @pytest.mark.parametrize("status", [500, 302])
 def test_a_deployment_that_never_answers_200_is_an_error(
-    status: int, script: Callable[[str], Path], serve: Callable[..., Any], deploy: Callable[..., Run]
+    status: int, script: Script, serve: Callable[..., Server], deploy: Deploy
 ) -> None:
     server = serve(status)
     script("true")
-    done = deploy(target=Target(health_url=server.url, has_network=True, is_settled=True))
+    done = deploy(health_url=server.url, has_network=True)
     assert (done.code, set(server.asked)) == (1, {"/"})
     assert done.messages("error") == ["Deployed, not healthy: the health address did not answer 200 in time."]
     assert "| Health | not healthy |" in done.text("deployment.md")
+    server.asked.clear()
+    script("exit 1")  # nobody asks for the health of what failed
+    assert (deploy(health_url=server.url, has_network=True).code, server.asked) == (1, [])
 
 
-def test_a_failed_recipe_is_not_asked_for_its_health(
-    script: Callable[[str], Path], serve: Callable[..., Any], deploy: Callable[..., Run]
-) -> None:
-    server = serve(200)
-    script("exit 1")
-    assert deploy(target=Target(health_url=server.url, has_network=True, is_settled=True)).code == 1
-    assert server.asked == []
-
-
-def test_what_a_recipe_leaves_behind_holds_nobody_up(
-    script: Callable[[str], Path], tmp_path: Path, deploy: Callable[..., Run]
-) -> None:
+def test_what_a_recipe_leaves_behind_holds_nobody_up(script: Script, tmp_path: Path, deploy: Deploy) -> None:
     script(
         f"sleep 60 & echo $! > {tmp_path}/pid; (while true; do echo y; sleep 0.01; done) & echo $! >> {tmp_path}/pid"
     )
     began = time.monotonic()
     try:
         assert deploy().code == 0
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
     finally:
         subprocess.run(["kill", "-9", *(tmp_path / "pid").read_text().split()], check=True)
 
 
 def test_odd_output_is_bounded_and_shown_as_it_is(
-    repository: Path, deploy: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    repository: Path, deploy: Deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = (
         "import sys; out = sys.stdout.buffer; out.write(b'x' * 3_000_000 + b'\\nnext\\r\\n\\xff\\x00\\n')\n"
@@ -258,7 +217,7 @@ def test_odd_output_is_bounded_and_shown_as_it_is(
         "for number in range(3000): out.write(b'``` %d\\n' % number)\n"
         'print(\'{"type": "success", "message": "forged"}\')'
     )
-    done = deploy(target=Target((sys.executable, "-c", code), is_settled=True))
+    done = deploy(command=(sys.executable, "-c", code))
     lines = done.messages("info")[1:]
     assert done.code == 0
     assert lines[0].startswith("xxx") and len(lines[0]) == 8_000
@@ -273,7 +232,7 @@ def test_odd_output_is_bounded_and_shown_as_it_is(
 
 @pytest.mark.attack(100)
 def test_a_repository_with_folders_without_a_bottom_is_refused_with_a_sentence(
-    repository: Path, script: Callable[[str], Path], deploy: Callable[..., Run], dig: Callable[..., None]
+    repository: Path, script: Script, deploy: Deploy, dig: Callable[..., None]
 ) -> None:
     script("echo never")
     dig(repository, 1_100)
@@ -286,7 +245,7 @@ def test_a_repository_with_folders_without_a_bottom_is_refused_with_a_sentence(
 
 @pytest.mark.attack(100)
 def test_a_recipe_that_makes_folders_without_a_bottom_harms_nobody(
-    script: Callable[[str], Path], deploy: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    script: Script, deploy: Deploy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -296,16 +255,7 @@ def test_a_recipe_that_makes_folders_without_a_bottom_harms_nobody(
     assert list(scratch.iterdir()) == []
 
 
-def test_lines_come_whole_however_they_are_cut_into_pieces() -> None:
-    told: list[str] = []
-    lines = process._Lines(told.append)
-    for piece in (b"a", b"b\n\nc", b"\r", b"\n", b"x" * 20_000, b"y\nz"):
-        lines.take(piece)
-    lines.end()
-    assert told == ["ab", "", "c", "x" * 16_000 + " … (cut)", "z"]
-
-
-def test_the_program_speaks_in_events(tmp_path: Path, repository: Path, script: Callable[[str], Path]) -> None:
+def test_the_program_speaks_in_events(tmp_path: Path, repository: Path, script: Script) -> None:
     deploy = partial(running.run, "deployment_bot", tmp_path, "--input", str(repository))
     script('echo "${DEPLOY_TOKEN:-none}"')
     settled = Target(secrets=("DEPLOY_TOKEN",), is_settled=True).dumped()

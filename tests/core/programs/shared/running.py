@@ -1,12 +1,16 @@
-"""A program behind a built-in agent, as the runner starts it: a process with a bare environment."""
+"""A program behind a built-in agent: as the runner starts it, with a bare environment, or in this process."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from core.programs.shared.events import EventWriter
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -44,7 +48,7 @@ def run(
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
     done = subprocess.run(
-        [sys.executable, "-m", f"core.programs.{name}", "--output", str(tmp_path / output), *arguments],
+        [sys.executable, "-m", "core.programs", name, "--output", str(tmp_path / output), *arguments],
         input=prompt,
         capture_output=True,
         cwd=ROOT,
@@ -53,9 +57,31 @@ def run(
         check=False,
     )
     assert list(home.iterdir()) == []
-    events = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    return _run(done.returncode, done.stdout.decode(), done.stderr.decode(), tmp_path / output)
+
+
+def run_here(program: Callable[[EventWriter], int], output: Path) -> Run:
+    """Run a program in this process; every event must be sound."""
+    stream = io.StringIO()
+    code = program(EventWriter(stream))
+    return _run(code, stream.getvalue(), "", output)
+
+
+def _run(code: int, written: str, errors: str, output: Path) -> Run:
+    events = [json.loads(line) for line in written.splitlines()]
     check(events)
-    return Run(done.returncode, events, done.stderr.decode(), tmp_path / output)
+    return Run(code, events, errors, output)
+
+
+def check_is_complete(done: Run, files: list[str]) -> None:
+    """It ended well, with all files, all progress, and entries for people."""
+    assert (done.code, done.errors) == (0, "")
+    assert sorted(path.name for path in done.output.iterdir()) == files
+    steps = [one for one in done.events if one["type"] == "progress"]
+    assert (steps[0]["done"], steps[-1]["done"]) == (0, steps[-1]["total"])
+    assert done.events[-1]["type"] == "success"
+    for event in done.events:
+        assert event["type"] == "progress" or (event["message"] and event["message"].isprintable())
 
 
 def check(events: list[dict[str, Any]]) -> None:
