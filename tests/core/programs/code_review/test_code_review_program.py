@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,17 @@ from core.programs.code_review.limits import BATCH_FILES
 from core.sandbox import isolation
 from core.sandbox.command import Sandbox
 from core.sandbox.process import Process
-from tests.core.programs.code_review.reviewing import FILES, found, review, write
+from tests.core.programs.code_review.conftest import FILES, found, review, write
 from tests.core.programs.shared import running
-from tests.core.programs.shared.running import check_is_complete
+from tests.core.programs.shared.running import Run, check_is_complete
 
 BAD = "import os\n\n\ndef f(a=[]):\n    return eval(a) if a else x\n"
+
+
+def overview(done: Run) -> Iterator[tuple[str, str]]:
+    """The headline figures of report.md."""
+    lines = done.text("report.md").split("## Overview\n\n")[1].splitlines()
+    return zip(lines[0].strip("| ").split(" | "), lines[2].strip("| ").split(" | "), strict=True)
 
 
 def test_a_repository_is_reviewed_and_what_was_found_is_no_failure(tmp_path: Path, repository: Path) -> None:
@@ -40,11 +46,8 @@ def test_a_repository_is_reviewed_and_what_was_found_is_no_failure(tmp_path: Pat
     (last,) = done.messages("success")
     assert last.startswith("Review ready: 5 files, 9 lines, ")
     for name in ("report.html", "report.md"):
-        assert "Is " in done.text(name)
-        assert "<b>" not in done.text(name).replace("\\<", "")
-        assert "F821" in done.text(name)
-        assert "theirs" not in done.text(name)
-        assert "1 errors" not in done.text(name)
+        assert "Is " in done.text(name) and "F821" in done.text(name)
+        assert not [one for one in ("<b>", "theirs", "1 errors") if one in done.text(name).replace("\\<", "")]
     assert "&gt; 4 | def f(a=[]):" in done.text("report.html")
     assert "> 4 | def f(a=[]):" in done.text("report.md")
     assert "Use instead:" in done.text("report.md")
@@ -56,14 +59,6 @@ def test_a_repository_is_reviewed_and_what_was_found_is_no_failure(tmp_path: Pat
         "https://docs.astral.sh/ruff/rules/unused-import/",
     ):
         assert shown in done.text("report.html")
-
-
-def test_a_clean_repository_is_said_to_be_clean(repository: Path, output: Path) -> None:
-    write(repository, {"clean.py": "x = 1\n", "empty.py": ""})
-    done = review(repository, output)
-    check_is_complete(done, FILES)
-    assert done.messages("success") == ["Review ready: 2 files, 1 line, 0 errors, 0 warnings, 0 notes"]
-    assert "Nothing was found." in done.text("report.md")
 
 
 @pytest.mark.attack(102)
@@ -185,42 +180,38 @@ def test_a_path_in_the_prompt_restricts_the_review_and_the_log_says_so(
         assert f"{left} other Python files of the repository left out." in done.text("report.md")
 
 
-def test_the_oldest_python_of_the_repository_decides_what_is_advised_and_tests_may_assert(
+def test_of_the_repositorys_settings_its_oldest_python_and_its_length_of_line_count(
     repository: Path, output: Path
 ) -> None:
-    write(repository, {"a.py": "from typing import Optional\n\nx: Optional[int] = None\n"})
+    write(repository, {"a.py": f"from typing import Optional\n\nx: Optional[int] = None\ny = [{'100, ' * 19}100]\n"})
     write(repository, dict.fromkeys(("tests/unit/a.py", "src/test_a.py", "src/a.py"), "assert print\n"))
-    assert found(review(repository, output)) == {"a.py": {"UP045"}, "src/a.py": {"S101"}}
-    write(repository, {"pyproject.toml": '[project]\nrequires-python = ">=3.9,<4"\n'})
+    write(repository, {"odd.py": "x=1\n", "broken.py": "def (:\n"})
+    syntax = {"broken.py": {"invalid-syntax"}, "src/a.py": {"S101"}}  # tests may assert
     done = review(repository, output)
-    assert found(done) == {"src/a.py": {"S101"}}
+    assert found(done) == syntax | {"a.py": {"UP045"}}
+    assert dict(overview(done))["Unformatted files"] == "2"
+    write(repository, {"pyproject.toml": '[project]\nrequires-python = ">=3.9,<4"\n[tool.ruff]\nline-length = 120\n'})
+    done = review(repository, output)
+    assert found(done) == syntax
     assert "as Python 3.9 or newer" in done.text("report.html")
+    assert dict(overview(done))["Unformatted files"] == "1"
 
 
-def test_files_that_the_formatter_would_change_are_counted_by_the_repositorys_length_of_line(
-    repository: Path, output: Path
-) -> None:
-    write(repository, {"long.py": f"x = [{', '.join(['100'] * 20)}]\n", "odd.py": "x=1\n", "broken.py": "def (:\n"})
-    assert "| 3 | 3 | 3 | 0 | 0 | 2 |" in review(repository, output).text("report.md")
-    write(repository, {"pyproject.toml": "[tool.ruff]\nline-length = 120\n"})
-    assert "| 3 | 3 | 3 | 0 | 0 | 1 |" in review(repository, output).text("report.md")
-
-
-def test_where_nothing_can_be_reviewed_it_says_why(repository: Path, output: Path) -> None:
+def test_where_nothing_is_found_or_can_be_reviewed_it_says_so(repository: Path, output: Path, tmp_path: Path) -> None:
     (repository / "main.go").touch()
     nothing, none = review(repository, output), review(None, output, "review it")
     (repository / "a.py").symlink_to("/etc/passwd")
-    for done, sentence in (
-        (nothing, "There is nothing to review: looked for .py and .pyi files outside"),
-        (none, "There is nothing to review: the task names no repository"),
-        (
-            review(repository, output),
-            "1 Python file found, but none could be reviewed: a.py: It is a symbolic link, and links are not followed.",
-        ),
-    ):
-        assert (done.code, done.events[-1]["type"]) == (1, "error")
-        assert done.events[-1]["message"].startswith(sentence)
-    assert not output.exists()
+    refused = review(repository, output)
+    assert (nothing.code, none.code, refused.code, output.exists()) == (1, 1, 1, False)
+    assert nothing.messages("error")[-1].startswith("There is nothing to review: looked for .py and .pyi files outside")
+    assert none.messages("error")[-1].startswith("There is nothing to review: the task names no repository")
+    assert refused.messages("error")[-1] == (
+        "1 Python file found, but none could be reviewed: a.py: It is a symbolic link, and links are not followed."
+    )
+    write(tmp_path / "clean", {"clean.py": "x = 1\n", "empty.py": ""})
+    clean = review(tmp_path / "clean", output)
+    assert clean.messages("success") == ["Review ready: 2 files, 1 line, 0 errors, 0 warnings, 0 notes"]
+    assert "Nothing was found." in clean.text("report.md")
 
 
 @pytest.mark.attack(102)

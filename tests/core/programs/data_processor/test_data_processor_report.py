@@ -108,10 +108,8 @@ def test_what_is_left_out_is_said() -> None:
     for text in written(report):
         assert "The first 40 of 45 columns are shown; summary.json has all of them." in text
         assert "The first 50 of 51 files are described in detail" in text
-        assert "column 39" in text
-        assert "column 40" not in text
         assert "3 more files in summary.json." in text
-        assert f"bad {limits.SHOWN_UNREADABLE}.csv" not in text
+        assert "column 39" in text and "column 40" not in text and f"bad {limits.SHOWN_UNREADABLE}.csv" not in text
     found = json.loads(summary(report))
     assert (len(found["files"]), len(found["unreadable"])) == (51, 203)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.log_text import LogType
 from core.programs.shared.events import EventWriter
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -36,14 +37,7 @@ class Run:
         return [one["done"] for one in self.events if one["type"] == "progress"]
 
 
-def run(
-    name: str,
-    tmp_path: Path,
-    *arguments: str,
-    prompt: bytes = b"",
-    output: str = "out",
-    env: dict[str, str] | None = None,
-) -> Run:
+def run(name: str, tmp_path: Path, *arguments: str, prompt: bytes = b"", output: str = "out", env: Any = ()) -> Run:
     """Run the program of the name to its end; every line that it writes must be an event."""
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
@@ -52,7 +46,7 @@ def run(
         input=prompt,
         capture_output=True,
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"} | (env or {}),
+        env={"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"} | dict(env),
         timeout=120,
         check=False,
     )
@@ -73,26 +67,21 @@ def _run(code: int, written: str, errors: str, output: Path) -> Run:
     return Run(code, events, errors, output)
 
 
+def check(events: list[dict[str, Any]]) -> None:
+    """Each event has what it must have, and progress rises."""
+    steps = [one for one in events if one["type"] == "progress"]
+    for one in steps:
+        assert set(one) == {"type", "done", "total"} and 0 <= one["done"] <= one["total"]
+    assert len({one["total"] for one in steps}) <= 1
+    assert [one["done"] for one in steps] == sorted(one["done"] for one in steps)
+    for one in events:
+        assert one in steps or (set(one) == {"type", "message"} and one["type"] in set(LogType))
+
+
 def check_is_complete(done: Run, files: list[str]) -> None:
     """It ended well, with all files, all progress, and entries for people."""
-    assert (done.code, done.errors) == (0, "")
+    assert (done.code, done.errors, done.events[-1]["type"]) == (0, "", "success")
     assert sorted(path.name for path in done.output.iterdir()) == files
     steps = [one for one in done.events if one["type"] == "progress"]
     assert (steps[0]["done"], steps[-1]["done"]) == (0, steps[-1]["total"])
-    assert done.events[-1]["type"] == "success"
-    for event in done.events:
-        assert event["type"] == "progress" or (event["message"] and event["message"].isprintable())
-
-
-def check(events: list[dict[str, Any]]) -> None:
-    """Each event has what it must have, and progress rises."""
-    for event in events:
-        if event["type"] == "progress":
-            assert set(event) == {"type", "done", "total"}
-            assert 0 <= event["done"] <= event["total"]
-        else:
-            assert set(event) == {"type", "message"}
-            assert event["type"] in ("info", "error", "success", "command")
-    steps = [one for one in events if one["type"] == "progress"]
-    assert len({one["total"] for one in steps}) <= 1
-    assert [one["done"] for one in steps] == sorted(one["done"] for one in steps)
+    assert all(one in steps or (one["message"] and one["message"].isprintable()) for one in done.events)
