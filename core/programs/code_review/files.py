@@ -139,10 +139,10 @@ def project(root: Path) -> Project:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_size > _PYPROJECT_BYTES:
             return Project()
-        said = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):  # there is none, or it cannot be read: the same to us
         return Project()
-    requires, length = _at(said, "project", "requires-python"), _at(said, "tool", "ruff", "line-length")
+    requires, length = _at(settings, "project", "requires-python"), _at(settings, "tool", "ruff", "line-length")
     oldest = _OLDEST.search(requires) if isinstance(requires, str) else None
     return Project(
         _nearest(int(oldest[1]), _MINORS) if oldest else None,

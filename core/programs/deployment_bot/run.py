@@ -149,7 +149,7 @@ class _Work:
             return ""
         from .health import Patience, is_healthy  # late: most deployments have no health address
 
-        if is_healthy(url, patience or Patience(), lambda said: self._events.log(LogType.INFO, said)):
+        if is_healthy(url, patience or Patience(), lambda answer: self._events.log(LogType.INFO, answer)):
             self.report.health = "healthy"
             self.success += " It is healthy."
             self._events.progress(3, _STEPS)

@@ -49,8 +49,10 @@ class _Markdown:
                 token.meta["label"] = label
             elif token.type in ("th_open", "td_open"):
                 _dress_cell(tokens, place)
-            elif token.type == "inline":
-                _mark_severity(token.children or [])
+            elif token.type == "inline" and _has_severity(token.children or []):
+                if tokens[place - 2].type == "heading_close":
+                    continue
+                tokens[place - 1].attrs |= {"role": "heading", "aria-level": "3"}  # it begins a finding
         html: str = self._reader.renderer.render(tokens, self._reader.options, {})
         return html
 
@@ -68,10 +70,13 @@ def _dress_cell(tokens: list[Token], place: int) -> None:
         cell.attrSet("class", "number" if is_number else "wide")
 
 
-def _mark_severity(tokens: list[Token]) -> None:
+def _has_severity(tokens: list[Token]) -> bool:
+    """Whether a text has a severity in bold, which is marked as one."""
     for strong, word in pairwise(tokens):
         if strong.type == "strong_open" and word.content in _SEVERITIES:
             strong.attrSet("class", f"severity {word.content.lower()}")
+            return True
+    return False
 
 
 class _Renderer(RendererHTML):

@@ -54,7 +54,7 @@ def test_a_repository_is_reviewed_and_what_was_found_is_no_failure(tmp_path: Pat
     for shown in (
         '<h3 id="f401-unused-import">',
         '<a href="#f401-unused-import">F401</a>',
-        '<strong class="severity error">Error</strong> line 5',
+        '<p role="heading" aria-level="3"><strong class="severity error">Error</strong> line 5',
         "Undefined name <code>x</code>",
         "https://docs.astral.sh/ruff/rules/unused-import/",
     ):
