@@ -123,18 +123,11 @@ def test_preview_is_the_first_rows() -> None:
 def test_findings_say_what_stands_out() -> None:
     rows = 100
     quantity = list(range(1, 21)) * 5
-    frame = pl.DataFrame(
-        {
-            "id": [f"k{i}" for i in range(rows - 1)] + ["k0"],
-            "region": ["North"] * 60 + ["South"] * 40,
-            "discount": [None] * 12 + [0.5] * 88,
-            "quantity": quantity,
-            "total": [2.0 * one for one in quantity],
-            "same": ["x"] * rows,
-            "odd": [float(i % 10) for i in range(rows - 2)] + [1000.0, math.nan],
-        }
-    )
-    found = findings.of(of(frame))
+    columns: dict[str, list[object]] = {"id": [f"k{i}" for i in range(rows - 1)] + ["k0"], "same": ["x"] * rows}
+    columns |= {"region": ["North"] * 60 + ["South"] * 40, "discount": [None] * 12 + [0.5] * 88}
+    columns |= {"quantity": [*quantity], "total": [2.0 * one for one in quantity]}
+    columns |= {"odd": [float(i % 10) for i in range(rows - 2)] + [1000.0, math.nan]}
+    found = findings.of(of(pl.DataFrame(columns)))
     assert {
         "region: North holds 60 % of rows.",
         "quantity and total correlate 1.00.",

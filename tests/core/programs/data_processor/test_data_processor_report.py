@@ -1,6 +1,7 @@
 """The three forms of the report: complete, strict, and safe whatever the data holds."""
 
 import json
+import math
 import re
 from typing import Any
 
@@ -19,11 +20,8 @@ from tests.core.programs.shared.hostile import HOSTILE, check_markdown, check_pa
 
 def of(*frames: pl.DataFrame, request: str = "", unreadable: Any = (), names: Any = None) -> Report:
     names = names or [f"f{number}.csv" for number in range(len(frames))]
-    shown = [
-        profile.of(tables.of_frame(name, frame, 10), lambda done, total: None)
-        for name, frame in zip(names, frames, strict=True)
-    ]
-    return Report(request, False, shown, list(unreadable))
+    read = [tables.of_frame(name, frame, 10) for name, frame in zip(names, frames, strict=True)]
+    return Report(request, False, [profile.of(one, lambda done, total: None) for one in read], list(unreadable))
 
 
 def written(report: Report) -> tuple[str, str]:
@@ -64,31 +62,19 @@ def test_neither_the_page_nor_the_markdown_holds_markup_of_the_data(hostile: Rep
 
 @pytest.mark.attack(99)
 def test_summary_is_strict_and_complete() -> None:
-    frame = pl.DataFrame(
-        {
-            "x": [1.0, float("nan"), float("inf"), None],
-            "big": [1.7e308, 1.7e308, -1.7e308, 0.0],
-            "when": ["2024-01-02", "2024-01-03", None, "2024-01-03"],
-            "name": ["a", "a", "b", None],
-        }
-    ).with_columns(pl.col("when").str.to_date())
-
-    def refuse(constant: str) -> None:
-        raise AssertionError(constant)
-
-    text = summary(of(frame, unreadable=[("b.csv", "The file is empty.")]))
-    found = json.loads(text, parse_constant=refuse)
-    assert found["sample"] is False
-    assert found["unreadable"] == [{"path": "b.csv", "reason": "The file is empty."}]
+    x, big, name = [1.0, math.nan, math.inf, None], [1.7e308, 1.7e308, -1.7e308, 0.0], ["a", "a", "b", None]
+    when = pl.Series(["2024-01-02", "2024-01-03", None, "2024-01-03"]).str.to_date()
+    report = of(pl.DataFrame({"x": x, "big": big, "when": when, "name": name}), unreadable=[("b.csv", "Empty.")])
+    found = json.loads(summary(report), parse_constant=pytest.fail)
+    assert (found["sample"], found["unreadable"]) == (False, [{"path": "b.csv", "reason": "Empty."}])
     assert found["totals"] == {
         "files": 1, "unreadable": 1, "rows": 4, "columns": 4, "cells": 16, "missing": 3, "duplicates": 0,
     }  # fmt: skip
-    (file,) = found["files"]
-    x, big, when, name = file["columns"]
-    assert (x["non_finite"], x["min"], x["max"], x["mean"]) == (2, 1.0, 1.0, 1.0)
-    assert (big["max"], big["mean"], big["std"]) == (1.7e308, None, None)
-    assert (when["type"], when["min"], when["max"]) == ("date", "2024-01-02", "2024-01-03")
-    assert name["top"] == [{"value": "a", "count": 2}, {"value": "b", "count": 1}]
+    columns = {column["name"]: column for column in found["files"][0]["columns"]}
+    assert [columns["x"][key] for key in ("non_finite", "min", "max", "mean")] == [2, 1.0, 1.0, 1.0]
+    assert [columns["big"][key] for key in ("max", "mean", "std")] == [1.7e308, None, None]
+    assert [columns["when"][key] for key in ("type", "min", "max")] == ["date", "2024-01-02", "2024-01-03"]
+    assert columns["name"]["top"] == [{"value": "a", "count": 2}, {"value": "b", "count": 1}]
 
 
 def test_a_missing_cell_is_no_empty_text_and_a_file_is_reached_by_its_name() -> None:
