@@ -1,9 +1,6 @@
 """The whole program: on sample data, on a folder full of hostile files and some good ones, and on nothing."""
 
 import json
-import os
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,8 +12,6 @@ from core.programs.data_processor import limits
 from core.programs.data_processor.run import run
 from tests.core.programs.shared import running
 from tests.core.programs.shared.running import Run, check_is_complete, run_here
-
-Mixed = tuple[Run, int]
 
 FILES = ["report.html", "report.md", "summary.json"]
 PROMPT = "Wie läuft <b>es</b>?\n__import__('os').system('id')\n".encode() + b"x" * 30_000 + b"\xff"
@@ -84,11 +79,10 @@ def test_two_runs_are_alike(sample: Run, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def mixed(tmp_path_factory: pytest.TempPathFactory) -> Mixed:
-    """A run on unreadable and damaged files, links, a bomb, and some good ones; and the memory it took, in bytes."""
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run on unreadable and damaged files, links, a bomb, and some good ones."""
     tmp_path = tmp_path_factory.mktemp("mixed")
-    folder, made, home = (tmp_path / name for name in ("repository", "made", "home"))
-    home.mkdir()
+    folder = tmp_path / "repository"
     (folder / ".git").mkdir(parents=True)
     (folder / ".git" / "x.csv").write_text("a\n1\n")
     (folder / "link.csv").symlink_to("/etc/passwd")
@@ -109,48 +103,37 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Mixed:
     (folder / "formulas.csv").write_text("=cmd(),total\n" + rows)
     (folder / "numbers.csv").write_text("x\nNaN\nInfinity\n-inf\n1e400\n1\n2\n")
     (folder / "numbers.ndjson").write_text('{"x": NaN}\n{"x": Infinity}\n{"x": 1e400}\n{"x": 1}\n')
-    command = [sys.executable, "-m", "core.programs", "data_processor", "--output", str(made), "--input", str(folder)]
-    env = {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"}
-    with (tmp_path / "said").open("w+") as said:
-        process = subprocess.Popen(command, cwd=running.ROOT, env=env, stdin=subprocess.DEVNULL, stdout=said)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        said.seek(0)
-        events = [json.loads(line, parse_constant=refuse) for line in said]
-    running.check(events)
-    return Run(process.returncode, events, "", made), usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return running.run("data_processor", tmp_path, "--input", str(folder))
 
 
 @pytest.mark.attack(99)
-def test_hostile_files_are_named_with_their_reason_and_take_little_memory(mixed: Mixed) -> None:
-    done, memory = mixed
-    check_is_complete(done, FILES)
-    assert memory < 700 * 2**20
-    named = {one["path"]: one["reason"] for one in summary(done)["unreadable"]}
-    assert [f"{name}: {reason}" for name, reason in sorted(named.items())] == sorted(done.messages("error"))
+def test_hostile_files_are_named_with_their_reason_and_take_little_memory(mixed: Run) -> None:
+    check_is_complete(mixed, FILES)
+    assert mixed.memory < 700 * 2**20
+    named = {one["path"]: one["reason"] for one in summary(mixed)["unreadable"]}
+    assert [f"{name}: {reason}" for name, reason in sorted(named.items())] == sorted(mixed.messages("error"))
     damaged = {name: named.pop(name) for name in [*named] if name.startswith("damaged")}
     assert "It is not a valid Parquet file." in damaged.values()
     assert named.pop("bomb.parquet").startswith("It declares 20,000,001 rows")
     assert named.pop("link.csv") == "It is a symbolic link, and links are not followed."
     assert named == {name.replace("\n", "\\n"): reason for name, (_, reason) in UNREADABLE.items()}
     for name in ("report.html", "report.md"):
-        assert "Files that could not be read" in done.text(name)
-        assert not [one for one in ("Sample data", "root:") if one in done.text(name)]
-        assert all(one in done.text(name).replace("\\\\n", "\\n") for one in named)
+        assert "Files that could not be read" in mixed.text(name)
+        assert not [one for one in ("Sample data", "root:") if one in mixed.text(name)]
+        assert all(one in mixed.text(name).replace("\\\\n", "\\n") for one in named)
 
 
 @pytest.mark.attack(99)
-def test_the_good_files_beside_them_are_read_and_what_they_hold_is_only_text(mixed: Mixed) -> None:
-    done, _ = mixed
-    files = {one["path"]: one for one in summary(done)["files"] if not one["path"].startswith("damaged")}
+def test_the_good_files_beside_them_are_read_and_what_they_hold_is_only_text(mixed: Run) -> None:
+    files = {one["path"]: one for one in summary(mixed)["files"] if not one["path"].startswith("damaged")}
     assert list(files) == ["bom.csv", "formulas.csv", "good.parquet", "numbers.csv", "numbers.ndjson", "utf16.csv"]
-    assert any(one.startswith("good.parquet: 1,000 rows, 2 columns read in ") for one in done.messages("info"))
+    assert any(one.startswith("good.parquet: 1,000 rows, 2 columns read in ") for one in mixed.messages("info"))
     assert [one["name"] for one in files["bom.csv"]["columns"]] == ["name", "total"]
     assert files["utf16.csv"]["columns"][0]["top"] == [{"value": "Zoë", "count": 1}]
     (numbers,) = files["numbers.ndjson"]["columns"]
     assert (numbers["non_finite"], numbers["max"]) == (3, 1)
     assert files["formulas.csv"]["columns"][0]["name"] == "=cmd()"
-    page, text = done.text("report.html"), done.text("report.md")
+    page, text = mixed.text("report.html"), mixed.text("report.md")
     assert "<script" not in page and "&lt;script&gt;" in page
     assert "![" not in text and "<script" not in text.replace("\\<", "")
 

@@ -221,7 +221,7 @@ def test_the_program_speaks_in_events(tmp_path: Path, place: Place) -> None:
     given = ("--input", str(place.repository))
     place.script('echo "${DEPLOY_TOKEN:-none}"')
     settled = Target(secrets=("DEPLOY_TOKEN",), is_settled=True).dumped()
-    done = deployed(*given, prompt=b"deploy to staging", env={VARIABLE: settled, "DEPLOY_TOKEN": SECRET})
+    done = deployed(*given, prompt=b"deploy to staging", **{VARIABLE: settled, "DEPLOY_TOKEN": SECRET})
     assert (done.code, done.errors, "[hidden]" in done.messages("info")) == (0, "", True)
     done = deployed(*given, prompt=b"dry run staging", output="second")
     assert (done.code, done.errors) == (0, "")

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from core.log_text import LogType
@@ -24,6 +25,7 @@ class Run:
     events: list[dict[str, Any]]
     errors: str
     output: Path
+    memory: int = 0  # bytes at most, of a process
 
     def messages(self, kind: str) -> list[str]:
         return [one["message"] for one in self.events if one["type"] == kind]
@@ -37,21 +39,27 @@ class Run:
         return [one["done"] for one in self.events if one["type"] == "progress"]
 
 
-def run(name: str, tmp_path: Path, *arguments: str, prompt: bytes = b"", output: str = "out", env: Any = ()) -> Run:
+def run(name: str, tmp_path: Path, *arguments: str, prompt: bytes = b"", output: str = "out", **env: str) -> Run:
     """Run the program of the name to its end; every line that it writes must be an event."""
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "core.programs", name, "--output", str(tmp_path / output), *arguments],
-        input=prompt,
-        capture_output=True,
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"} | dict(env),
-        timeout=120,
-        check=False,
-    )
+    env = {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8", **env}
+    command = [sys.executable, "-m", "core.programs", name, "--output", str(tmp_path / output), *arguments]
+    with TemporaryFile() as asked, TemporaryFile() as written, TemporaryFile() as errors:
+        asked.write(prompt)
+        asked.seek(0)
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdin=asked, stdout=written, stderr=errors)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        finally:
+            process.kill()  # if the wait was given up
+        written.seek(0)
+        errors.seek(0)
+        done = _run(process.returncode, written.read().decode(), errors.read().decode(), tmp_path / output)
     assert list(home.iterdir()) == []
-    return _run(done.returncode, done.stdout.decode(), done.stderr.decode(), tmp_path / output)
+    done.memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return done
 
 
 def run_here(program: Callable[[EventWriter], int], output: Path) -> Run:
