@@ -26,19 +26,19 @@ from .rules import Rule
 
 def document(review: Review) -> Document:
     """Return the review as a document. Raises OSError if a file in it can not be read any more."""
-    document = Document("Code review", review.request, overview(review), notes=[escaped(one) for one in about(review)])
+    made = Document("Code review", review.request, overview(review), notes=[escaped(one) for one in about(review)])
     if files_hidden(review):
-        document.notes.append(files_hidden(review))
+        made.notes.append(files_hidden(review))
     if review.counts:
         text = [_table(FAMILIES, families(review)), "### Worst files", _table(WORST, worst(review))]
-        document.sections.append(Section("Findings by rules", count(review.counts.total(), "finding"), text))
-    document.sections += map(_file, review.shown)
+        made.sections.append(Section("Findings by rules", count(review.counts.total(), "finding"), text))
+    made.sections += map(_file, review.shown)
     if review.rules:
         rules = [block for rule in review.rules for block in _rule(rule, review.counts[rule])]
-        document.sections.append(Section("What the rules mean", count(len(review.rules), "rule"), rules))
+        made.sections.append(Section("What the rules mean", count(len(review.rules), "rule"), rules))
     if review.refused:
-        document.sections.append(_refused(review.refused))
-    return document
+        made.sections.append(_refused(review.refused))
+    return made
 
 
 def _table(header: tuple[str, ...], rows: list[list[str]]) -> str:

@@ -19,17 +19,17 @@ _SAMPLE_NOTICE = (
 
 def document(report: Report, on_progress: Callable[[int, int], None]) -> Document:
     """Return the report as a document; `on_progress` gets charts drawn and charts in all."""
-    document = Document("Data report", report.request, overview(report))
+    made = Document("Data report", report.request, overview(report))
     if report.is_sample:
-        document.notice = _SAMPLE_NOTICE
+        made.notice = _SAMPLE_NOTICE
     if files_left_out(report):
-        document.notes.append(files_left_out(report))
+        made.notes.append(files_left_out(report))
     drawn = _drawn(report, on_progress)
     for table, findings, drawings in zip(report.shown, report.findings, drawn, strict=False):
-        document.sections.append(_table(table, findings, drawings))
+        made.sections.append(_table(table, findings, drawings))
     if report.unreadable:
-        document.sections.append(_unreadable(report.unreadable))
-    return document
+        made.sections.append(_unreadable(report.unreadable))
+    return made
 
 
 def _drawn(report: Report, on_progress: Callable[[int, int], None]) -> list[list[Drawing]]:

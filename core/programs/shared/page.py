@@ -49,10 +49,8 @@ class _Markdown:
                 token.meta["label"] = label
             elif token.type in ("th_open", "td_open"):
                 _dress_cell(tokens, place)
-            elif token.type == "inline" and _has_severity(token.children or []):
-                if tokens[place - 2].type == "heading_close":
-                    continue
-                tokens[place - 1].attrs |= {"role": "heading", "aria-level": "3"}  # it begins a finding
+            elif _has_severity(token) and tokens[place - 2].type != "heading_close":  # it begins a finding
+                tokens[place - 1].attrs |= {"role": "heading", "aria-level": "3"}
         html: str = self._reader.renderer.render(tokens, self._reader.options, {})
         return html
 
@@ -70,9 +68,9 @@ def _dress_cell(tokens: list[Token], place: int) -> None:
         cell.attrSet("class", "number" if is_number else "wide")
 
 
-def _has_severity(tokens: list[Token]) -> bool:
+def _has_severity(text: Token) -> bool:
     """Whether a text has a severity in bold, which is marked as one."""
-    for strong, word in pairwise(tokens):
+    for strong, word in pairwise(text.children or ()):
         if strong.type == "strong_open" and word.content in _SEVERITIES:
             strong.attrSet("class", f"severity {word.content.lower()}")
             return True
