@@ -47,6 +47,7 @@ def test_footer_tells_the_extent(tmp_path: Path, compression: Any, groups: int) 
 
 
 BROKEN = "It is not a valid Parquet file."
+HUGE = limits.MAX_FOOTER_BYTES + 1
 
 
 @pytest.mark.attack(99)
@@ -58,7 +59,7 @@ BROKEN = "It is not a valid Parquet file."
         (bomb(columns=1_001), "It has 1,001 columns; tables up to 1,000 columns are read."),
         (bomb(unpacked=2**42), "It unpacks to 4,194,304 MiB; up to 2,048 MiB are read."),
         (bomb(group_bytes=2**42), "It unpacks to 4,194,304 MiB; up to 2,048 MiB are read."),
-        (b"PAR1" + b"\0" * (limits.MAX_FOOTER_BYTES + 1) + b"\1\0\0\1PAR1", "Its metadata is over 16 MiB."),
+        (b"PAR1" + bytes(HUGE) + HUGE.to_bytes(4, "little") + b"PAR1", "Its metadata is over 16 MiB."),
         (bomb(rows=-1), BROKEN),
         (bomb(unpacked=-1), BROKEN),
         (b"PAR1", BROKEN),
