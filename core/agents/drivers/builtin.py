@@ -30,9 +30,9 @@ def python_limits(memory: int) -> ResourceLimits:
 class BuiltIn(Agent):
     """An agent that is the Python program ``module``.
 
-    It is called with ``--output FOLDER`` and, when the task names a repository, ``--input FOLDER``; the prompt comes
-    on its standard input. Exit status 0 is success; otherwise its last error entry says why. What else ``AgentInfo``
-    has can be given by name.
+    It is called with ``arguments``, then ``--output FOLDER`` and, when the task names a repository, ``--input FOLDER``;
+    the prompt comes on its standard input. Exit status 0 is success; otherwise its last error entry says why. What else
+    ``AgentInfo`` has can be given by name.
     """
 
     def __init__(
@@ -44,11 +44,13 @@ class BuiltIn(Agent):
         needs_repository: bool = False,
         limits: ResourceLimits | None = None,
         secrets: Sequence[str] = (),
+        arguments: Sequence[str] = (),
         **more: Any,
     ) -> None:
         self.info = AgentInfo(name, title, summary, limits=limits or python_limits(ResourceLimits.memory), **more)
         self.module = module
         self.needs_repository = needs_repository
+        self.arguments = arguments
         self._secrets = secrets
 
     @property
@@ -61,17 +63,17 @@ class BuiltIn(Agent):
         return None
 
     def command(self, assignment: Assignment) -> Command:
-        return python_command(self.info.name, self.module, assignment)
+        return python_command(self.info.name, (self.module, *self.arguments), assignment)
 
     def output_parser(self, assignment: Assignment) -> "Events":
         return Events(self.info.name)
 
 
-def python_command(name: str, module: str, assignment: Assignment) -> Command:
-    """The process that runs ``module``, shown by the name of its agent and without the folders' real paths."""
+def python_command(name: str, module: Sequence[str], assignment: Assignment) -> Command:
+    """The process that runs a module with its arguments, shown by its agent's name and without the real paths."""
     given = ("--input", str(assignment.repository)) if assignment.repository else ()
     return Command(
-        argv=(sys.executable, "-m", module, "--output", str(assignment.output), *given),
+        argv=(sys.executable, "-m", *module, "--output", str(assignment.output), *given),
         cwd=ROOT,
         shown=f"{name} --output output" + (" --input repository" if given else ""),
         sandbox=assignment.sandbox,
@@ -83,14 +85,19 @@ def python_command(name: str, module: str, assignment: Assignment) -> Command:
 class BuiltInSettings(AgentSettings):
     """An agent that is such a program of Taskdeck's own."""
 
-    module: ClassVar[str]
+    program: ClassVar[str]  #: its name for core.programs
     needs_repository: ClassVar[bool] = False
 
     def info(self, name: str) -> AgentInfo:
         return replace(super().info(name), limits=python_limits(self.memory))
 
     def agent(self, name: str) -> BuiltIn:
-        return BuiltIn(**vars(self.info(name)), module=self.module, needs_repository=self.needs_repository)
+        return BuiltIn(
+            **vars(self.info(name)),
+            module="core.programs",
+            arguments=(self.program,),
+            needs_repository=self.needs_repository,
+        )
 
 
 class Events:

@@ -9,7 +9,7 @@ from core.agents.settings import Words
 class CodeReviewSettings(BuiltInSettings):
     """It works on a repository alone."""
 
-    module: ClassVar[str] = "core.programs.code_review"
+    program: ClassVar[str] = "code_review"
     needs_repository: ClassVar[bool] = True
     words: ClassVar[Words] = Words(
         "Code review",

@@ -9,7 +9,7 @@ from core.agents.settings import Words
 class DataProcessorSettings(BuiltInSettings):
     """It works with and without a repository."""
 
-    module: ClassVar[str] = "core.programs.data_processor"
+    program: ClassVar[str] = "data_processor"
     words: ClassVar[Words] = Words(
         "Data processor",
         "Reads every CSV, TSV, Parquet and JSON file of a repository and writes a report with charts. "

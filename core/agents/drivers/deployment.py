@@ -24,7 +24,7 @@ from core.programs.deployment_bot.target import VARIABLE, Target
 from core.sandbox import isolation
 from core.sandbox.command import Command, Network
 
-MODULE = "core.programs.deployment_bot"
+PROGRAM = ("core.programs", "deployment_bot")
 
 
 class DeploymentTarget(StrictModel):
@@ -111,7 +111,7 @@ class DeploymentBot(Agent):
             readable=(*assignment.sandbox.readable, *_needed(target)),
         )
         secrets = _values(given.secrets) if given else {}
-        base = python_command(self.info.name, MODULE, assignment)
+        base = python_command(self.info.name, PROGRAM, assignment)
         return replace(base, sandbox=sandbox, env={**secrets, **base.env, VARIABLE: _told(target).dumped()})
 
     def output_parser(self, assignment: Assignment) -> Events:

@@ -144,7 +144,7 @@ class Checker:
                 try:
                     yield process.stdout
                 finally:
-                    process.stdout.close()  # one that nobody hears any more ends by itself
+                    process.stdout.close()  # one whose output nobody reads any more ends by itself
         finally:
             limit.cancel()
         if process.returncode not in accepted:

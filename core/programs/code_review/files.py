@@ -46,7 +46,7 @@ class Source:
 
 
 @dataclass
-class Folder:
+class SourceFolder:
     """What a walk found: files to review, and what had to be left, each with its reason."""
 
     files: list[Source] = field(default_factory=list)
@@ -60,13 +60,13 @@ class Refused(Exception):
     """A file is not reviewed; the message is one plain sentence that says why."""
 
 
-def find(root: Path, request: str) -> Folder:
+def find(root: Path, request: str) -> SourceFolder:
     """Return the Python files under `root` in order of their path; links are never followed.
 
     Hidden folders and folders of others' code are left out. A word of `request` that is the path of a folder or file
     among the rest restricts the review to it. Raises OSError if `root` itself can not be opened.
     """
-    found = Folder()
+    found = SourceFolder()
     os.scandir(root).close()
     # By bytes, not by text: a name need not be valid UTF-8.
     paths = sorted(_walk(root, found), key=os.fsencode)
@@ -82,7 +82,7 @@ def find(root: Path, request: str) -> Folder:
     return found
 
 
-def _walk(root: Path, found: Folder) -> Iterator[str]:
+def _walk(root: Path, found: SourceFolder) -> Iterator[str]:
     def refuse(error: OSError) -> None:
         folder = os.path.relpath(error.filename or root, root)
         found.refused.append((visible(folder) + "/", "The folder could not be opened."))
@@ -139,10 +139,10 @@ def project(root: Path) -> Project:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_size > _PYPROJECT_BYTES:
             return Project()
-        said = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):  # there is none, or it cannot be read: the same to us
         return Project()
-    requires, length = _at(said, "project", "requires-python"), _at(said, "tool", "ruff", "line-length")
+    requires, length = _at(settings, "project", "requires-python"), _at(settings, "tool", "ruff", "line-length")
     oldest = _OLDEST.search(requires) if isinstance(requires, str) else None
     return Project(
         _nearest(int(oldest[1]), _MINORS) if oldest else None,

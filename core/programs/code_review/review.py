@@ -1,4 +1,4 @@
-"""What a review says, before it is HTML, Markdown or SARIF; nothing in here is escaped."""
+"""What a review says, before it is a document or SARIF; nothing in here is escaped."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,7 +11,6 @@ from .files import Source
 from .limits import SHOWN_FILES, SHOWN_FINDINGS, WORST_FILES
 from .rules import Rule, Severity
 
-TITLE = "Code review"
 HOW = (
     "Of the repository’s own settings only its Python version and its length of line in pyproject.toml are used; "
     "lines that it marks with noqa are left out."

@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from math import ceil
 from pathlib import Path
 
-from core.programs.shared.events import Events, Progress
+from core.log_text import LogType
+from core.programs.shared.document import write
+from core.programs.shared.events import EventWriter, Progress
 from core.words import count, listed
 
 from .checker import Checker, CheckFailed
 from .code import lines_of
-from .files import SUFFIXES, VENDORED, Folder, Source, find, project
+from .document import document
+from .files import SUFFIXES, VENDORED, Source, SourceFolder, find, project
 from .limits import BATCH_BYTES, BATCH_FILES, BATCH_SECONDS, STEPS
-from .markdown import markdown
-from .page import page
 from .review import Review, Reviewed, totals
 from .sarif import sarif
 
@@ -20,26 +21,28 @@ _REVIEW_SHARE = 0.1  # of all work is writing the review
 _NAMED_REFUSED = 20  # entries
 
 
-def run(events: Events, request: str, source: Path | None, output: Path) -> int:
+def run(events: EventWriter, request: str, source: Path | None, output: Path) -> int:
     """Review the Python files under `source`.
 
     Returns 0 once the review is in `output`, 1 if there was nothing to review. Raises OSError if `source` can not be
     opened or `output` not be written.
     """
     if source is None:
-        events.log("error", "There is nothing to review: the task names no repository; give the address of one.")
+        events.log(LogType.ERROR, "There is nothing to review: the task names no repository; give the address of one.")
         return 1
     source = source.resolve()  # ruff is started in it
     about = project(source)
     try:
         checker = Checker(source, about)
     except (OSError, CheckFailed):
-        events.log("error", "There is no ruff that works on this server: its requirements must be installed again.")
+        events.log(
+            LogType.ERROR, "There is no ruff that works on this server: its requirements must be installed again."
+        )
         return 1
     folder = find(source, request)
     _tell(events, folder)
     progress = Progress(events, ceil(len(folder.files) / (1 - _REVIEW_SHARE)) if folder.files else 1)
-    events.log("command", "ruff check --isolated --no-cache --output-format json-lines")
+    events.log(LogType.COMMAND, "ruff check --isolated --no-cache --output-format json-lines")
     work = _Work(checker)
     for batch in _batches(folder.files):
         work.on(batch)
@@ -47,34 +50,34 @@ def run(events: Events, request: str, source: Path | None, output: Path) -> int:
     _tell_refused(events, work.refused)
     refused = sorted([*folder.refused, *work.refused])
     if not work.files:
-        events.log("error", _nothing(refused))
+        events.log(LogType.ERROR, _nothing(refused))
         return 1
     review = Review(
         request, checker.version, about.minor, folder.scope, folder.outside, folder.vendored, work.files, refused,
         work.unformatted,
     )  # fmt: skip
-    _write(review, output)
+    write(document(review), output, {"review.sarif": sarif(review)})
     progress.finish()
-    events.log("success", f"Review ready: {totals(review)}")
+    events.log(LogType.SUCCESS, f"Review ready: {totals(review)}")
     return 0
 
 
-def _tell(events: Events, folder: Folder) -> None:
-    events.log("info", f"{count(len(folder.files), 'Python file')} to review.")
+def _tell(events: EventWriter, folder: SourceFolder) -> None:
+    events.log(LogType.INFO, f"{count(len(folder.files), 'Python file')} to review.")
     if folder.scope:
         left = count(folder.outside, "other Python file")
-        events.log("info", f"Only {listed(folder.scope)}, as the request says; {left} left out.")
+        events.log(LogType.INFO, f"Only {listed(folder.scope)}, as the request says; {left} left out.")
     if folder.vendored:
-        events.log("info", f"Left out as others’ code: {listed(folder.vendored, 10)}.")
+        events.log(LogType.INFO, f"Left out as others’ code: {listed(folder.vendored, 10)}.")
     _tell_refused(events, folder.refused)
 
 
-def _tell_refused(events: Events, refused: list[tuple[str, str]]) -> None:
+def _tell_refused(events: EventWriter, refused: list[tuple[str, str]]) -> None:
     for name, reason in refused[:_NAMED_REFUSED]:
-        events.log("error", f"{name}: {reason}")
+        events.log(LogType.ERROR, f"{name}: {reason}")
     more = len(refused) - _NAMED_REFUSED
     if more > 0:
-        events.log("error", f"{count(more, 'more file')} not reviewed; review.sarif names them.")
+        events.log(LogType.ERROR, f"{count(more, 'more file')} not reviewed; review.sarif names them.")
 
 
 def _batches(files: list[Source]) -> Iterator[list[Source]]:
@@ -125,13 +128,3 @@ def _nothing(refused: list[tuple[str, str]]) -> str:
         )
     name, reason = refused[0]
     return f"{count(len(refused), 'Python file')} found, but none could be reviewed: {name}: {reason}"
-
-
-def _write(review: Review, output: Path) -> None:
-    output.mkdir(parents=True, exist_ok=True)
-    for name, text in (
-        ("report.html", page(review)),
-        ("report.md", markdown(review)),
-        ("review.sarif", sarif(review)),
-    ):
-        (output / name).write_text(text, encoding="utf-8")

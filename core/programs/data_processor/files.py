@@ -35,19 +35,19 @@ class DataFile:
 
 
 @dataclass
-class Folder:
+class DataFolder:
     """What a walk found: files to read, and what had to be left, each with its reason."""
 
     files: list[DataFile] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
 
 
-def find(root: Path) -> Folder:
+def find(root: Path) -> DataFolder:
     """Return the data files under `root` in order of their path; links are never followed.
 
     Hidden folders are left out. Raises OSError if `root` itself can not be opened.
     """
-    found = Folder()
+    found = DataFolder()
     os.scandir(root).close()
 
     def refuse(error: OSError) -> None:

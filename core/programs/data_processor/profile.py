@@ -10,7 +10,7 @@ from . import statistics
 from .kinds import Kind
 from .limits import CORRELATED_COLUMNS, CORRELATED_ROWS, PREVIEW_ROWS
 from .statistics import ColumnProfile, Floats
-from .tables import Table
+from .tables import SourceTable
 
 Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
 _HASH_STEP = np.uint64(0x9E3779B97F4A7C15)  # odd, so that a step loses nothing
@@ -51,8 +51,8 @@ class TableProfile:
         return self.rows * len(self.columns)
 
 
-def of(table: Table, told: Callable[[int, int], None]) -> TableProfile:
-    """Return the profile of a table; `told` hears columns done and columns in all.
+def of(table: SourceTable, on_progress: Callable[[int, int], None]) -> TableProfile:
+    """Return the profile of a table; `on_progress` gets columns done and columns in all.
 
     One column is in memory at a time. Raises PolarsError if the table can not be read.
     """
@@ -71,7 +71,7 @@ def of(table: Table, told: Callable[[int, int], None]) -> TableProfile:
         if column.kind.is_numeric and not profile.is_key and len(sampled) < CORRELATED_COLUMNS:
             sample = values.gather_every(step).cast(pl.Float64).fill_null(float("nan"))
             sampled[column.name] = sample.to_numpy()
-        told(number, len(table.columns))
+        on_progress(number, len(table.columns))
     hashes.sort()
     return TableProfile(
         table.name,

@@ -1,4 +1,4 @@
-"""What a report says, before it is HTML, Markdown or JSON; nothing in here is escaped."""
+"""What a report says, before it is a document or JSON; nothing in here is escaped."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -11,12 +11,10 @@ from .limits import SHOWN_COLUMNS, SHOWN_FILES, TOP_VALUES
 from .profile import TableProfile
 from .statistics import Bound, ColumnProfile
 
-TITLE = "Data report"
-SAMPLE_NOTE = "Sample data, generated; not yours."
-SAMPLE_HINT = "No repository was given, so this report shows what one looks like."
 SCHEMA = (
     "Column", "Type", "Missing", "Distinct", "Min", "Mean", "Median", "Max", "Top values",
 )  # fmt: skip
+NUMERIC = ("Missing", "Distinct", "Min", "Mean", "Median", "Max")
 
 
 @dataclass

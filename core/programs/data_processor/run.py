@@ -1,107 +1,58 @@
 """One run: every file read and profiled, then the report written."""
 
-import tempfile
-import time
 from pathlib import Path
 
-from polars.exceptions import PanicException, PolarsError
-
-from core.programs.shared.events import Events, Progress
+from core.log_text import LogType
+from core.programs.shared.document import write
+from core.programs.shared.events import EventWriter, Progress
 from core.words import count
 
-from . import profile, sample, tables
-from .files import SUFFIXES, DataFile, Folder, Unreadable, find
-from .markdown import markdown
-from .page import page
-from .report import Report, totals
-from .summary import summary
+from .files import SUFFIXES, DataFolder, find
 
+SAMPLE_BYTES = 900_000  # about what the sample's rows take as CSV; weighs the work on them
 _REPORT_SHARE = 0.15  # of all work is writing the report
-_READ_SHARE = 0.5  # of the work on a file is reading it, the rest is its statistics
 
 
-def run(events: Events, request: str, source: Path | None, output: Path) -> int:
+def run(events: EventWriter, request: str, source: Path | None, output: Path) -> int:
     """Report on the data files under `source`, or on sample data without one.
 
     Returns 0 once the report is in `output`, 1 if no file could be read. Raises OSError if
     `source` can not be opened or `output` not be written.
     """
-    folder = find(source) if source else Folder()
+    folder = find(source) if source else DataFolder()
     for name, reason in folder.refused:
-        events.log("error", f"{name}: {reason}")
-    size = sum(file.size for file in folder.files) if source else sample.BYTES
-    progress = Progress(events, round(size / (1 - _REPORT_SHARE)))
-    work = _Work(events, progress)
-    if source:
-        events.log("info", f"{count(len(folder.files), 'data file')} found.")
-        for file in folder.files:
-            work.on_file(file)
+        events.log(LogType.ERROR, f"{name}: {reason}")
+    if source is None:
+        events.log(LogType.INFO, "No repository was given: working on generated sample data.")
     else:
-        events.log("info", "No repository was given: working on generated sample data.")
-        work.on_sample()
-    unreadable = sorted([*folder.refused, *work.unreadable])
-    if not work.tables:
-        events.log("error", _nothing(unreadable))
+        events.log(LogType.INFO, f"{count(len(folder.files), 'data file')} found.")
+        if not folder.files:
+            events.log(LogType.ERROR, _nothing(folder.refused))
+            return 1
+    # Imported late: where there is nothing to read, nothing needs Polars.
+    from .document import document
+    from .reading import Reading
+    from .report import Report, totals
+    from .summary import summary
+
+    size = sum(file.size for file in folder.files) if source else SAMPLE_BYTES
+    progress = Progress(events, round(size / (1 - _REPORT_SHARE)))
+    reading = Reading(events, progress)
+    for file in folder.files:
+        reading.on_file(file)
+    if source is None:
+        reading.on_sample(SAMPLE_BYTES)
+    unreadable = sorted([*folder.refused, *reading.unreadable])
+    if not reading.tables:
+        events.log(LogType.ERROR, _nothing(unreadable))
         return 1
-    report = Report(request, source is None, work.tables, unreadable)
-    _write(report, output, progress, size)
+    report = Report(request, source is None, reading.tables, unreadable)
+    units = size * _REPORT_SHARE / (1 - _REPORT_SHARE)
+    made = document(report, lambda drawn, of: progress.reach(size + units * drawn / of))
+    write(made, output, {"summary.json": summary(report)})
     progress.finish()
-    events.log("success", f"Report ready: {totals(report)}")
+    events.log(LogType.SUCCESS, f"Report ready: {totals(report)}")
     return 0
-
-
-class _Work:
-    """The tables read so far, and the files that could not be."""
-
-    def __init__(self, events: Events, progress: Progress) -> None:
-        self._events = events
-        self._progress = progress
-        self.tables: list[profile.TableProfile] = []
-        self.unreadable: list[tuple[str, str]] = []
-
-    def on_file(self, file: DataFile) -> None:
-        """Read and profile one file; one that can not be read is named and left."""
-        start = self._progress.done
-        read = start + file.size * _READ_SHARE
-        began = time.monotonic()
-
-        def told(size: int) -> None:
-            # A file that is read a second time, another way, has no further share.
-            self._progress.reach(min(self._progress.done + size * _READ_SHARE, read))
-
-        try:
-            with tempfile.TemporaryDirectory(prefix="table-") as scratch:
-                table = tables.read(file, Path(scratch), told)
-                self._progress.reach(read)
-                self._profile(table, began)
-        except Unreadable as error:
-            self._refuse(file, str(error))
-        except OSError as error:
-            self._refuse(file, f"It could not be read: {error.strerror or 'system error'}.")
-        except (PolarsError, PanicException):
-            self._refuse(file, f"It is not a valid {file.suffix.removeprefix('.')} file.")
-        self._progress.reach(start + file.size)
-
-    def on_sample(self) -> None:
-        """Generate and profile the sample."""
-        began = time.monotonic()
-        table = tables.of_frame(sample.NAME, sample.orders(), sample.BYTES)
-        self._progress.reach(sample.BYTES * _READ_SHARE)
-        self._profile(table, began)
-
-    def _profile(self, table: tables.Table, began: float) -> None:
-        start = self._progress.done
-        units = table.size * (1 - _READ_SHARE)
-        self.tables.append(profile.of(table, lambda done, of: self._progress.reach(start + units * done / of)))
-        self._events.log(
-            "info",
-            f"{table.name}: {count(table.rows, 'row')}, {count(len(table.columns), 'column')} "
-            f"read in {time.monotonic() - began:.1f} s",
-        )
-
-    def _refuse(self, file: DataFile, reason: str) -> None:
-        self.unreadable.append((file.name, reason))
-        self._events.log("error", f"{file.name}: {reason}")
 
 
 def _nothing(unreadable: list[tuple[str, str]]) -> str:
@@ -114,15 +65,3 @@ def _nothing(unreadable: list[tuple[str, str]]) -> str:
     files = count(len(unreadable), "data file")
     name, reason = unreadable[0]
     return f"{files} found, but none could be read: {name}: {reason} Mend or replace a file and run the task again."
-
-
-def _write(report: Report, output: Path, progress: Progress, done: float) -> None:
-    units = done * _REPORT_SHARE / (1 - _REPORT_SHARE)
-    html = page(report, lambda drawn, of: progress.reach(done + units * drawn / of))
-    output.mkdir(parents=True, exist_ok=True)
-    for name, text in (
-        ("report.html", html),
-        ("report.md", markdown(report)),
-        ("summary.json", summary(report)),
-    ):
-        (output / name).write_text(text, encoding="utf-8")

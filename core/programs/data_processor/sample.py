@@ -7,7 +7,6 @@ import polars as pl
 
 NAME = "orders (sample)"
 ROWS = 10_000
-BYTES = 900_000  # about what these rows take as CSV; weighs the work on them
 
 _SEED = 20_240
 _REGIONS = {"North": 0.34, "West": 0.27, "South": 0.22, "East": 0.17}

@@ -89,8 +89,8 @@ def _prepare() -> None:
 def _tag(found: re.Match[str]) -> str:
     tag = found[0]
     if tag.startswith("<svg"):
-        box = re.search(r'viewBox="[^"]*"', tag)
-        return f'<svg {box[0] if box else ""} aria-hidden="true" focusable="false">'
+        area = re.search(r'viewBox="[^"]*"', tag)
+        return f'<svg {area[0] if area else ""} aria-hidden="true" focusable="false">'
     if tag.startswith("<g id="):
         # Such ids are the same in every drawing, and nothing refers to them.
         return "<g/>" if tag.endswith("/>") else "<g>"

@@ -13,13 +13,13 @@ import polars as pl
 from core.programs.shared.words import visible
 from core.words import listed
 
-from . import delimited, documents, parquet, text
+from . import delimited, documents, text
 from .files import DataFile, Unreadable
 from .kinds import Candidates, Kind, typed
 from .limits import MAX_CELLS, MAX_ROWS, MIB
 
 Read = Callable[[int], None]
-"""Told how many bytes of the file were read since it was told last."""
+"""Gets how many bytes of the file were read since it was called last."""
 
 _EMPTY = "It holds no rows."
 _START_BYTES = MIB  # of a text file, to tell its dialect from
@@ -35,7 +35,7 @@ class Column:
 
 
 @dataclass
-class Table:
+class SourceTable:
     """A table that was read: its columns can be had one at a time, in the order of its rows."""
 
     name: str
@@ -51,33 +51,35 @@ class Table:
         return frame.to_series()
 
 
-def read(file: DataFile, scratch: Path, told: Read) -> Table:
+def read(file: DataFile, scratch: Path, on_progress: Read) -> SourceTable:
     """Return the table in a file; `scratch` is an empty folder that holds it while in use.
 
     Raises Unreadable, OSError or PolarsError if the file can not be read as one table.
     """
     if file.suffix == ".parquet":
-        return _parquet(file, scratch, told)
+        return _parquet(file, scratch, on_progress)
     encoding = text.encoding_of(file.path)
     if file.suffix in (".csv", ".tsv"):
-        table = _delimited(file, encoding, scratch, told)
+        table = _delimited(file, encoding, scratch, on_progress)
     else:
-        table = _documents(file, encoding, scratch, told)
+        table = _documents(file, encoding, scratch, on_progress)
     if encoding in text.NOTES:
         table.notes.insert(0, text.NOTES[encoding])
     return table
 
 
-def of_frame(name: str, frame: pl.DataFrame, size: int) -> Table:
+def of_frame(name: str, frame: pl.DataFrame, size: int) -> SourceTable:
     """Return a frame in memory as a table."""
     columns = [
         Column(name, *typed(f"c{position}", dtype)) for position, (name, dtype) in enumerate(frame.schema.items())
     ]
     parts = frame.rename({one.name: f"c{i}" for i, one in enumerate(columns)}).lazy()
-    return Table(name, size, frame.height, columns, parts)
+    return SourceTable(name, size, frame.height, columns, parts)
 
 
-def _parquet(file: DataFile, scratch: Path, told: Read) -> Table:
+def _parquet(file: DataFile, scratch: Path, on_progress: Read) -> SourceTable:
+    from . import parquet  # late: pyarrow takes long to load
+
     parquet.check(file.path)
     # Polars takes no path that is not valid UTF-8, and has its own reading of some others.
     link = scratch / "source.parquet"
@@ -91,13 +93,13 @@ def _parquet(file: DataFile, scratch: Path, told: Read) -> Table:
         Column(name, *typed(f"c{position}", dtype))
         for position, (name, dtype) in enumerate(zip(delimited.names_of(schema), schema.dtypes(), strict=True))
     ]
-    told(file.size)
+    on_progress(file.size)
     # By position: a name such as "^a.*$" would be taken as a pattern.
     parts = source.select(pl.nth(i).alias(f"c{i}") for i in range(len(columns)))
-    return Table(file.name, file.size, rows, columns, parts)
+    return SourceTable(file.name, file.size, rows, columns, parts)
 
 
-def _delimited(file: DataFile, encoding: str, scratch: Path, told: Read) -> Table:
+def _delimited(file: DataFile, encoding: str, scratch: Path, on_progress: Read) -> SourceTable:
     start = b""
     for block, _ in text.blocks(file.path, encoding):
         start += block[:_START_BYTES]
@@ -113,13 +115,13 @@ def _delimited(file: DataFile, encoding: str, scratch: Path, told: Read) -> Tabl
 
     parts, notes = _Parts(scratch, dialect.separator), []
     try:
-        parts.write(delimited.Records(dialect).batches(blocks()), told)
+        parts.write(delimited.Records(dialect).batches(blocks()), on_progress)
     except delimited.StrayQuote as stray:
         # Tab-separated exports in particular write quotation marks as plain text.
         dialect = delimited.dialect_of(start, separators, quoted=False)
         parts = _Parts(scratch, dialect.separator)
         try:
-            parts.write(delimited.Records(dialect).batches(blocks()), told)
+            parts.write(delimited.Records(dialect).batches(blocks()), on_progress)
         except Unreadable:
             raise stray from None
         notes.append("Its quotation marks do not enclose fields; they were read as plain text.")
@@ -128,10 +130,10 @@ def _delimited(file: DataFile, encoding: str, scratch: Path, told: Read) -> Tabl
     return table
 
 
-def _documents(file: DataFile, encoding: str, scratch: Path, told: Read) -> Table:
+def _documents(file: DataFile, encoding: str, scratch: Path, on_progress: Read) -> SourceTable:
     parts, names = _Parts(scratch), documents.Names()
     batches = documents.json_batches if file.suffix == ".json" else documents.ndjson_batches
-    parts.write(batches(file.path, encoding, names), told)
+    parts.write(batches(file.path, encoding, names), on_progress)
     return parts.table(file, delimited.names_of(names.found))
 
 
@@ -144,21 +146,21 @@ class _Parts:
         self._paths: list[Path] = []
         self._rows = 0
 
-    def write(self, batches: Iterator[tuple[pl.DataFrame, int]], told: Read) -> None:
+    def write(self, batches: Iterator[tuple[pl.DataFrame, int]], on_progress: Read) -> None:
         for batch, size in batches:
             self._rows += batch.height
             if self._rows > MAX_ROWS or self._rows * batch.width > MAX_CELLS:
                 raise Unreadable(
-                    f"It has over {self._rows - batch.height:,} rows; tables up to "
+                    f"It has at least {self._rows:,} rows; tables up to "
                     f"{MAX_ROWS:,} rows and {MAX_CELLS:,} cells are read."
                 )
             self._candidates.narrow(batch)
             path = self._scratch / f"{len(self._paths):06}.parquet"
             batch.write_parquet(path, compression="lz4", statistics=False)
             self._paths.append(path)
-            told(size)
+            on_progress(size)
 
-    def table(self, file: DataFile, names: list[str]) -> Table:
+    def table(self, file: DataFile, names: list[str]) -> SourceTable:
         if not self._rows or not names:
             raise Unreadable(_EMPTY)
         schema = {f"c{position}": pl.String for position in range(len(names))}
@@ -172,4 +174,4 @@ class _Parts:
             if note:
                 noted.setdefault(note, []).append(visible(name))
         notes = [f"{listed(shown)}: {note}." for note, shown in noted.items()]
-        return Table(file.name, file.size, self._rows, columns, parts, notes)
+        return SourceTable(file.name, file.size, self._rows, columns, parts, notes)

@@ -1,12 +1,13 @@
 """Whether what was deployed answers: its health address is asked until it says 200, or the time is over."""
 
-import http.client
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
-from urllib.parse import urlsplit
+
+import httpx2
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Patience:
     pause: float = 2.5
 
 
-def is_healthy(url: str, patience: Patience, told: Callable[[str], None]) -> bool:
+def is_healthy(url: str, patience: Patience, on_try: Callable[[str], None]) -> bool:
     """Return whether the address answered 200 in time. No redirect is followed, and no proxy is used."""
     deadline = time.monotonic() + patience.in_all
     for number in range(1, patience.tries + 1):
@@ -27,7 +28,7 @@ def is_healthy(url: str, patience: Patience, told: Callable[[str], None]) -> boo
         if left <= 0:
             break
         answer = _answer(url, min(patience.one_try, left))
-        told(f"Health check {number} of {patience.tries}: {answer}.")
+        on_try(f"Health check {number} of {patience.tries}: {answer}.")
         if answer == "200":
             return True
         if number < patience.tries:
@@ -47,16 +48,19 @@ def _answer(url: str, seconds: float) -> str:
 
 
 def _asked(url: str, seconds: float) -> str:
-    parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=seconds)
     try:
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("GET", path, headers={"User-Agent": "Taskdeck", "Connection": "close"})
-        return str(connection.getresponse().status)
-    except TimeoutError:
+        with (
+            # Whom the machine trusts, as the recipe's own programs do.
+            httpx2.Client(timeout=seconds, trust_env=False, verify=ssl.create_default_context()) as client,
+            client.stream("GET", url, headers={"User-Agent": "Taskdeck", "Connection": "close"}) as answer,
+        ):
+            return str(answer.status_code)
+    except httpx2.TimeoutException:
         return "no answer in time"
-    except (OSError, http.client.HTTPException) as error:
-        return f"no answer, {type(error).__name__}"
-    finally:
-        connection.close()
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        return f"no answer, {type(_first_cause(error)).__name__}"
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    cause = error.__cause__ or error.__context__
+    return _first_cause(cause) if cause else error

@@ -16,24 +16,24 @@ SHOWN_LINES = 200
 _SHELL = re.compile(r"#!\s*\S*?(?:/|\benv\s+)(ba|da|k|z)?sh\b")
 
 
-def preview(recipe: Recipe, folder: Path, env: Mapping[str, str], told: Callable[[str], None]) -> int:
+def preview(recipe: Recipe, folder: Path, env: Mapping[str, str], on_line: Callable[[str], None]) -> int:
     """Tell the steps, a line each, and return the exit status of whatever checked them; 0 if nothing did."""
     if Path(recipe.argv[0]).name == "make":
-        return run((recipe.argv[0], "-n", *recipe.argv[1:]), folder, env, told)
+        return run((recipe.argv[0], "-n", *recipe.argv[1:]), folder, env, on_line)
     script = _script(recipe, folder)
     if script is None:
-        told(recipe.shown)
+        on_line(recipe.shown)
         return 0
     text = text_of(script)
     lines = text.splitlines()
     shell = _SHELL.match(lines[0]) if lines and lines[0].startswith("#!") else None
     status = 0
     if shell or (lines and not lines[0].startswith("#!")):
-        status = run(("bash", "-n", str(script)), folder, env, told)
+        status = run(("bash", "-n", str(script)), folder, env, on_line)
     for line in lines[:SHOWN_LINES]:
-        told(line)
+        on_line(line)
     if len(lines) > SHOWN_LINES:
-        told(f"… and {len(lines) - SHOWN_LINES:,} more lines of {script.name}")
+        on_line(f"… and {len(lines) - SHOWN_LINES:,} more lines of {script.name}")
     return status
 
 

@@ -19,7 +19,7 @@ class Report:
     environment: str
     is_dry_run: bool
     recipe: str
-    surroundings: str
+    access: str
     seconds: float = 0.0
     status: int | None = None
     health: str = "not asked"
@@ -39,7 +39,7 @@ def markdown(report: Report) -> str:
         ("Outcome", report.outcome),
         ("Environment", report.environment),
         ("Recipe", report.recipe),
-        ("Ran with", report.surroundings),
+        ("Ran with", report.access),
         ("Exit status", "none" if report.status is None else str(report.status)),
         ("Duration", f"{report.seconds:.1f} s"),
         ("Health", report.health),

@@ -1,4 +1,4 @@
-"""What the administrator settled for a repository and an environment, as the program is told it."""
+"""What the administrator settled for a repository and an environment, as the program gets it."""
 
 import json
 import os
@@ -25,5 +25,5 @@ class Target:
 
 
 def given() -> Target:
-    """Return what the program was told; a plain Target if nothing."""
+    """Return what the program got; a plain one if nothing."""
     return Target(**json.loads(os.environ.get(VARIABLE, "{}")))

@@ -1,16 +1,18 @@
 """The program's side of the runner's protocol: one JSON object a line on standard output."""
 
 import json
-from typing import Literal, TextIO
+from typing import TextIO
+
+from core.log_text import LogType
 
 
-class Events:
+class EventWriter:
     """Writes log entries and progress, each flushed at once."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def log(self, kind: Literal["info", "error", "success", "command"], message: str) -> None:
+    def log(self, kind: LogType, message: str) -> None:
         """Write one log entry; `message` is one plain sentence."""
         self._write({"type": kind, "message": message})
 
@@ -25,13 +27,13 @@ class Events:
 
 
 class Progress:
-    """Work done so far, in units of work; told to the runner when it moved by half a percent."""
+    """Work done so far, in units of work; the runner gets it when it moved by half a percent."""
 
-    def __init__(self, events: Events, total: int) -> None:
+    def __init__(self, events: EventWriter, total: int) -> None:
         self._events = events
         self._total = max(total, 1)
         self._done = 0.0
-        self._told = 0
+        self._reported = 0
         events.progress(0, self._total)
 
     @property
@@ -43,8 +45,8 @@ class Progress:
         """Move on to `done` units of work in all; never moves back."""
         self._done = max(self._done, min(done, self._total))
         now = int(self._done)
-        if now > self._told and (now - self._told >= self._total / 200 or now == self._total):
-            self._told = now
+        if now > self._reported and (now - self._reported >= self._total / 200 or now == self._total):
+            self._reported = now
             self._events.progress(now, self._total)
 
     def finish(self) -> None:

@@ -11,15 +11,26 @@ _MARKUP = re.compile(
     r"|(?<!\d):(?=\S)|(?<=\d):(?=[^\d\s])"  # as in http://a and :smile:, not as in 9:30
 )
 _AT_START = re.compile(r"^([0-9]*)([-+=.)])(?![0-9.])")  # would make a list or a heading
+_CODE = re.compile(r"`([^`]+)`")
 _FENCE = re.compile(r"`+")
 _BARE_LINK = re.compile(r"\bwww\.", re.IGNORECASE)
+_NOT_IN_ANCHORS = re.compile(r"[^\w -]")
 
 
 def escaped(text: str) -> str:
     """Return text on one line that Markdown shows as it is, whatever it holds."""
-    text = _MARKUP.sub(r"\\\g<0>", visible(text, REQUEST_CHARACTERS))
-    text = _BARE_LINK.sub(lambda found: found[0][:-1] + "\\.", text)
-    return _AT_START.sub(r"\1\\\2", text.strip())
+    return _AT_START.sub(r"\1\\\2", _inline(visible(text, REQUEST_CHARACTERS)).strip())
+
+
+def with_code(text: str) -> str:
+    """Return text on one line as it is, but for what stands between backticks, which is code."""
+    parts = _CODE.split(visible(text, REQUEST_CHARACTERS))  # every second one is code
+    shown = "".join(f"`{part}`" if place % 2 else _inline(part) for place, part in enumerate(parts))
+    return _AT_START.sub(r"\1\\\2", shown.strip())
+
+
+def _inline(text: str) -> str:
+    return _BARE_LINK.sub(lambda found: found[0][:-1] + "\\.", _MARKUP.sub(r"\\\g<0>", text))
 
 
 def quoted(text: str) -> str:
@@ -33,8 +44,18 @@ def grid(header: list[str], rows: list[list[str]], right: set[str]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in [header, rule, *rows])
 
 
+def text_grid(header: list[str], rows: list[list[str]], right: set[str]) -> str:
+    """Return a table whose cells are text."""
+    return grid(header, [[escaped(cell) for cell in row] for row in rows], right)
+
+
 def fenced(lines: list[str]) -> str:
     """Return lines as code. The fence is longer than any in them, so nothing in them ends it."""
     longest = max((len(found) for line in lines for found in _FENCE.findall(line)), default=0)
     fence = "`" * max(3, longest + 1)
     return "\n".join([f"{fence}text", *lines, fence])
+
+
+def anchor(heading: str) -> str:
+    """Return the id that a heading of this text has, on our page as on GitHub's and GitLab's."""
+    return _NOT_IN_ANCHORS.sub("", heading.lower()).replace(" ", "-")

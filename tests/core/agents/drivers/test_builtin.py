@@ -6,7 +6,9 @@ import pytest
 
 from core.agents.base import LogLine, Progress
 from core.agents.drivers.builtin import RESERVED, ROOT, BuiltIn, Events, python_limits
+from core.agents.registry import agents
 from core.log_text import LogType
+from core.programs.__main__ import PROGRAMS
 from tests.core.agents.drivers.assignments import Given, parse
 
 AGENT = BuiltIn("worker", "Worker", "Works.", "core.agents.worker")
@@ -59,6 +61,13 @@ def test_the_command_names_the_folders_and_keeps_the_prompt_off_the_command_line
     assert command.env == {"HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "home")}
     assert str(tmp_path) not in command.shown
     assert ("repository" in command.shown) == with_repository
+
+
+@pytest.mark.parametrize("name", ["data-processor", "code-review"])
+def test_our_own_programs_start_by_their_one_entry(name: str, given: Given) -> None:
+    command = agents()[name].command(given())
+    assert list(command.argv)[:5] == [sys.executable, "-m", "core.programs", name.replace("-", "_"), "--output"]
+    assert name.replace("-", "_") in PROGRAMS
 
 
 def test_an_agent_that_needs_a_repository_refuses_a_task_without_one() -> None:

@@ -95,7 +95,7 @@ def test_without_a_target_there_is_neither_network_nor_secret(given: Given) -> N
     command = bot().command(task)
     assert (command.sandbox.network, command.sandbox.required) == ("none", True)
     folders = ["--output", str(task.output), "--input", str(task.repository)]
-    assert list(command.argv) == [sys.executable, "-m", "core.programs.deployment_bot", *folders]
+    assert list(command.argv) == [sys.executable, "-m", "core.programs", "deployment_bot", *folders]
     assert (command.cwd, command.stdin) == (ROOT, "deploy to staging")
     assert command.env.keys() == {"HOME", "TMPDIR", VARIABLE}
     assert json.loads(command.env[VARIABLE])["is_settled"] is False

@@ -23,55 +23,35 @@ def test_over_the_limit_each_file_is_named_and_a_request_reaches_the_later_ones(
 
 
 @pytest.mark.parametrize(
-    ("text", "minor"),
+    ("text", "said"),
     [
-        ('requires-python = ">=3.9"', 9),
-        ("requires-python='>= 3.11, <4'", 11),
-        ('requires-python = ">3.8"', 8),
-        ('requires-python = ">=3.2"', 7),
-        ('requires-python = ">=3.999999999999999999"', 15),
-        ('requires-python = "~=3.9"', None),
-        ('# requires-python = ">=3.9"', None),
-        ("", None),
-        ("requires-python = 3.9", None),
-        ("dynamic = ['requires-python']", None),
-        ("[tool.other]\nrequires-python = '>=3.9'", None),
-        ("requires-python = '>=3.9'\nnot toml [", None),
-        ("\udcff", None),
-        (f"x = {'[' * 100_000}", None),
-        (f"x = {'9' * 10_000}", None),
+        ('[project]\nrequires-python = ">=3.9"', Project(9)),
+        ('[project]\nrequires-python = ">3.8"', Project(8)),
+        ('[project]\nrequires-python = ">=3.2"', Project(7)),
+        ('[project]\nrequires-python = ">=3.999999999999999999"', Project(15)),
+        ('[project]\nrequires-python = "~=3.9"', Project()),
+        ("[project]\nrequires-python = 3.9", Project()),
+        ("[project]\nrequires-python = '>=3.9'\nnot toml [", Project()),
+        ("[other]\nrequires-python = '>=3.9'", Project()),
+        ("\udcff", Project()),
+        (f"x = {'[' * 100_000}", Project()),
+        (f"x = {'9' * 10_000}", Project()),
+        ('project.requires-python = ">=3.9"\n' + "#" * 2**20, Project()),  # too large to be looked at
+        ("[tool.ruff]\nline-length = 120", Project(None, 120)),
+        ("[tool]\nruff = { line-length = 100 }", Project(None, 100)),
+        ("[tool.ruff]\nline-length = 999", Project(None, 320)),
+        ("[tool.ruff]\nline-length = -1", Project(None, 1)),
+        ("[tool.ruff]\nline-length = '--fix'", Project()),
+        ("[tool.ruff]\nline-length = true", Project()),
+        ("line-length = 120", Project()),
+        ("tool = 7", Project()),
     ],
 )
-def test_the_oldest_python_is_that_of_the_project(text: str, minor: int | None, tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text(f"[project]\n{text}", errors="surrogateescape")
-    assert project(tmp_path).minor == minor
-
-
-def test_a_project_file_that_is_a_link_or_huge_says_nothing(tmp_path: Path) -> None:
-    assert project(tmp_path) == Project()
-    (tmp_path / "elsewhere").write_text('project.requires-python = ">=3.9"')
-    (tmp_path / "pyproject.toml").symlink_to(tmp_path / "elsewhere")
-    assert project(tmp_path) == Project()
-    (tmp_path / "pyproject.toml").unlink()
-    (tmp_path / "pyproject.toml").write_text('project.requires-python = ">=3.9"\n' + "#" * 2**20)
-    assert project(tmp_path) == Project()
-
-
-@pytest.mark.parametrize(
-    ("text", "length"),
-    [
-        ("[tool.ruff]\nline-length = 120", 120),
-        ("[tool]\nruff = { line-length = 100 }", 100),
-        ("[tool.ruff]\nline-length = 999", 320),
-        ("[tool.ruff]\nline-length = -1", 1),
-        ("[tool.ruff]\nline-length = '--fix'", None),
-        ("[tool.ruff]\nline-length = true", None),
-        ("[tool.black]\nline-length = 120", None),
-        ("[tool.ruff.lint.pycodestyle]\nmax-line-length = 120", None),
-        ("line-length = 120", None),
-        ("tool = 7", None),
-    ],
-)
-def test_the_length_of_a_line_is_that_which_is_ruffs(text: str, length: int | None, tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text(text)
-    assert project(tmp_path) == Project(None, length)
+def test_a_project_says_its_oldest_python_and_its_length_of_line(text: str, said: Project, tmp_path: Path) -> None:
+    assert project(tmp_path) == Project()  # without a file
+    path = tmp_path / "pyproject.toml"
+    path.write_text(text, errors="surrogateescape")
+    assert project(tmp_path) == said
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    assert project(tmp_path) == Project()  # no link is followed

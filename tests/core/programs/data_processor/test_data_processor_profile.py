@@ -14,9 +14,9 @@ from core.programs.data_processor.statistics import ColumnProfile
 
 
 def of(frame: pl.DataFrame) -> TableProfile:
-    heard: list[tuple[int, int]] = []
-    found = profile.of(tables.of_frame("t", frame, 1), lambda done, all_: heard.append((done, all_)))
-    assert heard == [(number, frame.width) for number in range(1, frame.width + 1)]
+    steps: list[tuple[int, int]] = []
+    found = profile.of(tables.of_frame("t", frame, 1), lambda done, of: steps.append((done, of)))
+    assert steps == [(number, frame.width) for number in range(1, frame.width + 1)]
     return found
 
 
@@ -24,7 +24,7 @@ def column(*values: object, dtype: pl.DataType | None = None) -> ColumnProfile:
     return of(pl.DataFrame({"x": pl.Series(values, dtype=dtype)})).columns[0]
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(3))
 def test_agrees_with_the_standard_library(seed: int) -> None:
     random = np.random.default_rng(seed)
     values = [float(one) for one in random.normal(5, 100, random.integers(2, 500))]
@@ -40,28 +40,25 @@ def test_agrees_with_the_standard_library(seed: int) -> None:
 
 
 @pytest.mark.attack(99)
-def test_what_is_no_number_is_counted_and_left_out() -> None:
+def test_what_is_no_number_or_overflows_is_left_out_of_the_figures() -> None:
     found = column(1.0, 3.0, math.nan, math.inf, -math.inf, None)
     assert (found.non_finite, found.missing) == (3, 1)
     assert (found.low, found.high, found.mean, found.median) == (1.0, 3.0, 2.0, 2.0)
     nothing = column(math.nan, math.inf)
     assert (nothing.non_finite, nothing.low, nothing.mean, nothing.std) == (2, None, None, None)
-
-
-def test_figures_that_overflow_are_none() -> None:
-    found = column(1.7e308, 1.7e308, -1.7e308)
-    assert (found.high, found.mean, found.std, found.histogram) == (1.7e308, None, None, None)
+    huge = column(1.7e308, 1.7e308, -1.7e308)
+    assert (huge.high, huge.mean, huge.std, huge.histogram) == (1.7e308, None, None, None)
     assert column(2**63 - 1, -(2**63)).high == 2**63 - 1
+    for values in ([[1], None], [{"a": 1}, None], [b"x", None]):
+        found = column(*values)
+        assert (found.missing, found.distinct, found.low, found.top) == (1, None, None, [])
+    assert column(None, None).kind is Kind.EMPTY
 
 
-def test_whole_numbers_get_a_bin_each() -> None:
+def test_whole_numbers_get_a_bin_each_and_far_tails_are_left_out_of_a_histogram() -> None:
     histogram = column(1, 1, 2, 4).histogram
     assert histogram is not None
-    assert histogram.counts == [2, 1, 0, 1]
-    assert histogram.edges == [0.5, 1.5, 2.5, 3.5, 4.5]
-
-
-def test_far_tails_are_left_out_of_a_histogram_and_told() -> None:
+    assert (histogram.counts, histogram.edges) == ([2, 1, 0, 1], [0.5, 1.5, 2.5, 3.5, 4.5])
     histogram = column(*[i / 1000 for i in range(1000)], 1e9).histogram
     assert histogram is not None
     assert histogram.beyond > 0
@@ -69,8 +66,7 @@ def test_far_tails_are_left_out_of_a_histogram_and_told() -> None:
 
 
 def test_top_values_are_ranked_and_ties_are_in_order() -> None:
-    found = column("b", "a", "c", "c", None)
-    assert found.top == [("c", 2), ("a", 1), ("b", 1)]
+    assert column("b", "a", "c", "c", None).top == [("c", 2), ("a", 1), ("b", 1)]
     assert column(True, False, True).top == [("true", 2), ("false", 1)]
 
 
@@ -96,45 +92,24 @@ def test_time_is_counted_by_a_fitting_period() -> None:
     assert (line.period, len(line.counts)) == ("year", 1000)
 
 
-def test_kinds_without_figures_are_only_counted() -> None:
-    for values in ([[1], None], [{"a": 1}, None], [b"x", None]):
-        found = column(*values)
-        assert (found.missing, found.distinct, found.low, found.top) == (1, None, None, [])
-    assert column(None, None).kind is Kind.EMPTY
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_duplicates_are_repeats_of_earlier_rows(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    frame = pl.DataFrame(
-        {
-            "a": random.integers(0, 4, 200),
-            "b": random.choice(["x", "y", ""], 200),
-            "c": pl.Series(random.integers(0, 2, 200)).replace(0, None),
-        }
-    )
-    assert of(frame).duplicates == 200 - frame.unique().height
-
-
-def test_swapped_cells_are_no_duplicates() -> None:
+def test_duplicates_are_repeats_of_earlier_rows_and_swapped_cells_are_none() -> None:
+    random = np.random.default_rng(7)
+    words, numbers = random.choice(["x", "y", ""], 200), random.integers(0, 2, 200)
+    frame = pl.DataFrame({"a": random.integers(0, 4, 200), "b": words, "c": pl.Series(numbers).replace(0, None)})
+    assert of(frame).duplicates == 200 - frame.unique().height > 0
     assert of(pl.DataFrame({"a": [1, 2], "b": [2, 1]})).duplicates == 0
     assert of(pl.DataFrame({"a": ["x", None], "b": [None, "x"]})).duplicates == 0
     assert of(pl.DataFrame({"a": [[1], [1]], "b": [{"c": 1}, {"c": 1}]})).duplicates == 1
 
 
-def test_correlations_are_pearsons() -> None:
-    random = np.random.default_rng(1)
-    x, y = random.normal(size=(2, 300))
-    frame = pl.DataFrame({"x": x, "y": -x + y, "z": [1.0] * 300, "s": ["a"] * 300})
-    (found,) = of(frame).correlations
+def test_correlations_are_pearsons_and_skip_rows_that_lack_a_value() -> None:
+    x, y = np.random.default_rng(1).normal(size=(2, 300))
+    (found,) = of(pl.DataFrame({"x": x, "y": -x + y, "z": [1.0] * 300, "s": ["a"] * 300})).correlations
     assert (found.first, found.second) == ("x", "y")
     assert found.r == pytest.approx(np.corrcoef(x, -x + y)[0, 1])
-
-
-def test_correlations_skip_rows_that_lack_a_value() -> None:
-    x = [float(i) for i in range(12)]
-    frame = pl.DataFrame({"x": [*x, None, math.nan, 5.0], "y": [*x, 9.0, 9.0, math.inf]})
-    assert of(frame).correlations[0].r == pytest.approx(1)
+    few = [float(i) for i in range(12)]
+    lacking = pl.DataFrame({"x": [*few, None, math.nan, 5.0], "y": [*few, 9.0, 9.0, math.inf]})
+    assert of(lacking).correlations[0].r == pytest.approx(1)
 
 
 def test_preview_is_the_first_rows() -> None:
@@ -148,32 +123,22 @@ def test_preview_is_the_first_rows() -> None:
 def test_findings_say_what_stands_out() -> None:
     rows = 100
     quantity = list(range(1, 21)) * 5
-    frame = pl.DataFrame(
-        {
-            "id": [f"k{i}" for i in range(rows - 1)] + ["k0"],
-            "region": ["North"] * 60 + ["South"] * 40,
-            "discount": [None] * 12 + [0.5] * 88,
-            "quantity": quantity,
-            "total": [2.0 * one for one in quantity],
-            "same": ["x"] * rows,
-            "odd": [float(i % 10) for i in range(rows - 2)] + [1000.0, math.nan],
-        }
-    )
-    found = findings.of(of(frame))
-    for sentence in (
+    columns: dict[str, list[object]] = {"id": [f"k{i}" for i in range(rows - 1)] + ["k0"], "same": ["x"] * rows}
+    columns |= {"region": ["North"] * 60 + ["South"] * 40, "discount": [None] * 12 + [0.5] * 88}
+    columns |= {"quantity": [*quantity], "total": [2.0 * one for one in quantity]}
+    columns |= {"odd": [float(i % 10) for i in range(rows - 2)] + [1000.0, math.nan]}
+    found = findings.of(of(pl.DataFrame(columns)))
+    assert {
         "region: North holds 60 % of rows.",
         "quantity and total correlate 1.00.",
         "discount is empty in 12 % of rows.",
         "same holds the same value in every row.",
         "odd holds 1 value that is NaN or infinite; its figures leave them out.",
-    ):
-        assert sentence in found
+    } <= set(found)
     assert any(one.startswith("odd has 1 outlier above ") for one in found)
     assert not any("key" in one or "earlier row" in one for one in found)
-
-
-def test_findings_name_keys_and_duplicates() -> None:
-    assert findings.of(of(pl.DataFrame({"id": [1, 2, 3]})))[0] == (
-        "id is different in every row and could serve as a key."
-    )
-    assert findings.of(of(pl.DataFrame({"id": [1, 2, 2]})))[0] == ("1 row (33.3 %) repeats an earlier row exactly.")
+    for values, sentence in (
+        ([1, 2, 3], "id is different in every row and could serve as a key."),
+        ([1, 2, 2], "1 row (33.3 %) repeats an earlier row exactly."),
+    ):
+        assert findings.of(of(pl.DataFrame({"id": values})))[0] == sentence

@@ -3,13 +3,13 @@
 import socket
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from core.programs.deployment_bot.health import Patience, is_healthy
+from tests.core.programs.deployment_bot.conftest import Server
 
-QUICK = Patience(tries=3, in_all=5, one_try=0.3, pause=0.02)
+QUICK = Patience(tries=3, in_all=30, one_try=10, pause=0.02)
 
 
 def asked(url: str, patience: Patience = QUICK) -> tuple[bool, list[str]]:
@@ -17,7 +17,7 @@ def asked(url: str, patience: Patience = QUICK) -> tuple[bool, list[str]]:
     return is_healthy(url, patience, said.append), said
 
 
-def test_it_asks_until_the_answer_is_200(serve: Callable[..., Any]) -> None:
+def test_it_asks_until_the_answer_is_200(serve: Callable[..., Server]) -> None:
     server = serve(503, 200)
     assert asked(f"{server.url}/health?full=1") == (True, ["Health check 1 of 3: 503.", "Health check 2 of 3: 200."])
     assert server.asked == ["/health?full=1"] * 2
@@ -25,13 +25,13 @@ def test_it_asks_until_the_answer_is_200(serve: Callable[..., Any]) -> None:
 
 @pytest.mark.attack(100)
 @pytest.mark.parametrize("status", [301, 302, 307, 204, 404, 500])
-def test_no_other_answer_is_healthy_and_no_redirect_is_followed(status: int, serve: Callable[..., Any]) -> None:
+def test_no_other_answer_is_healthy_and_no_redirect_is_followed(status: int, serve: Callable[..., Server]) -> None:
     server = serve(status)
     assert asked(server.url) == (False, [f"Health check {number} of 3: {status}." for number in (1, 2, 3)])
     assert server.asked == ["/"] * 3
 
 
-def test_no_proxy_is_used(serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_is_used(serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> None:
     proxy = serve(200)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, proxy.url)
@@ -39,7 +39,7 @@ def test_no_proxy_is_used(serve: Callable[..., Any], monkeypatch: pytest.MonkeyP
     assert proxy.asked == []
 
 
-def test_a_server_that_is_not_there_or_speaks_no_http_is_not_healthy(serve: Callable[..., Any]) -> None:
+def test_a_server_that_is_not_there_or_speaks_no_http_is_not_healthy(serve: Callable[..., Server]) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -49,7 +49,7 @@ def test_a_server_that_is_not_there_or_speaks_no_http_is_not_healthy(serve: Call
     assert (healthy, said[0]) == (False, "Health check 1 of 3: no answer, SSLError.")
 
 
-def test_a_server_that_never_ends_its_answer_costs_no_more_than_the_time_there_is(serve: Callable[..., Any]) -> None:
+def test_a_server_that_never_ends_its_answer_costs_no_more_than_the_time_there_is(serve: Callable[..., Server]) -> None:
     server = serve(200)
     server.drips = True
     began = time.monotonic()

@@ -38,11 +38,10 @@ def test_the_script_comes_before_the_makefile_and_the_environments_own_target_be
 
 def test_a_script_that_says_what_runs_it_is_started_itself(tmp_path: Path) -> None:
     script = tmp_path / "deploy.sh"
-    script.write_text("#!/usr/bin/env python3\n")
-    script.chmod(0o755)
-    assert choose(tmp_path, "a", ()) == Recipe(("./deploy.sh", "a"), is_repositorys=True)
-    script.write_text("echo\n")
-    assert choose(tmp_path, "a", ()) == Recipe(("sh", "deploy.sh", "a"), is_repositorys=True)
+    for text, argv in (("#!/usr/bin/env python3\n", ("./deploy.sh", "a")), ("echo\n", ("sh", "deploy.sh", "a"))):
+        script.write_text(text)
+        script.chmod(0o755)
+        assert choose(tmp_path, "a", ()) == Recipe(argv, is_repositorys=True)
 
 
 @pytest.mark.parametrize("target", ["deploy.sh", "x" * 300])

@@ -6,35 +6,27 @@ from core.programs.deployment_bot.request import NotUnderstood, Request, underst
 
 
 @pytest.mark.parametrize(
-    ("prompt", "environment", "is_dry_run"),
+    ("environment", "is_dry_run", "prompts"),
     [
-        ("deploy to staging", "staging", False),
-        ("staging", "staging", False),
-        ("Staging.", "staging", False),
-        ("Please deploy the website to “eu-west-1”, thank you!", "eu-west-1", False),
-        ("deploy version 1.2.3 to production", "production", False),
-        ("Deploy to the staging environment", "staging", False),
-        ("deploy to test", "test", False),
-        ("roll out staging\n\nIt is for the demo.", "staging", False),
-        ("dry run production", "production", True),
-        ("Dry-run: deploy to production", "production", True),
-        ("production --dry-run", "production", True),
-        ("deploy to staging as a DRYRUN", "staging", True),
-        ("deploy to staging -dry-run", "staging", True),
-        ("Deploy to production, dry\nrun", "production", True),
-        ("deploy to staging, dry_run please", "staging", True),
-        ("deploy to staging --dry_run", "staging", True),
-        ("deploy to staging --dry-run=true", "staging", True),
-        ("deploy to staging (dry  run)", "staging", True),
-        ("(dry run) staging", "staging", True),
-        ("dry\u2011run production", "production", True),
-        ("–dry – run production", "production", True),
-        ("deploy to laundry runway", "laundry", False),
-        ("a" * 40, "a" * 40, False),
+        ("staging", False, ("deploy to staging", "staging", "Staging.", "Deploy to the staging environment")),
+        ("staging", False, ("roll out staging\n\nIt is for the demo.",)),
+        ("eu-west-1", False, ("Please deploy the website to “eu-west-1”, thank you!",)),
+        ("production", False, ("deploy version 1.2.3 to production",)),
+        ("test", False, ("deploy to test",)),
+        ("laundry", False, ("deploy to laundry runway",)),
+        ("a" * 40, False, ("a" * 40,)),
+        ("production", True, ("dry run production", "Dry-run: deploy to production", "production --dry-run")),
+        ("production", True, ("Deploy to production, dry\nrun", "dry\u2011run production", "–dry – run production")),
+        ("staging", True, ("deploy to staging as a DRYRUN", "deploy to staging -dry-run", "(dry run) staging")),
+        ("staging", True, ("deploy to staging, dry_run please", "deploy to staging --dry_run")),
+        ("staging", True, ("deploy to staging --dry-run=true", "deploy to staging (dry  run)")),
     ],
 )
-def test_the_environment_is_the_first_word_that_can_be_one(prompt: str, environment: str, is_dry_run: bool) -> None:
-    assert understood(prompt) == Request(environment, is_dry_run)
+def test_the_environment_is_the_first_word_that_can_be_one(
+    environment: str, is_dry_run: bool, prompts: tuple[str, ...]
+) -> None:
+    for prompt in prompts:
+        assert understood(prompt) == Request(environment, is_dry_run), prompt
 
 
 @pytest.mark.attack(100)
