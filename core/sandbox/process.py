@@ -16,6 +16,7 @@ from typing import IO, Self
 from core.errors import AgentFailed
 from core.sandbox import cgroup, isolation
 from core.sandbox.command import Command
+from core.sandbox.lines import BoundedLines
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
@@ -57,7 +58,7 @@ class Process:
                     if command.sandbox.user is not None:
                         os.fchown(pipe.fileno(), command.sandbox.user, command.sandbox.user)
                     os.set_blocking(pipe.fileno(), False)
-                    self._selector.register(pipe, selectors.EVENT_READ, _Lines())
+                    self._selector.register(pipe, selectors.EVENT_READ, _lines())
             except (OSError, ValueError) as error:
                 raise AgentFailed("A process could not be started on this machine.") from error
             stdin.close()
@@ -138,7 +139,7 @@ class Process:
             chunk = os.read(key.fd, CHUNK_BYTES)
             if not chunk:
                 self._selector.unregister(pipe)
-            found = key.data.feed(chunk)
+            found = key.data.feed(chunk) if chunk else key.data.rest()
             lines += [(line, pipe is self._supervisor.stderr) for line in found]
         return lines
 
@@ -161,38 +162,5 @@ class Process:
         self._selector.close()
 
 
-class _Lines:
-    """Bytes in, whole lines out. Of a line over LINE_BYTES comes its beginning, with its length, when it has ended."""
-
-    def __init__(self) -> None:
-        self._carry = bytearray()
-        self._skipped = 0
-
-    def feed(self, chunk: bytes) -> list[str]:
-        """The lines that ``chunk`` completes; an empty chunk ends the last one."""
-        if not chunk:
-            return [self._end()] if self._carry else []
-        *complete, rest = chunk.split(b"\n")
-        lines = []
-        for piece in complete:
-            self._carry_on(piece)
-            lines.append(self._end())
-        self._carry_on(rest)
-        return lines
-
-    def _carry_on(self, piece: bytes) -> None:
-        if self._skipped:
-            self._skipped += len(piece)
-            return
-        self._carry += piece
-        if len(self._carry) > LINE_BYTES:
-            self._skipped = len(self._carry) - KEPT_BYTES
-            del self._carry[KEPT_BYTES:]
-
-    def _end(self) -> str:
-        line = self._carry.decode("utf-8", "replace").removesuffix("\r")
-        if self._skipped:
-            line += f" … ({len(self._carry) + self._skipped:,} bytes, cut)"
-        self._carry.clear()
-        self._skipped = 0
-        return line
+def _lines() -> BoundedLines:
+    return BoundedLines(LINE_BYTES, kept=KEPT_BYTES, mark=" … ({:,} bytes, cut)")
