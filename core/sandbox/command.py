@@ -11,7 +11,7 @@ Network = Literal["none", "open"]
 
 @dataclass(frozen=True)
 class ResourceLimits:
-    """What a process and all that it starts may use; time is bounded elsewhere."""
+    """What a process and all that it starts may use; time is bounded elsewhere. The only place of these numbers."""
 
     memory: int = 2 * 2**30  #: bytes, together
     address_space: int | None = None  #: bytes of each process; None where a program reserves more than it uses
@@ -20,6 +20,10 @@ class ResourceLimits:
     file: int = 256 * 2**20  #: bytes of one file
     disk: int = 2 * 2**30  #: bytes in the writable folders, together: a clone of the largest size, and its copy
     files: int = 50_000  #: in the writable folders, together
+    depth: int = 200  #: of folders in folders; whoever comes to them afterwards may call itself for each
+    open_files: int = 1024  #: of each process
+    tmp: int = 64 * 2**20  #: bytes in /tmp, which is its own, in a sandbox
+    shared_memory: int = 16 * 2**20  #: bytes in /dev/shm, as above
 
 
 @dataclass(frozen=True)

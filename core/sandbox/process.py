@@ -13,12 +13,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+import core
 from core.errors import AgentFailed
 from core.sandbox import cgroup, isolation
 from core.sandbox.command import Command
 from core.sandbox.lines import BoundedLines
 
-SUPERVISOR = Path(__file__).with_name("supervisor.py")
+#: Starts the supervisor in an isolated Python, where no variable and no folder of the task says what is imported.
+_START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from core.sandbox.supervisor import main; sys.exit(main())"
+_ROOT = Path(core.__file__).parents[1]
 
 #: How long the supervisor may take to end everything, in seconds: its own limit and something for a busy machine.
 STOP_SECONDS = 10.0
@@ -77,7 +80,7 @@ class Process:
         try:
             os.set_blocking(self._lifeline.fileno(), False)
             self._supervisor = subprocess.Popen(
-                [sys.executable, "-I", str(SUPERVISOR), str(lifeline.fileno()), json.dumps(options), *argv],
+                [sys.executable, "-I", "-c", _START, str(_ROOT), str(lifeline.fileno()), json.dumps(options), *argv],
                 cwd=command.cwd,
                 env={"PATH": isolation.path()} | _ENVIRONMENT | dict(command.env),
                 stdin=stdin,

@@ -18,10 +18,10 @@ from tests.support.world import World
 MIB = 2**20
 SMALL = ResourceLimits(memory=200 * MIB, processes=40, cpu=1, file=8 * MIB, disk=32 * MIB, files=500)
 
-FEW = {"memory": 2**40, "processes": 2**20, "disk": 32 * MIB, "files": 6}
+FEW = {"memory": 2**40, "processes": 2**20, "disk": 32 * MIB, "files": 6, "depth": 200}
 
 STORM = "import os\nwhile True:\n try: os.fork()\n except OSError: pass"
-ALL_MEMORY = "kept = bytearray(4 * 2**30)"
+ALL_MEMORY = "import time\nkept = bytearray(2**30)\ntime.sleep(600)"
 ONE_FILE = """
 import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # which Python ignores
@@ -182,7 +182,7 @@ def eater() -> Iterator[None]:
 
 @pytest.mark.usefixtures("eater")
 def test_without_a_control_group_memory_is_watched_and_what_is_shared_counts_once() -> None:
-    other = {"processes": 2**20, "disk": 2**40, "files": 2**20}
+    other = {"processes": 2**20, "disk": 2**40, "files": 2**20, "depth": 200}
     assert Watch(other | {"memory": 350 * MIB}, [], None).exceeded() is None
     assert Watch(other | {"memory": 150 * MIB}, [], None).exceeded() == (
         "The work was stopped: it used more than 150 MiB of memory."

@@ -35,7 +35,6 @@ def test_a_group_bounds_what_joins_it_or_cannot_be_made_here() -> None:
             assert (done.returncode == -9, group.out_of_memory) == (killed, killed)
     finally:
         group.remove()
-    group.remove()  # harmless
     assert groups(os.getpid()) == set()
     assert not group.out_of_memory
 
@@ -68,7 +67,7 @@ def version_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_in_version_2_groups_are_made_in_our_own(version_2: Path) -> None:
-    assert cgroup._unified() == version_2
+    assert cgroup._parent() == version_2
     assert (version_2 / "cgroup.subtree_control").read_text() == "+memory +pids"
 
 
@@ -77,11 +76,13 @@ def test_in_version_2_the_parent_is_taken_only_where_systemd_gave_it(
 ) -> None:
     (version_2 / "cgroup.subtree_control").unlink()
     (version_2 / "cgroup.subtree_control").mkdir()  # refuses to be written, as the kernel's does while we are in it
-    assert cgroup._unified() is None
+    with pytest.raises(OSError, match="memory controller"):
+        cgroup._parent()
     monkeypatch.setattr(cgroup, "_is_delegated", lambda folder: folder == version_2.parent)
-    assert cgroup._unified() == version_2.parent
+    assert cgroup._parent() == version_2.parent
 
 
 def test_without_a_memory_controller_there_is_no_group_of_version_2(version_2: Path) -> None:
     (version_2 / "cgroup.controllers").write_text("hugetlb\n")
-    assert cgroup._unified() is None
+    with pytest.raises(OSError, match="memory controller"):
+        cgroup._parent()
