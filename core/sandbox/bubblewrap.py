@@ -17,7 +17,7 @@ from core.sandbox.command import Command, ResourceLimits, Sandbox
 NOBODY, ANYBODY = 65_534, 1_000
 
 _ALONE = (
-    *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "box"),
+    *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "sandbox"),
     *("--die-with-parent", "--new-session"),
 )
 #: CAP_DAC_READ_SEARCH: to begin in a folder that only the task's user may enter.
@@ -53,8 +53,8 @@ def argv(program: str, command: Command, *, as_root: bool) -> list[str]:
     ]
 
 
-def texts(sandbox: Sandbox, *, as_root: bool) -> dict[str, str]:
-    """Files that are made for the box: path and content."""
+def files(sandbox: Sandbox, *, as_root: bool) -> dict[str, str]:
+    """Files that are made for the sandbox: path and content."""
     user = user_of(sandbox, as_root=as_root)
     made = {
         "/etc/passwd": f"task:x:{user}:{user}::/:/bin/sh\nroot:x:0:0::/:/bin/false\n",
@@ -64,12 +64,12 @@ def texts(sandbox: Sandbox, *, as_root: bool) -> dict[str, str]:
 
 
 def user_of(sandbox: Sandbox, *, as_root: bool) -> int:
-    """The number that a program in the box has."""
+    """The number that a program in the sandbox has."""
     return ANYBODY if not as_root else NOBODY if sandbox.user is None else sandbox.user
 
 
 def path() -> str:
-    """Where a program in the box looks for others."""
+    """Where a program in the sandbox looks for others."""
     return f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin"
 
 

@@ -1,4 +1,4 @@
-"""A control group around one command: where the kernel lets this process make one, it bounds memory and processes.
+"""A control group around one command: where the kernel lets this process make one, it limits memory and processes.
 
 Linux alone, and version 2 of control groups with a memory controller. Its own group must be writable, as root's is, or
 a parent that systemd delegated (Delegate=yes and DelegateSubgroup= in the unit).

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-#: none: only what is in the box. open: the machine's network, its own addresses too.
+#: none: only what is in the sandbox. open: the machine's network, its own addresses too.
 Network = Literal["none", "open"]
 
 
@@ -30,7 +30,7 @@ class ResourceLimits:
 class Sandbox:
     """What a process may touch: of the machine's files only the system's programs, read-only, and these folders.
 
-    Paths are the same inside as outside. A box belongs to one task: no other task runs as ``user``.
+    Paths are the same inside as outside. A sandbox belongs to one task: no other task runs as ``user``.
     """
 
     writable: Sequence[Path] = ()
@@ -59,7 +59,7 @@ class GatewayEndpoint:
 
     socket: Path
     token: str
-    port: int  #: where a program in the box finds the API: http://127.0.0.1:PORT
+    port: int  #: where a program in the sandbox finds the API: http://127.0.0.1:PORT
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ _ENVIRONMENT = {"LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTE
 
 
 class Process:
-    """A running command, in its box where there is one and within its bounds everywhere.
+    """A running command, in its sandbox where there is one and within its limits everywhere.
 
     Use it in a ``with``: leaving the block stops it and all that it started. It also stops when ``alive`` was not
     called for ``silence`` seconds: whoever should watch it is dead or frozen. Raises AgentFailed when the machine can
@@ -73,9 +73,9 @@ class Process:
             "silence": silence,
             "limits": asdict(command.sandbox.limits),
             "writable": [str(folder) for folder in command.sandbox.writable],
-            "texts": isolation.texts(command),
+            "files": isolation.files(command),
         }
-        argv = isolation.enclosed(command)
+        argv = isolation.sandboxed_argv(command)
         lifeline, self._lifeline = socket.socketpair()
         try:
             os.set_blocking(self._lifeline.fileno(), False)
@@ -105,7 +105,9 @@ class Process:
 
     def alive(self) -> None:
         """Say that somebody still watches."""
-        with suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):  # it hears enough already, or is over
+        with suppress(
+            BlockingIOError, BrokenPipeError, ConnectionResetError
+        ):  # it has enough of them already, or is over
             self._lifeline.send(b".")
 
     @property
@@ -122,7 +124,7 @@ class Process:
 
     @property
     def verdict(self) -> str | None:
-        """Once it has ended: the sentence that says which of its bounds ended it; None when none did."""
+        """Once it has ended: the sentence that says which of its limits ended it; None when none did."""
         with suppress(OSError):  # it was closed, or the supervisor was killed
             self._verdict += self._lifeline.recv(4096)
         return self._verdict.decode() or None

@@ -9,7 +9,7 @@ one sentence that says so goes back through the lifeline. And they are killed wh
 nothing that it left behind goes on. Exit status: the command's, 128 + N after signal N, 127 if it could not be started.
 
 OPTIONS is JSON: ``silence`` in seconds, ``limits`` as in ``command.ResourceLimits``, the ``writable`` folders, and
-``texts``, files that the sandbox has: path and content; none when there is no sandbox. This line is everybody's to
+``files`` that are made for the sandbox: path and content; none when there is no sandbox. This line is everybody's to
 read, so there is no secret in it.
 
 On Linux, processes that detach themselves (double fork, setsid) are handed to this process by the kernel
@@ -72,7 +72,7 @@ def run(lifeline: socket.socket, options: Mapping[str, Any], argv: list[str]) ->
     group = make_group(limits)
     try:
         watch = Watch(limits, options["writable"], group, lambda: is_open(lifeline))
-        child = start(argv, options["texts"], limits, group)
+        child = start(argv, options["files"], limits, group)
         status, verdict = attend(child.pid, child_ended, lifeline, options["silence"], watch)
         kill_descendants()
         if status is not None:
@@ -91,10 +91,10 @@ def run(lifeline: socket.socket, options: Mapping[str, Any], argv: list[str]) ->
 
 
 def start(
-    argv: list[str], texts: Mapping[str, str], limits: Mapping[str, int], group: Group | None
+    argv: list[str], files: Mapping[str, str], limits: Mapping[str, int], group: Group | None
 ) -> subprocess.Popen[bytes]:
     """The process that becomes the command; keep it, else its exit status is lost. Raises OSError."""
-    argv, handles = with_texts(argv, texts)
+    argv, handles = with_files(argv, files)
     try:
         return subprocess.Popen(
             argv, pass_fds=handles, start_new_session=True, preexec_fn=lambda: prepare(limits, group)
@@ -141,16 +141,16 @@ def make_group(limits: Mapping[str, int]) -> Group | None:
         return None
 
 
-def with_texts(argv: list[str], texts: Mapping[str, str]) -> tuple[list[str], list[int]]:
+def with_files(argv: list[str], files: Mapping[str, str]) -> tuple[list[str], list[int]]:
     """The command that makes these files in its sandbox, and the handles that it reads them and its filter from."""
-    if not texts:
+    if not files:
         return argv, []
     words: list[str] = []
     handles: list[int] = []
     if rules := forbidden():
         handles.append(memory_file(rules))
         words += ["--seccomp", str(handles[-1])]
-    for path, text in texts.items():
+    for path, text in files.items():
         handles.append(memory_file(text.encode()))
         words += ["--perms", "0755", "--dir", os.path.dirname(path)]
         words += ["--perms", "0444", "--ro-bind-data", str(handles[-1]), path]

@@ -1,4 +1,4 @@
-"""A boxed program reaches nothing over the network unless it may."""
+"""A program in a sandbox reaches nothing over the network unless it may."""
 
 import os
 import socket
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.sandbox.command import Network
-from tests.core.sandbox.commands import python, said
+from tests.core.sandbox.commands import output, python
 
 CALL = """
 import socket, sys
@@ -37,7 +37,7 @@ def listeners() -> Iterator[tuple[str, str]]:
 def test_the_machines_own_ports_are_reached_only_where_the_network_is_open(
     network: Network, found: list[str], listeners: tuple[str, str], folder: Path
 ) -> None:
-    assert said(python(CALL, folder, *listeners, network=network)) == found
+    assert output(python(CALL, folder, *listeners, network=network)) == found
 
 
 def test_without_a_network_there_is_a_loopback_of_its_own_and_nothing_else(folder: Path) -> None:
@@ -53,4 +53,4 @@ for address in ("192.0.2.1", "169.254.169.254"):
         except OSError as error:
             print(error.strerror)
 """
-    assert said(python(code, folder)) == ["['lo']", "connected", *["Network is unreachable"] * 2]
+    assert output(python(code, folder)) == ["['lo']", "connected", *["Network is unreachable"] * 2]

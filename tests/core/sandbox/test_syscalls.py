@@ -1,8 +1,8 @@
-"""What the kernel refuses a boxed program, and what it still grants."""
+"""What the kernel refuses a program in a sandbox, and what it still grants."""
 
 from pathlib import Path
 
-from tests.core.sandbox.commands import python, said, shell
+from tests.core.sandbox.commands import output, python, shell
 
 CALL = """
 import ctypes, os
@@ -15,7 +15,7 @@ def call(*words):
 
 def test_no_user_namespace_can_be_made_in_which_a_program_would_be_root(folder: Path) -> None:
     tries = "unshare --user id; unshare --user --map-root-user id"
-    assert said(shell(f"({tries}) 2>&1 | grep -c 'Operation not permitted'", folder)) == ["2"]
+    assert output(shell(f"({tries}) 2>&1 | grep -c 'Operation not permitted'", folder)) == ["2"]
 
 
 def test_parts_of_the_kernel_that_no_namespace_divides_are_out_of_reach(folder: Path) -> None:
@@ -32,7 +32,7 @@ def test_parts_of_the_kernel_that_no_namespace_divides_are_out_of_reach(folder: 
     )
     refused = "Operation not permitted"
     expected = [refused, refused, refused, "Function not implemented", refused, refused, "allowed"]
-    assert said(python(code, folder)) == expected
+    assert output(python(code, folder)) == expected
 
 
 def test_threads_and_children_start_as_ever(folder: Path) -> None:
@@ -41,4 +41,4 @@ def test_threads_and_children_start_as_ever(folder: Path) -> None:
         "thread = threading.Thread(target=lambda: print('thread', flush=True)); thread.start(); thread.join()\n"
         "subprocess.run(['sh', '-c', '(echo child) | cat'], check=True)\n"
     )
-    assert said(python(code, folder)) == ["thread", "child"]
+    assert output(python(code, folder)) == ["thread", "child"]

@@ -37,11 +37,19 @@ class Opened:
     """A gateway that is open, and how to speak to it."""
 
     gateway: Gateway
-    door: GatewayEndpoint
+    endpoint: GatewayEndpoint
     api: ModelApi
 
     def connection(self) -> ThroughSocket:
-        return ThroughSocket(self.door.socket)
+        return ThroughSocket(self.endpoint.socket)
+
+    def send(self, content: bytes) -> tuple[ThroughSocket, bytes]:
+        """What is written as it is, and the first line of the answer; the connection stays open."""
+        connection = self.connection()
+        connection.connect()
+        connection.sock.sendall(content)
+        with connection.sock.makefile("rb") as answer:
+            return connection, answer.readline()
 
     def begin(
         self, body: bytes = b"{}", path: str = MESSAGES, method: str = "POST", **headers: str
@@ -50,7 +58,7 @@ class Opened:
         connection = self.connection()
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         try:
-            connection.request(method, path, body, given or {"x-api-key": self.door.token})
+            connection.request(method, path, body, given or {"x-api-key": self.endpoint.token})
             return connection.getresponse()
         except BaseException:
             connection.close()
@@ -71,7 +79,7 @@ Opener = Callable[..., AbstractContextManager[Opened]]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "door"
+    path = tmp_path / "gateway"
     path.mkdir(mode=0o700)
     return path
 
@@ -82,10 +90,15 @@ def opened(folder: Path, world: World) -> Opener:
     world.settle(TASKDECK_SANDBOX="none")
 
     @contextmanager
-    def open_gateway(*turns: Turn, header: Literal["x-api-key", "authorization"] = "x-api-key") -> Iterator[Opened]:
-        with ModelApi(*turns) as api:
-            gateway = Gateway(Upstream(api.url, KEY, header, (MESSAGES, RESPONSES)), folder, None)
-            with gateway as door:
-                yield Opened(gateway, door, api)
+    def open_gateway(
+        *turns: Turn,
+        address: str = "",
+        header: Literal["x-api-key", "authorization"] = "x-api-key",
+        certificate: Path | None = None,
+    ) -> Iterator[Opened]:
+        with ModelApi(*turns, certificate=certificate) as api:
+            gateway = Gateway(Upstream(address or api.url, KEY, header, (MESSAGES, RESPONSES)), folder, None)
+            with gateway as endpoint:
+                yield Opened(gateway, endpoint, api)
 
     return open_gateway

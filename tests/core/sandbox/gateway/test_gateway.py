@@ -4,14 +4,12 @@ import http.client
 import json
 import logging
 import time
-from pathlib import Path
 
 import pytest
 
-from core.sandbox.command import Upstream
-from core.sandbox.gateway import Gateway, calls, conversation, server
+from core.sandbox.gateway import calls, conversation, server
 from tests.core.agents.model_api import KEY, Cut, Page, Silence, Status, Text
-from tests.core.sandbox.gateway.conftest import RESPONSES, Opener, ThroughSocket
+from tests.core.sandbox.gateway.conftest import RESPONSES, Opener
 
 
 @pytest.mark.attack(96)
@@ -22,53 +20,44 @@ def test_the_key_goes_on_in_place_of_the_token_and_never_comes_back(opened: Open
         assert (status, call.headers["x-api-key"]) == (200, KEY)
         assert b"hello" in body
         assert KEY.encode() not in body
-        assert gateway.door.token not in str(call)
+        assert gateway.endpoint.token not in str(call)
 
 
 def test_a_bearer_token_is_a_token_too_and_the_key_goes_where_the_api_wants_it(opened: Opener) -> None:
     with opened(Text(), header="authorization") as gateway:
-        assert gateway.ask(b"{}", RESPONSES, Authorization=f"Bearer {gateway.door.token}")[0] == 200
+        assert gateway.ask(b"{}", RESPONSES, Authorization=f"Bearer {gateway.endpoint.token}")[0] == 200
         (call,) = gateway.api.calls
         assert call.headers["authorization"] == f"Bearer {KEY}"
         assert "x-api-key" not in call.headers
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"x_api_key": "wrong"},
-        {"x_api_key": "wörng"},
-        {"Authorization": "Basic {}"},
-        {"Authorization": "{}"},
-        {"x": "y"},
-    ],
-)
-def test_a_call_without_the_tasks_token_goes_nowhere(headers: dict[str, str], opened: Opener) -> None:
+def test_a_call_without_the_tasks_token_goes_nowhere_and_each_gateway_has_its_own(opened: Opener) -> None:
+    with opened(Text()) as before:
+        other = before.endpoint.token
     with opened(Text()) as gateway:
-        filled = {name: value.format(gateway.door.token) for name, value in headers.items()}
-        assert gateway.error(**filled) == (401, "authentication_error")
+        token = gateway.endpoint.token
+        for headers in (
+            *({"x_api_key": "wrong"}, {"x_api_key": "wörng"}, {"x_api_key": other}, {"x": "y"}),
+            *({"Authorization": f"Basic {token}"}, {"Authorization": token}),
+        ):
+            assert gateway.error(**headers) == (401, "authentication_error"), headers
         assert gateway.api.asked == []
+        assert token != other
+        assert len(token) > 40
 
 
-def test_each_gateway_has_a_token_of_its_own(opened: Opener) -> None:
-    tokens = []
-    for _ in range(2):
-        with opened(Text()) as gateway:
-            tokens.append(gateway.door.token)
-    assert tokens[0] != tokens[1]
-    assert min(map(len, tokens)) > 40
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        *("/v1/files", "/v1/messages/", "/v1/messages/../files", "/v1/messages/batches", "/v1/%6dessages", "/"),
-        *("http://127.0.0.1:9/v1/messages", "//127.0.0.1:9/v1/messages", "/V1/messages", "@127.0.0.1:9/v1/messages"),
-    ],
-)
-def test_only_the_listed_paths_may_be_asked(path: str, opened: Opener) -> None:
+def test_only_the_listed_paths_may_be_asked(opened: Opener) -> None:
     with opened(Text()) as gateway:
-        assert gateway.error(b"{}", path) == (404, "invalid_request_error")
+        for path in (
+            *("/v1/files", "/v1/messages/", "/v1/messages/../files", "/v1/messages/batches", "/v1/%6dessages", "/"),
+            *(
+                "http://127.0.0.1:9/v1/messages",
+                "//127.0.0.1:9/v1/messages",
+                "/V1/messages",
+                "@127.0.0.1:9/v1/messages",
+            ),
+        ):
+            assert gateway.error(b"{}", path) == (404, "invalid_request_error"), path
         assert gateway.api.asked == []
 
 
@@ -82,7 +71,7 @@ def test_what_is_no_post_is_answered_here(opened: Opener) -> None:
 
 def test_the_query_and_the_agents_own_headers_go_on_and_what_is_between_two_does_not(opened: Opener) -> None:
     with opened(Text()) as gateway:
-        token = gateway.door.token
+        token = gateway.endpoint.token
         headers = {"anthropic_version": "2023-06-01", "Cookie": "a=b", "TE": "trailers", "Proxy_Authorization": "x"}
         with gateway.begin(b"{}", "/v1/messages?beta=true", x_api_key=token, **headers) as response:
             response.read()
@@ -132,14 +121,11 @@ def test_a_stream_that_breaks_does_not_look_like_one_that_has_ended(opened: Open
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9", "http://no-such-host.invalid", "http://[", "gopher://x"])
 def test_an_api_that_cannot_be_reached_is_a_502_which_agents_understand(
-    address: str, folder: Path, caplog: pytest.LogCaptureFixture
+    address: str, opened: Opener, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with Gateway(Upstream(address, KEY, "x-api-key", ("/v1/messages",)), folder, None) as door:
-        connection = ThroughSocket(door.socket)
-        connection.request("POST", "/v1/messages", b"{}", {"x-api-key": door.token})
-        with connection.getresponse() as response:
-            assert response.status == 502
-            assert json.loads(response.read())["error"]["message"] == "The model's API could not be reached."
+    with opened(Text(), address=address) as gateway:
+        status, body = gateway.ask()
+    assert (status, json.loads(body)["error"]["message"]) == (502, "The model's API could not be reached.")
     (warning,) = (record for record in caplog.records if record.name.startswith("core."))
     assert "could not be asked" in warning.getMessage()
 
@@ -193,22 +179,17 @@ def test_a_call_of_many_megabytes_arrives_whole_and_one_that_is_larger_is_refuse
 )
 def test_what_is_no_call_gets_an_error_and_goes_nowhere(request_bytes: bytes, status: int, opened: Opener) -> None:
     with opened(Text()) as gateway:
-        connection = gateway.connection()
-        connection.connect()
-        connection.sock.sendall(request_bytes % gateway.door.token.encode())
-        assert connection.sock.makefile("rb").readline().split()[1] == str(status).encode()
+        connection, line = gateway.send(request_bytes % gateway.endpoint.token.encode())
         connection.close()
+        assert line.split()[1] == str(status).encode()
         assert gateway.ask()[0] == 200  # for others all goes on
         assert len(gateway.api.asked) == 1
 
 
 def test_a_header_cannot_carry_a_second_one(opened: Opener) -> None:
     with opened(Text()) as gateway:
-        connection = gateway.connection()
-        connection.connect()
-        head = f"POST /v1/messages HTTP/1.1\r\nx-api-key: {gateway.door.token}\r\nContent-Length: 2\r\n"
-        connection.sock.sendall(f"{head}a: b\r\n x-evil: 1\r\nContent-Length: 7\r\n\r\n{{}}".encode())
-        connection.sock.makefile("rb").readline()
+        head = f"POST /v1/messages HTTP/1.1\r\nx-api-key: {gateway.endpoint.token}\r\nContent-Length: 2\r\n"
+        connection, _ = gateway.send(f"{head}a: b\r\n x-evil: 1\r\nContent-Length: 7\r\n\r\n{{}}".encode())
         connection.close()
         assert all("x-evil" not in call.headers and call.body == {} for call in gateway.api.calls)
 
@@ -245,6 +226,6 @@ def test_the_key_is_in_no_log_and_no_text_about_the_gateway(opened: Opener, capl
     with opened(Text(), Status(401), Status(307)) as gateway:
         for _ in range(3):
             gateway.ask()
-        assert KEY not in repr(gateway.gateway) + repr(gateway.door) + str(vars(gateway.gateway))
+        assert KEY not in repr(gateway.gateway) + repr(gateway.endpoint) + str(vars(gateway.gateway))
     assert caplog.records
     assert KEY not in caplog.text
