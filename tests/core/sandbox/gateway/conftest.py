@@ -43,13 +43,14 @@ class Opened:
     def connection(self) -> ThroughSocket:
         return ThroughSocket(self.endpoint.socket)
 
-    def send(self, content: bytes) -> tuple[ThroughSocket, bytes]:
-        """What is written as it is, and the first line of the answer; the connection stays open."""
+    def answer_to(self, content: bytes) -> bytes:
+        """The first line of the answer to these bytes."""
         connection = self.connection()
         connection.connect()
-        connection.sock.sendall(content)
-        with connection.sock.makefile("rb") as answer:
-            return connection, answer.readline()
+        with connection.sock as sock:
+            sock.sendall(content)
+            with sock.makefile("rb") as answer:
+                return answer.readline()
 
     def begin(
         self, body: bytes = b"{}", path: str = MESSAGES, method: str = "POST", **headers: str
