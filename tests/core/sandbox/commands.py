@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -34,20 +35,12 @@ def command(
     return Command(argv, folder, "test", Sandbox((folder,), (), network, limits, user), stdin, env or {})
 
 
-def python(
-    code: str,
-    folder: Path,
-    *arguments: str,
-    limits: ResourceLimits = USUAL,
-    network: Network = "none",
-    stdin: str = "",
-    env: Mapping[str, str] | None = None,
-) -> Command:
-    return command((sys.executable, "-c", code, *arguments), folder, limits, network, stdin, env)
+def python(code: str, folder: Path, *arguments: str, **more: Any) -> Command:
+    return command((sys.executable, "-c", code, *arguments), folder, **more)
 
 
-def shell(code: str, folder: Path, limits: ResourceLimits = USUAL) -> Command:
-    return command(("sh", "-c", code), folder, limits)
+def shell(code: str, folder: Path, **more: Any) -> Command:
+    return command(("sh", "-c", code), folder, **more)
 
 
 def started(command: Command, silence: float = 30) -> Process:

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -87,12 +86,16 @@ def test_what_stays_within_its_limits_has_no_verdict_and_the_kernel_knows_them(f
 
 
 def test_folders_that_filled_up_in_no_time_are_seen_in_the_end(folder: Path) -> None:
-    _, status, verdict = outcome(shell("for n in 1 2 3 4 5 6; do head -c 7m /dev/zero > $n; done", folder, SMALL))
+    _, status, verdict = outcome(
+        shell("for n in 1 2 3 4 5 6; do head -c 7m /dev/zero > $n; done", folder, limits=SMALL)
+    )
     assert (status, verdict) == (137, "The work was stopped: it used more than 32 MiB of disk space.")
 
 
-def test_a_file_with_two_names_and_a_folder_in_a_folder_count_once(folder: Path) -> None:
+def test_what_was_there_before_does_not_count_and_what_has_two_names_or_paths_counts_once(folder: Path) -> None:
     (folder / "inner").mkdir()
+    for number in range(20):
+        (folder / str(number)).write_bytes(bytes(2 * MIB))
     watch = Watch(FEW, [str(folder), str(folder / "inner")], None)
     (folder / "inner" / "file").write_bytes(bytes(20 * MIB))
     (folder / "again").hardlink_to(folder / "inner" / "file")
@@ -100,14 +103,8 @@ def test_a_file_with_two_names_and_a_folder_in_a_folder_count_once(folder: Path)
     assert watch.exceeded() is None
     (folder / "large").write_bytes(bytes(20 * MIB))
     assert watch.exceeded() == "The work was stopped: it used more than 32 MiB of disk space."
-
-
-def test_what_was_there_before_the_program_began_is_not_its_work(folder: Path) -> None:
-    for number in range(20):
-        (folder / str(number)).write_bytes(bytes(2 * MIB))
-    watch = Watch(FEW, [str(folder)], None)
-    assert watch.exceeded() is None
-    for number in range(7):
+    (folder / "large").unlink()
+    for number in range(4):
         (folder / f"new-{number}").touch()
     assert watch.exceeded() == "The work was stopped: it made more than 6 files."
 
@@ -155,10 +152,9 @@ def test_a_signal_to_everything_of_a_service_does_not_end_the_supervisor(folder:
     assert (lines, status, verdict) == ([("on", False)], 0, None)
 
 
-@pytest.fixture
-def eater() -> Iterator[None]:
-    """A child with 200 MiB of memory of its own, which it shares with a child of its own."""
-    code = (
+def test_without_a_control_group_memory_is_watched_and_what_is_shared_counts_once() -> None:
+    other = {"processes": 2**20, "disk": 2**40, "files": 2**20, "depth": 200}
+    code = (  # 200 MiB of memory, shared with a child of its own
         "import mmap, os, time\nkept = mmap.mmap(-1, 200 * 2**20)\nchild = os.fork()\n"
         "for n in range(0, len(kept), 4096): kept[n] = 1\n"
         "if child == 0: os.write(1, b'.')\n"
@@ -167,15 +163,8 @@ def eater() -> Iterator[None]:
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, process_group=0) as child:
         try:
             assert child.stdout and child.stdout.read(1)
-            yield
+            assert Watch(other | {"memory": 350 * MIB}, [], None).exceeded() is None
+            verdict = "The work was stopped: it used more than 150 MiB of memory."
+            assert Watch(other | {"memory": 150 * MIB}, [], None).exceeded() == verdict
         finally:
             os.killpg(child.pid, signal.SIGKILL)
-
-
-@pytest.mark.usefixtures("eater")
-def test_without_a_control_group_memory_is_watched_and_what_is_shared_counts_once() -> None:
-    other = {"processes": 2**20, "disk": 2**40, "files": 2**20, "depth": 200}
-    assert Watch(other | {"memory": 350 * MIB}, [], None).exceeded() is None
-    assert Watch(other | {"memory": 150 * MIB}, [], None).exceeded() == (
-        "The work was stopped: it used more than 150 MiB of memory."
-    )

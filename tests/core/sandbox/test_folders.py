@@ -7,19 +7,11 @@ from core.sandbox import folders
 
 
 @pytest.fixture
-def outside(as_ordinary_user: Path) -> Path:
-    """A folder with a file, beside the one that is removed."""
-    made = as_ordinary_user / "outside"
-    made.mkdir(mode=0o755)
-    (made / "file").touch()
-    return made
-
-
-@pytest.fixture
 def work(as_ordinary_user: Path) -> Path:
-    made = as_ordinary_user / "work"
-    made.mkdir()
-    return made
+    """The folder to remove; outside of it is a file."""
+    for folder in ("work", "outside/file"):
+        (as_ordinary_user / folder).mkdir(parents=True)
+    return as_ordinary_user / "work"
 
 
 def test_a_tree_changes_hands_and_no_link_is_followed(folder: Path, tmp_path: Path) -> None:
@@ -37,7 +29,8 @@ def test_a_tree_changes_hands_and_no_link_is_followed(folder: Path, tmp_path: Pa
     folders.chown_tree(tmp_path / "absent", None)
 
 
-def test_a_folder_is_removed_however_deep_it_is_and_whatever_its_rights(work: Path, outside: Path) -> None:
+def test_a_folder_is_removed_however_deep_it_is_and_whatever_its_rights(work: Path) -> None:
+    outside = work.parent / "outside"
     (work / "link").symlink_to(outside)
     (work / "locked" / "inner").mkdir(parents=True)
     (work / "locked" / "inner" / "file").touch()
@@ -60,19 +53,20 @@ def test_a_folder_is_removed_however_deep_it_is_and_whatever_its_rights(work: Pa
     folders.remove(work)  # harmless
 
 
-def test_a_link_that_is_to_be_removed_leaves_its_target(work: Path, outside: Path) -> None:
+def test_a_link_that_is_to_be_removed_leaves_its_target(work: Path) -> None:
     link = work / "link"
-    link.symlink_to(outside)
+    link.symlink_to(work.parent / "outside")
     folders.remove(link)
-    assert (link.is_symlink(), (outside / "file").exists()) == (False, True)
+    assert (link.is_symlink(), (work.parent / "outside/file").exists()) == (False, True)
 
 
 @pytest.mark.parametrize("moment", [1, 2], ids=["before it is opened", "before it is given back to its owner"])
 def test_a_folder_that_is_swapped_for_a_link_while_it_is_removed_leads_nowhere_else(
-    moment: int, work: Path, outside: Path, monkeypatch: pytest.MonkeyPatch
+    moment: int, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (work / "inner").mkdir()
-    (work / "inner").chmod(0)
+    outside = work.parent / "outside"
+    outside.chmod(0o755)
+    (work / "inner").mkdir(mode=0)
     real, opened = os.open, []
 
     def swap(name: str, flags: int, *, dir_fd: int | None = None) -> int:

@@ -8,6 +8,7 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -55,49 +56,36 @@ def test_no_line_of_a_flood_is_lost_or_torn(folder: Path) -> None:
     assert output(python(code, folder, env={"PYTHONUNBUFFERED": ""})) == [f"line {n}" for n in range(100_000)]
 
 
-@pytest.mark.parametrize(
-    ("code", "status"),
-    [
-        *[("exit 3", 3), ("exit 255", 255), ("kill -9 $$", 137), ("kill -15 $$", 143)],
-        ("exec >&- 2>&-; exit 5", 5),
-    ],
-)
-def test_the_exit_status_is_the_commands_or_128_and_the_signal(code: str, status: int, folder: Path) -> None:
-    assert outcome(shell(code, folder)) == ([], status, None)
-
-
-def test_a_program_that_is_not_there_is_127_and_one_line(folder: Path) -> None:
+def test_the_exit_status_is_the_commands_or_128_and_the_signal_or_127_for_one_that_is_not_there(folder: Path) -> None:
+    codes = {"exit 3": 3, "exit 255": 255, "kill -9 $$": 137, "kill -15 $$": 143, "exec >&- 2>&-; exit 5": 5}
+    for code, status in codes.items():
+        assert outcome(shell(code, folder)) == ([], status, None), code
     line = "no-such-program could not be started: No such file or directory"
     assert outcome(command(("no-such-program", "x"), folder)) == ([(line, True)], 127, None)
 
 
-@pytest.mark.parametrize(("argv", "place"), [(("python", "a\0b"), "."), (("python",), "absent")])
-def test_what_the_machine_cannot_start_is_an_agents_failure_and_leaks_nothing(
-    argv: tuple[str, ...], place: str, folder: Path
-) -> None:
+def test_what_the_machine_cannot_start_is_an_agents_failure_and_nothing_is_left_open(folder: Path) -> None:
+    outcome(shell("echo", folder))
     before = psutil.Process().num_fds()
-    for _ in range(3):
+    outcome(shell("echo", folder))
+    for argv, place in ((("python", "a\0b"), "."), (("python",), "absent")):
         with pytest.raises(AgentFailed, match="could not be started"):
             Process(replace(python("", folder), argv=argv, cwd=folder / place), 30)
     assert psutil.Process().num_fds() == before
 
 
-def test_nothing_is_left_open_after_a_process(folder: Path) -> None:
-    outcome(shell("echo", folder))
-    before = psutil.Process().num_fds()
-    for _ in range(2):
-        outcome(shell("echo", folder))
-    assert psutil.Process().num_fds() == before
-
-
 def test_the_child_gets_nothing_of_the_server_but_the_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASKDECK_SECRET", "q7XcV0nBz1LmKdJfHgTsRpWyEuIoAa32")
-    code = "import json, os; print(json.dumps([sorted(os.environ), sorted(os.listdir('/proc/self/fd'))]))"
+    code = (
+        "import json, os; print(json.dumps([sorted(os.environ), sorted(os.listdir('/proc/self/fd'))]))\n"
+        "print(os.getsid(0)); print(os.getsid(os.getppid()))"
+    )
     with (folder / "database").open("w") as file:
         os.set_inheritable(file.fileno(), True)
-        (line,) = output(python(code, folder, env={"HOME": "/nowhere"}))
+        line, *sessions = output(python(code, folder, env={"HOME": "/nowhere"}))
     variables = ["HOME", "LANG", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"]
     assert json.loads(line) == [variables, ["0", "1", "2", "3"]]  # 3 is the listing itself
+    assert str(os.getsid(0)) not in sessions, "a Ctrl-C in its terminal would reach the child or its supervisor"
 
 
 def test_nothing_of_the_task_says_what_its_supervisor_imports(folder: Path) -> None:
@@ -107,22 +95,14 @@ def test_nothing_of_the_task_says_what_its_supervisor_imports(folder: Path) -> N
     assert output(command(("echo", "ran"), folder, env=env)) == ["ran"]
 
 
-def test_a_ctrl_c_in_the_servers_terminal_reaches_neither_the_child_nor_its_supervisor(folder: Path) -> None:
-    sessions = output(python("import os; print(os.getsid(0)); print(os.getsid(os.getppid()))", folder))
-    assert len(sessions) == 2
-    assert str(os.getsid(0)) not in sessions
+UNWILLING = {
+    "ignores every signal": "import signal\nfor n in {*signal.Signals} - {9, 19}: signal.signal(n, 1)\n" + SLEEP,
+    "stopped itself": "import os, signal; print('ready', flush=True); os.kill(os.getpid(), signal.SIGSTOP)",
+    "floods": "while True: print('ready', flush=True)",
+}
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        SLEEP,
-        f"import signal\nfor each in set(signal.Signals) - {{9, 19}}: signal.signal(each, signal.SIG_IGN)\n{SLEEP}",
-        "import os, signal; print('ready', flush=True); os.kill(os.getpid(), signal.SIGSTOP)",
-        "while True: print('ready', flush=True)",
-    ],
-    ids=["sleeps", "ignores every signal", "stopped itself", "floods"],
-)
+@pytest.mark.parametrize("code", UNWILLING.values(), ids=UNWILLING)
 def test_stop_kills_a_child_whatever_it_does(code: str, folder: Path) -> None:
     with started(python(code, folder)) as process:
         (child,) = psutil.Process(process._supervisor.pid).children()
@@ -154,14 +134,9 @@ def test_a_command_that_nobody_watches_any_more_is_killed_by_its_supervisor(fold
         process.alive()  # too late, and harmless
 
 
-def test_a_machine_without_another_descriptor_leaves_no_process_behind(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_more(*_: object) -> None:
-        raise OSError(errno.EMFILE, "Too many open files")
-
+def test_a_machine_without_descriptors_leaves_no_process_behind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = psutil.Process().children(recursive=True)
-    monkeypatch.setattr(os, "set_blocking", no_more)
+    monkeypatch.setattr(os, "set_blocking", Mock(side_effect=OSError(errno.EMFILE, "Too many open files")))
     with pytest.raises(AgentFailed, match="could not be started"):
         Process(python(SLEEP, folder), 30)
     assert psutil.Process().children(recursive=True) == before

@@ -19,17 +19,13 @@ from tests.support.world import World
 MESSAGES, RESPONSES = "/v1/messages", "/v1/responses"
 
 
-class ThroughSocket(http.client.HTTPConnection):
+def connected(endpoint: GatewayEndpoint) -> http.client.HTTPConnection:
     """A connection to the gateway in place of a host."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("gateway", timeout=10)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+    connection = http.client.HTTPConnection("gateway")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.settimeout(10)
+    connection.sock.connect(str(endpoint.socket))
+    return connection
 
 
 @dataclass
@@ -40,14 +36,9 @@ class Opened:
     endpoint: GatewayEndpoint
     api: ModelApi
 
-    def connection(self) -> ThroughSocket:
-        return ThroughSocket(self.endpoint.socket)
-
     def answer_to(self, content: bytes) -> bytes:
         """The first line of the answer to these bytes."""
-        connection = self.connection()
-        connection.connect()
-        with connection.sock as sock:
+        with connected(self.endpoint).sock as sock:
             sock.sendall(content)
             with sock.makefile("rb") as answer:
                 return answer.readline()
@@ -56,7 +47,7 @@ class Opened:
         self, body: bytes = b"{}", path: str = MESSAGES, method: str = "POST", **headers: str
     ) -> http.client.HTTPResponse:
         """A call whose answer is not read yet."""
-        connection = self.connection()
+        connection = connected(self.endpoint)
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         try:
             connection.request(method, path, body, given or {"x-api-key": self.endpoint.token})

@@ -1,6 +1,7 @@
 """Who can reach the gateway's socket, how it goes on to an API over TLS as every real one is, and how it ends."""
 
 import http.client
+import math
 import os
 import socket
 import stat
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -20,19 +22,19 @@ from core.sandbox.gateway import PORT, Gateway
 from core.sandbox.gateway.server import END_SECONDS
 from tests.core.agents.model_api import KEY, ModelApi, Silence, Text
 from tests.core.repositories.host import certificate
-from tests.core.sandbox.gateway.conftest import Opener, ThroughSocket
+from tests.core.sandbox.gateway.conftest import Opener, connected
 from tests.support.waiting import eventually
 from tests.support.world import World
 
 
-def gateway_to(address: str, folder: Path, user: int | None = None) -> Gateway:
+def gateway_to(folder: Path, address: str = "http://127.0.0.1:9", user: int | None = None) -> Gateway:
     return Gateway(Upstream(address, KEY, "x-api-key", ("/v1/messages",)), folder, user)
 
 
 @contextmanager
-def asking(endpoint: GatewayEndpoint) -> Iterator[ThroughSocket]:
+def asking(endpoint: GatewayEndpoint) -> Iterator[http.client.HTTPConnection]:
     """A connection with a call that was sent, and whose answer is not awaited."""
-    connection = ThroughSocket(endpoint.socket)
+    connection = connected(endpoint)
     connection.request("POST", "/v1/messages", b"{}", {"x-api-key": endpoint.token})
     yield connection
     connection.close()
@@ -44,29 +46,22 @@ def certified(tmp_path: Path) -> Path:
     return certificate(tmp_path, "IP:127.0.0.1")
 
 
-def test_the_socket_is_the_tasks_users_alone(folder: Path) -> None:
+def test_the_socket_is_the_tasks_users_alone_in_a_folder_deeper_than_an_address_can_be_long(tmp_path: Path) -> None:
     user = 61_234 if os.geteuid() == 0 else None
-    with gateway_to("http://127.0.0.1:9", folder, user) as endpoint:
+    folder = tmp_path / ("x" * 100) / "gateway"
+    folder.mkdir(mode=0o700, parents=True)
+    with gateway_to(folder, user=user) as endpoint:
         for path in (folder, endpoint.socket):
             assert path.stat().st_uid == (user or os.geteuid())
             assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
-
-
-def test_a_folder_deeper_than_an_address_can_be_long_does(tmp_path: Path) -> None:
-    folder = tmp_path / ("x" * 100) / "gateway"
-    folder.mkdir(parents=True)
-    with gateway_to("http://127.0.0.1:9", folder) as endpoint:
         assert stat.S_ISSOCK(endpoint.socket.stat().st_mode)
 
 
 def test_an_agent_in_a_sandbox_has_its_own_port_and_another_one_a_free_one(folder: Path, world: World) -> None:
-    ports = []
     for choice in ("bwrap", "none"):
         world.settle(TASKDECK_SANDBOX=choice)
-        with gateway_to("http://127.0.0.1:9", folder) as endpoint:
-            ports.append(endpoint.port)
-            assert isolation.enforced() == (endpoint.port == PORT)
-    assert ports[1] != PORT
+        with gateway_to(folder) as endpoint:
+            assert isolation.enforced() == (choice == "bwrap") == (endpoint.port == PORT)
 
 
 def test_an_api_whose_certificate_the_machine_trusts_is_asked_and_another_is_not(
@@ -90,7 +85,7 @@ def test_the_end_waits_for_no_api_that_hangs(
     monkeypatch.setenv("SSL_CERT_FILE", str(certified))
     with ModelApi(Silence(begun), certificate=certified if over_tls else None) as api, ExitStack() as still_open:
         threads = threading.active_count()
-        with gateway_to(api.url, folder) as endpoint:
+        with gateway_to(folder, api.url) as endpoint:
             connection = still_open.enter_context(asking(endpoint))
             eventually(lambda: api.calls)
             began = time.monotonic()
@@ -109,7 +104,7 @@ def test_the_end_waits_for_no_api_that_takes_no_connection(folder: Path) -> None
             other = waiting.enter_context(socket.socket())
             other.setblocking(False)
             other.connect_ex(address)
-        with gateway_to(f"http://127.0.0.1:{address[1]}", folder) as endpoint:
+        with gateway_to(folder, f"http://127.0.0.1:{address[1]}") as endpoint:
             connection = waiting.enter_context(asking(endpoint))
             with pytest.raises(TimeoutError):
                 connection.sock.settimeout(0.1)
@@ -122,8 +117,7 @@ def test_an_agent_that_connects_and_sends_nothing_holds_up_nothing(opened: Opene
     with ExitStack() as still_open:
         with opened(Text()) as gateway:
             for begun in (b"", b"POST /v1/messages HTTP/1.1\r\nx-api"):
-                connection = gateway.connection()
-                connection.connect()
+                connection = connected(gateway.endpoint)
                 still_open.callback(connection.close)
                 connection.sock.sendall(begun)
             assert gateway.ask()[0] == 200
@@ -131,24 +125,14 @@ def test_an_agent_that_connects_and_sends_nothing_holds_up_nothing(opened: Opene
         assert time.monotonic() - began < END_SECONDS + 1
 
 
-def test_nothing_is_left_open(opened: Opener) -> None:
-    def once() -> None:
+def test_nothing_is_left_open(opened: Opener, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = math.inf
+    for _ in range(3):
         with opened(Text()) as gateway:
             gateway.ask()
-
-    once()
-    before = psutil.Process().num_fds()
-    for _ in range(2):
-        once()
-    assert psutil.Process().num_fds() <= before
-
-
-def test_a_gateway_that_cannot_be_opened_leaves_nothing_open(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise OSError
-
-    monkeypatch.setattr(core.sandbox.gateway, "chown_tree", fail)
-    before = psutil.Process().num_fds()
-    with pytest.raises(OSError), gateway_to("http://127.0.0.1:9", folder):
+        assert psutil.Process().num_fds() <= before
+        before = psutil.Process().num_fds()
+    monkeypatch.setattr(core.sandbox.gateway, "chown_tree", Mock(side_effect=OSError))
+    with pytest.raises(OSError), gateway_to(folder):
         pass
     assert psutil.Process().num_fds() == before
