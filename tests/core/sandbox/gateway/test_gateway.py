@@ -10,6 +10,7 @@ import pytest
 from core.sandbox.gateway import calls, conversation, server
 from tests.core.agents.model_api import KEY, Cut, Page, Silence, Status, Text
 from tests.core.sandbox.gateway.conftest import MESSAGES, RESPONSES, Opener
+from tests.support.waiting import eventually
 
 
 @pytest.mark.attack(96)
@@ -176,7 +177,7 @@ def test_the_tokens_of_all_calls_are_counted_and_of_one_that_was_cut_as_far_as_i
         assert gateway.gateway.summary() is None
         for _ in range(3):
             gateway.ask(b"{}", path)
-        assert gateway.gateway.summary() == "3 calls, 2,400 tokens in, 68 out"
+        eventually(lambda: gateway.gateway.summary() == "3 calls, 2,400 tokens in, 68 out")
         with pytest.raises(http.client.IncompleteRead):
             gateway.ask()
     assert gateway.gateway.summary() == "4 calls, 3,600 tokens in, 69 out"
