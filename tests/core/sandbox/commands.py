@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +71,9 @@ def output(command: Command) -> list[str]:
 
 def living(folder: Path) -> list[psutil.Process]:
     """The processes of this machine that work in a folder, whatever number their sandbox gave them."""
-    return [process for process in psutil.process_iter() if folder_of(process) == str(folder)]
-
-
-def folder_of(process: psutil.Process) -> str:
-    try:
-        return "" if process.status() == psutil.STATUS_ZOMBIE else process.cwd()
-    except psutil.Error:
-        return ""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE and process.cwd() == str(folder):
+                found.append(process)
+    return found

@@ -64,14 +64,19 @@ def test_the_exit_status_is_the_commands_or_128_and_the_signal_or_127_for_one_th
     assert outcome(command(("no-such-program", "x"), folder)) == ([(line, True)], 127, None)
 
 
-def test_what_the_machine_cannot_start_is_an_agents_failure_and_nothing_is_left_open(folder: Path) -> None:
+def test_what_the_machine_cannot_start_is_an_agents_failure_and_leaves_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     outcome(shell("echo", folder))
-    before = psutil.Process().num_fds()
+    before = psutil.Process().num_fds(), psutil.Process().children(recursive=True)
     outcome(shell("echo", folder))
     for argv, place in ((("python", "a\0b"), "."), (("python",), "absent")):
         with pytest.raises(AgentFailed, match="could not be started"):
             Process(replace(python("", folder), argv=argv, cwd=folder / place), 30)
-    assert psutil.Process().num_fds() == before
+    monkeypatch.setattr(os, "set_blocking", Mock(side_effect=OSError(errno.EMFILE, "Too many open files")))
+    with pytest.raises(AgentFailed, match="could not be started"):
+        Process(python(SLEEP, folder), 30)
+    assert (psutil.Process().num_fds(), psutil.Process().children(recursive=True)) == before
 
 
 def test_the_child_gets_nothing_of_the_server_but_the_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,14 +137,6 @@ def test_a_command_that_nobody_watches_any_more_is_killed_by_its_supervisor(fold
         eventually(lambda: process.read(0.01) or process.ended, 10)
         assert not is_alive(child.pid)
         process.alive()  # too late, and harmless
-
-
-def test_a_machine_without_descriptors_leaves_no_process_behind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = psutil.Process().children(recursive=True)
-    monkeypatch.setattr(os, "set_blocking", Mock(side_effect=OSError(errno.EMFILE, "Too many open files")))
-    with pytest.raises(AgentFailed, match="could not be started"):
-        Process(python(SLEEP, folder), 30)
-    assert psutil.Process().children(recursive=True) == before
 
 
 def test_a_script_may_open_its_standard_streams_by_their_paths(folder: Path, world: World) -> None:

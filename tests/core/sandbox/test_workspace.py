@@ -9,11 +9,13 @@ from core.sandbox.command import ResourceLimits, Sandbox
 from core.sandbox.workspace import Workspace
 
 
-def test_it_is_private_to_server_and_task_empty_at_the_start_and_gone_at_the_end(tmp_path: Path) -> None:
+def test_it_is_private_to_server_and_task_empty_at_first_and_gone_at_the_end_even_after_an_error(
+    tmp_path: Path,
+) -> None:
     root = tmp_path / "work" / "7"
     root.mkdir(parents=True)
     (root / "left over").write_text("from before")
-    with Workspace(root, 7) as workspace:
+    with pytest.raises(ZeroDivisionError), Workspace(root, 7) as workspace:
         workspace.make()
         folders = [workspace.gateway, workspace.git, workspace.home, workspace.output]
         assert sorted(root.iterdir()) == folders
@@ -27,14 +29,8 @@ def test_it_is_private_to_server_and_task_empty_at_the_start_and_gone_at_the_end
         closed = workspace.output / "a" / "b"
         closed.mkdir(parents=True)
         closed.parent.chmod(0o500)
-    assert not root.exists()
-
-
-def test_the_folder_is_gone_after_an_error_too(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), Workspace(tmp_path / "7", 7) as workspace:
-        workspace.make()
         raise ZeroDivisionError
-    assert not (tmp_path / "7").exists()
+    assert not root.exists()
 
 
 def test_an_agent_may_write_to_its_output_and_home_and_to_a_repository_only_to_change_it(tmp_path: Path) -> None:

@@ -70,16 +70,10 @@ Opener = Callable[..., AbstractContextManager[Opened]]
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "gateway"
-    path.mkdir(mode=0o700)
-    return path
-
-
-@pytest.fixture
 def opened(folder: Path, world: World) -> Opener:
-    """Open a gateway to an API that answers with these turns."""
-    world.settle(TASKDECK_SANDBOX="none")
+    """Open a gateway to an API that answers with these turns; the server's environment has a proxy, not to be used."""
+    nowhere = "http://127.0.0.1:9"
+    world.settle(TASKDECK_SANDBOX="none", HTTP_PROXY=nowhere, ALL_PROXY=nowhere, http_proxy=nowhere, all_proxy=nowhere)
 
     @contextmanager
     def open_gateway(
