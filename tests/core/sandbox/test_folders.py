@@ -8,9 +8,10 @@ from core.sandbox import folders
 
 @pytest.fixture
 def work(as_ordinary_user: Path) -> Path:
-    """The folder to remove; outside of it is a file."""
-    for folder in ("work", "outside/file"):
-        (as_ordinary_user / folder).mkdir(parents=True)
+    """The folder to remove; beside it is another one, with a file."""
+    for name in ("work", "outside"):
+        (as_ordinary_user / name).mkdir()
+    (as_ordinary_user / "outside" / "file").touch()
     return as_ordinary_user / "work"
 
 

@@ -114,15 +114,13 @@ def test_the_end_waits_for_no_api_that_takes_no_connection(folder: Path) -> None
 
 
 def test_an_agent_that_connects_and_sends_nothing_holds_up_nothing(opened: Opener) -> None:
-    with ExitStack() as still_open:
-        with opened(Text()) as gateway:
-            for begun in (b"", b"POST /v1/messages HTTP/1.1\r\nx-api"):
-                connection = connected(gateway.endpoint)
-                still_open.callback(connection.close)
-                connection.sock.sendall(begun)
-            assert gateway.ask()[0] == 200
-            began = time.monotonic()
-        assert time.monotonic() - began < END_SECONDS + 1
+    with opened(Text()) as gateway:
+        silent, half = (connected(gateway.endpoint).sock for _ in range(2))
+        half.sendall(b"POST /v1/messages HTTP/1.1\r\nx-api")
+        assert gateway.ask()[0] == 200
+        began = time.monotonic()
+    assert time.monotonic() - began < END_SECONDS + 1
+    assert [(sock.recv(1), sock.close()) for sock in (silent, half)] == [(b"", None)] * 2
 
 
 def test_nothing_is_left_open(opened: Opener, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
