@@ -17,28 +17,20 @@ from tests.support.world import World
 SECRET = "q7XcV0nBz1LmKdJfHgTsRpWyEuIoAa32"
 
 
-@pytest.fixture
-def no_bubblewrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out of PATH what is needed."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-
 def test_with_bubblewrap_there_is_a_sandbox_and_nothing_to_say() -> None:
     assert (isolation.unavailable(), isolation.enforced(), isolation.warning()) == (None, True, None)
     assert isolation.state().state == "bwrap"
 
 
-@pytest.mark.usefixtures("no_bubblewrap")
-def test_without_bubblewrap_the_reason_is_said_and_what_needs_no_sandbox_still_runs(folder: Path) -> None:
+def test_without_bubblewrap_the_reason_is_said_and_only_what_needs_no_sandbox_still_runs(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
     reason = "bubblewrap is not installed (apt install bubblewrap)"
     assert (isolation.unavailable(), isolation.enforced(), isolation.user_for(TASK)) == (reason, False, None)
     assert isolation.warning() == f"Tasks run without a sandbox, and agents that run foreign code not at all: {reason}."
     assert (isolation.state().state, isolation.state().reason) == ("unavailable", reason)
     assert output(python("import os; print(os.getuid())", folder)) == [str(os.geteuid())]
-
-
-@pytest.mark.usefixtures("no_bubblewrap")
-def test_what_was_made_for_a_sandbox_never_starts_without_one(folder: Path) -> None:
     for given in (Sandbox(required=True), Sandbox(user=60_007)):
         with pytest.raises(AgentFailed, match="The sandbox that this program needs is gone"):
             isolation.sandboxed_argv(replace(python("", folder), sandbox=given))
