@@ -174,7 +174,7 @@ def test_a_server_without_a_box_says_so_at_its_start(serve: Serve) -> None:
     server = serve({"TASKDECK_SANDBOX": "none"})
     assert httpx.get(f"{server.url}/api/health").json()["sandbox"]["state"] == "none"
     server.stop()
-    assert server.said().count("TASKDECK_SANDBOX=none: tasks run without a box") == 1
+    assert server.said().count("TASKDECK_SANDBOX=none: tasks run without a sandbox") == 1
 
 
 @pytest.mark.parametrize(

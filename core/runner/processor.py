@@ -211,7 +211,7 @@ class Run:
         if left:
             self.log.info(f"Not kept: {', '.join(left)}. What is kept: {output.LIMITS}.")
         kept = []
-        for file in output.keep(names, folder, self._artifacts):
+        for file in output.store(names, folder, self._artifacts):
             kept.append(file)
             self._execution.beat()
         self.kept = kept

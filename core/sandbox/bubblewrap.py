@@ -11,13 +11,13 @@ from pathlib import Path
 
 import core
 from core.config import settings
-from core.sandbox.command import Command, Sandbox
+from core.sandbox.command import Command, ResourceLimits, Sandbox
 
 #: Who a program is that was given no user of its own, where the server is root; and where the server is not.
 NOBODY, ANYBODY = 65_534, 1_000
 
 _ALONE = (
-    *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "box"),
+    *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "sandbox"),
     *("--die-with-parent", "--new-session"),
 )
 #: CAP_DAC_READ_SEARCH: to begin in a folder that only the task's user may enter.
@@ -25,7 +25,7 @@ _ROOT_CAPABILITIES = ("CAP_DAC_READ_SEARCH", "CAP_SETUID", "CAP_SETGID", "CAP_SE
 _ROOT = ("--cap-drop", "ALL", *(word for name in _ROOT_CAPABILITIES for word in ("--cap-add", name)))
 _USER = ("--unshare-user", "--disable-userns", "--uid", f"{ANYBODY}", "--gid", f"{ANYBODY}", "--cap-drop", "ALL")
 
-TMP_BYTES, SHM_BYTES, HIDDEN_BYTES = 64 * 2**20, 16 * 2**20, 2**16
+HIDDEN_BYTES = 2**16  # of what lies over the data folder, which nobody can write to
 
 #: Harmless ones, as far as the machine has them.
 _ETC = (
@@ -43,7 +43,7 @@ def argv(program: str, command: Command, *, as_root: bool) -> list[str]:
     return [
         *(program, *(_ROOT if as_root else _USER), *_ALONE),
         *(() if sandbox.network == "open" else ("--unshare-net",)),
-        *_system(),
+        *_system(sandbox.limits),
         *_places(sandbox, command.cwd),
         *("--remount-ro", "/", "--chdir", str(command.cwd), "--"),
         *(_become(user) if as_root else ()),
@@ -53,8 +53,8 @@ def argv(program: str, command: Command, *, as_root: bool) -> list[str]:
     ]
 
 
-def texts(sandbox: Sandbox, *, as_root: bool) -> dict[str, str]:
-    """Files that are made for the box: path and content."""
+def files(sandbox: Sandbox, *, as_root: bool) -> dict[str, str]:
+    """Files that are made for the sandbox: path and content."""
     user = user_of(sandbox, as_root=as_root)
     made = {
         "/etc/passwd": f"task:x:{user}:{user}::/:/bin/sh\nroot:x:0:0::/:/bin/false\n",
@@ -64,12 +64,12 @@ def texts(sandbox: Sandbox, *, as_root: bool) -> dict[str, str]:
 
 
 def user_of(sandbox: Sandbox, *, as_root: bool) -> int:
-    """The number that a program in the box has."""
+    """The number that a program in the sandbox has."""
     return ANYBODY if not as_root else NOBODY if sandbox.user is None else sandbox.user
 
 
 def path() -> str:
-    """Where a program in the box looks for others."""
+    """Where a program in the sandbox looks for others."""
     return f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin"
 
 
@@ -78,7 +78,7 @@ def _become(user: int) -> tuple[str, ...]:
     return ("setpriv", *who, "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--")
 
 
-def _system() -> Iterator[str]:
+def _system(limits: ResourceLimits) -> Iterator[str]:
     """What every program needs of a machine."""
     yield from ("--ro-bind", "/usr", "/usr", "--proc", "/proc", "--dev", "/dev")
     for place in map(Path, ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")):
@@ -86,7 +86,7 @@ def _system() -> Iterator[str]:
             yield from ("--symlink", os.readlink(place), str(place))
         elif place.is_dir():
             yield from ("--ro-bind", str(place), str(place))
-    for folder, size in (("/tmp", TMP_BYTES), ("/dev/shm", SHM_BYTES)):  # noqa: S108  the box's own
+    for folder, size in (("/tmp", limits.tmp), ("/dev/shm", limits.shared_memory)):  # noqa: S108  its own
         yield from ("--perms", "1777", "--size", str(size), "--tmpfs", folder)
 
 

@@ -1,13 +1,12 @@
-"""A control group around one command: where the kernel lets this process make one, it bounds memory and processes.
+"""A control group around one command: where the kernel lets this process make one, it limits memory and processes.
 
-Linux alone; version 2 where the memory controller is there, otherwise version 1. Its own group must be writable, which
-root's is, or a parent that systemd delegated (Delegate=yes and DelegateSubgroup= in the unit).
+Linux alone, and version 2 of control groups with a memory controller. Its own group must be writable, as root's is, or
+a parent that systemd delegated (Delegate=yes and DelegateSubgroup= in the unit).
 """
 
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,68 +17,50 @@ PROC = Path("/proc")
 
 
 class Group:
-    """A new control group with these bounds: bytes of memory, swap included, and processes and threads.
+    """A new control group with these limits: bytes of memory, swap included, and processes and threads.
 
     Raises OSError when the kernel or the administrator allows none. ``remove`` it in the end.
     """
 
     def __init__(self, memory: int, processes: int) -> None:
-        self._folders: list[Path] = []
+        parent = _parent()
+        _clear(parent, 0)
+        self._folder = parent / f"{PREFIX}{os.getpid()}"
+        self._folder.mkdir()
         try:
-            if parent := _unified():
-                folder = self._make(parent)
-                self._counter = folder / "memory.events"
-                limits = {"memory.max": memory, "memory.swap.max": 0, "memory.oom.group": 1, "pids.max": processes}
-                _write(folder, limits, needed="memory.max")
-            else:
-                folder = self._make(_version_1("memory"))
-                self._counter = folder / "memory.oom_control"
-                limits = {"memory.limit_in_bytes": memory, "memory.memsw.limit_in_bytes": memory}
-                _write(folder, limits, needed="memory.limit_in_bytes")
-                with suppress(OSError):
-                    _write(self._make(_version_1("pids")), {"pids.max": processes}, needed="pids.max")
-            self._entrances = [os.open(folder / "cgroup.procs", os.O_WRONLY) for folder in self._folders]
+            (self._folder / "memory.max").write_text(str(memory))
+            for name, value in (("memory.swap.max", 0), ("memory.oom.group", 1), ("pids.max", processes)):
+                with suppress(OSError):  # no swap is counted here, say
+                    (self._folder / name).write_text(str(value))
+            self._entrance = os.open(self._folder / "cgroup.procs", os.O_WRONLY)
         except BaseException:
-            self.remove()
+            _remove(self._folder, 0)
             raise
 
     def join(self) -> None:
         """Put the calling process into the group; what it starts is born there."""
-        for entrance in self._entrances:
-            with suppress(OSError):  # the watch still counts what it uses
-                os.write(entrance, b"0")
+        with suppress(OSError):  # the watch still counts what it uses
+            os.write(self._entrance, b"0")
 
     @property
     def out_of_memory(self) -> bool:
-        """Whether the kernel killed a process of the group because of its bound."""
+        """Whether the kernel killed a process of the group because of its limit."""
         try:
-            killed = re.search(r"^oom_kill (\d+)$", self._counter.read_text(), re.M)
+            killed = re.search(r"^oom_kill (\d+)$", (self._folder / "memory.events").read_text(), re.M)
         except OSError:
             return False
         return killed is not None and killed[1] != "0"
 
     def remove(self) -> None:
-        """Take the group away, once all its processes are dead; harmless when it is gone."""
-        for entrance in getattr(self, "_entrances", ()):
-            os.close(entrance)
-        self._entrances = []
-        for folder in self._folders:
-            _remove(folder, REMOVE_SECONDS)
-        self._folders = []
-
-    def _make(self, parent: Path) -> Path:
-        _clear(parent, 0)
-        folder = parent / f"{PREFIX}{os.getpid()}"
-        folder.mkdir()
-        self._folders.append(folder)
-        return folder
+        """Take the group away, once all its processes are dead. Once: it cannot be used afterwards."""
+        os.close(self._entrance)
+        _remove(self._folder, REMOVE_SECONDS)
 
 
 def clear() -> None:
     """Take away the groups of supervisors that were killed, and so could not."""
     with suppress(OSError):
-        _clear(_unified() or _version_1("memory"), REMOVE_SECONDS)
-        _clear(_version_1("pids"), REMOVE_SECONDS)
+        _clear(_parent(), REMOVE_SECONDS)
 
 
 def _clear(parent: Path, seconds: float) -> None:
@@ -103,24 +84,15 @@ def _remove(folder: Path, seconds: float) -> None:
             return
 
 
-def _write(folder: Path, limits: dict[str, int], needed: str) -> None:
-    for name, value in limits.items():
-        try:
-            (folder / name).write_text(str(value))
-        except OSError:  # no swap is counted here, say
-            if name == needed:
-                raise
-
-
-def _unified() -> Path | None:
-    """Where groups of version 2 can be made; None where there is no such place, or no memory controller."""
-    for own in _own(lambda kind, _: kind == "cgroup2", lambda controllers: controllers == ""):
-        for parent in (own, own.parent) if _is_delegated(own.parent) else (own,):
-            with suppress(OSError):
-                if "memory" in (parent / "cgroup.controllers").read_text().split():
-                    (parent / "cgroup.subtree_control").write_text("+memory +pids")
-                    return parent
-    return None
+def _parent() -> Path:
+    """Where groups can be made. Raises OSError where there is no such place, or no memory controller."""
+    own = _own()
+    for parent in (own, own.parent) if _is_delegated(own.parent) else (own,):
+        with suppress(OSError):
+            if "memory" in (parent / "cgroup.controllers").read_text().split():
+                (parent / "cgroup.subtree_control").write_text("+memory +pids")
+                return parent
+    raise FileNotFoundError("no control group with a memory controller is ours to divide")
 
 
 def _is_delegated(folder: Path) -> bool:
@@ -131,24 +103,12 @@ def _is_delegated(folder: Path) -> bool:
         return False
 
 
-def _version_1(controller: str) -> Path:
-    for own in _own(
-        lambda kind, options: kind == "cgroup" and controller in options.split(","),
-        lambda controllers: controller in controllers.split(","),
-    ):
-        return own
-    raise FileNotFoundError(controller)
-
-
-def _own(is_mount: Callable[[str, str], bool], is_group: Callable[[str], bool]) -> Iterator[Path]:
-    """This process's own groups, where ``is_mount(type, options)`` and ``is_group(controllers)``."""
+def _own() -> Path:
+    """This process's own group. Raises OSError where the kernel shows none."""
+    group = re.search(r"^0::(.*)$", (PROC / "self/cgroup").read_text(), re.M)
     for line in (PROC / "self/mountinfo").read_text().splitlines():
         place, _, about = line.partition(" - ")
-        root, mounted = place.split()[3:5]
-        kind, _, options = about.split()[:3]
-        if not is_mount(kind, options):
-            continue
-        for group in (PROC / "self/cgroup").read_text().splitlines():
-            _, controllers, path = group.split(":", 2)
-            if is_group(controllers):
-                yield Path(mounted + path.removeprefix(root.rstrip("/")))
+        if group and about.startswith("cgroup2 "):
+            root, mounted = place.split()[3:5]
+            return Path(mounted + group[1].removeprefix(root.rstrip("/")))
+    raise FileNotFoundError("cgroup2")

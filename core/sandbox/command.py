@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-#: none: only what is in the box. open: the machine's network, its own addresses too.
+#: none: only what is in the sandbox. open: the machine's network, its own addresses too.
 Network = Literal["none", "open"]
 
 
 @dataclass(frozen=True)
 class ResourceLimits:
-    """What a process and all that it starts may use; time is bounded elsewhere."""
+    """What a process and all that it starts may use; time is bounded elsewhere. The only place of these numbers."""
 
     memory: int = 2 * 2**30  #: bytes, together
     address_space: int | None = None  #: bytes of each process; None where a program reserves more than it uses
@@ -20,13 +20,17 @@ class ResourceLimits:
     file: int = 256 * 2**20  #: bytes of one file
     disk: int = 2 * 2**30  #: bytes in the writable folders, together: a clone of the largest size, and its copy
     files: int = 50_000  #: in the writable folders, together
+    depth: int = 200  #: of folders in folders; whoever comes to them afterwards may call itself for each
+    open_files: int = 1024  #: of each process
+    tmp: int = 64 * 2**20  #: bytes in /tmp, which is its own, in a sandbox
+    shared_memory: int = 16 * 2**20  #: bytes in /dev/shm, as above
 
 
 @dataclass(frozen=True)
 class Sandbox:
     """What a process may touch: of the machine's files only the system's programs, read-only, and these folders.
 
-    Paths are the same inside as outside. A box belongs to one task: no other task runs as ``user``.
+    Paths are the same inside as outside. A sandbox belongs to one task: no other task runs as ``user``.
     """
 
     writable: Sequence[Path] = ()
@@ -55,7 +59,7 @@ class GatewayEndpoint:
 
     socket: Path
     token: str
-    port: int  #: where a program in the box finds the API: http://127.0.0.1:PORT
+    port: int  #: where a program in the sandbox finds the API: http://127.0.0.1:PORT
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def chown_folder(path: Path, user: int | None) -> None:
+def chown_tree(path: Path, user: int | None) -> None:
     """Hand a folder, and all in it, to that user. No link is followed; for None there is nothing to do."""
     if user is None:
         return
@@ -29,7 +29,7 @@ def remove(folder: Path) -> None:
     to remove stays.
     """
     try:
-        top = _opened(str(folder))
+        top = open_untrusted(str(folder))
     except NotADirectoryError:  # a file or a link, which is not followed
         with suppress(OSError):
             folder.unlink()
@@ -51,7 +51,7 @@ def remove(folder: Path) -> None:
 
 def _remove(name: str, top: int, ahead: list[str]) -> None:
     """Empty and remove a folder that is at the top."""
-    place = _opened(name, top)
+    place = open_untrusted(name, top)
     try:
         _empty(place, top, ahead)
     finally:
@@ -76,7 +76,8 @@ def _empty(place: int, top: int, ahead: list[str]) -> None:
         ahead.append(name)
 
 
-def _opened(name: str, parent: int | None = None) -> int:
+def open_untrusted(name: str, parent: int | None = None) -> int:
+    """Open a folder that may be anything by now: no link is followed, and its owner may have closed it."""
     how = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
     try:
         handle = os.open(name, how, dir_fd=parent)
@@ -84,7 +85,7 @@ def _opened(name: str, parent: int | None = None) -> int:
         _unlock(name, parent)
         return os.open(name, how, dir_fd=parent)
     if os.fstat(handle).st_uid == os.geteuid():
-        os.fchmod(handle, 0o700)  # its owner may have closed it
+        os.fchmod(handle, 0o700)
     return handle
 
 

@@ -1,4 +1,4 @@
-"""The box around the processes of a task: what of this machine they can see, touch and use up."""
+"""What isolation there is for the processes of tasks on this machine, and how a command gets it."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from core.errors import AgentFailed
 from core.sandbox import bubblewrap
 from core.sandbox.cgroup import Group
 from core.sandbox.command import Command, Sandbox
-from core.sandbox.folders import chown_folder as chown_folder
+from core.sandbox.folders import chown_tree as chown_tree
 from core.sandbox.folders import remove as remove
 from core.sandbox.syscalls import forbidden
 
@@ -28,11 +28,11 @@ PROBE_SECONDS = 20
 
 @dataclass(frozen=True)
 class State:
-    """How the processes of tasks are held; ``reason`` says why there is no box."""
+    """The isolation of tasks' processes; ``reason`` says why there is no sandbox."""
 
     state: Literal["bwrap", "none", "unavailable"]
     reason: str | None
-    memory: Literal["cgroup", "watch"]  #: who bounds it: the kernel, or a look every half second
+    memory: Literal["cgroup", "watch"]  #: who limits it: the kernel, or a look every half second
 
 
 def state() -> State:
@@ -45,19 +45,19 @@ def state() -> State:
 
 
 def warning() -> str | None:
-    """The sentence for whoever starts the server, if there is no box."""
+    """The sentence for whoever starts the server, if there is no sandbox."""
     now = state()
     if now.state == "none":
-        return "TASKDECK_SANDBOX=none: tasks run without a box, and their programs can do what the server's user can."
+        return "TASKDECK_SANDBOX=none: tasks run without a sandbox; their programs can do what the server's user can."
     if now.state == "unavailable":
-        return f"Tasks run without a box, and agents that run foreign code not at all: {now.reason}."
+        return f"Tasks run without a sandbox, and agents that run foreign code not at all: {now.reason}."
     return None
 
 
 def unavailable() -> str | None:
-    """Why programs that run a repository's or a model's code cannot be boxed here, as the middle of a sentence.
+    """Why programs that run a repository's or a model's code cannot be sandboxed here, as the middle of a sentence.
 
-    None when they can be, or when the administrator wants no box.
+    None when they can be, or when the administrator wants no sandbox.
     """
     if settings().sandbox == "none":
         return None
@@ -68,7 +68,7 @@ def unavailable() -> str | None:
 
 
 def enforced() -> bool:
-    """Whether commands really are boxed."""
+    """Whether commands really are sandboxed."""
     return settings().sandbox == "bwrap" and unavailable() is None
 
 
@@ -77,18 +77,18 @@ def user_for(task_id: int) -> int | None:
     return FIRST_USER + task_id % USERS if os.geteuid() == 0 and enforced() else None
 
 
-def enclosed(command: Command) -> list[str]:
-    """What to start so that the command runs in its box; the command itself where there is none.
+def sandboxed_argv(command: Command) -> list[str]:
+    """What to start so that the command runs in its sandbox; the command itself where there is none.
 
-    Raises AgentFailed when something else lies where a writable folder should, or the box that it must have is gone.
+    Raises AgentFailed when something else lies where a writable folder should, or its sandbox is required and gone.
     """
     program = shutil.which("bwrap")
     if program is None or not enforced():
         wanted = settings().sandbox == "bwrap"
         if wanted and (
             command.sandbox.required or command.sandbox.user is not None
-        ):  # there was a box when it was made
-            raise AgentFailed("The box that this program needs is not there any more; an administrator has to look.")
+        ):  # there was a sandbox when it was made
+            raise AgentFailed("The sandbox that this program needs is gone; ask an administrator to look.")
         return list(command.argv)
     for folder in command.sandbox.writable:
         if folder.is_symlink() or not folder.exists():  # else the link's target would be opened to the task
@@ -96,9 +96,9 @@ def enclosed(command: Command) -> list[str]:
     return bubblewrap.argv(program, command, as_root=os.geteuid() == 0)
 
 
-def texts(command: Command) -> dict[str, str]:
-    """Files that are made for the command's box: path and content."""
-    return bubblewrap.texts(command.sandbox, as_root=os.geteuid() == 0) if enforced() else {}
+def files(command: Command) -> dict[str, str]:
+    """Files that are made for the command's sandbox: path and content."""
+    return bubblewrap.files(command.sandbox, as_root=os.geteuid() == 0) if enforced() else {}
 
 
 def path() -> str:
@@ -108,9 +108,9 @@ def path() -> str:
 
 @cache
 def _hindrance(program: str | None) -> str | None:
-    """Why ``program`` cannot box, tried once with what a real box needs. Raises TimeoutExpired."""
+    """Why ``program`` cannot make a sandbox, tried once with what a real one needs. Raises TimeoutExpired."""
     if sys.platform != "linux":
-        return "the box needs Linux and bubblewrap"
+        return "the sandbox needs Linux and bubblewrap"
     if program is None:
         return "bubblewrap is not installed (apt install bubblewrap)"
     probe = Command((sys.executable, "-c", "import core"), Path(core.__file__).parents[1], "", Sandbox())
@@ -132,8 +132,8 @@ def _hindrance(program: str | None) -> str | None:
             )
     except OSError as error:
         return f"bubblewrap cannot be started ({type(error).__name__})"
-    said = " ".join(done.stderr.split())[:200]
-    return f"bubblewrap cannot make a box on this machine ({said})" if done.returncode else None
+    reason = " ".join(done.stderr.split())[:200]
+    return f"bubblewrap cannot make a sandbox on this machine ({reason})" if done.returncode else None
 
 
 @cache

@@ -1,7 +1,7 @@
-"""What is kept of the folder that a task's program wrote: plain files alone, whatever else it put there.
+"""Collects artifacts from the output folder: regular files only.
 
-The program may have been hostile, so no link is followed: each folder is opened from the one above it. It is dead by
-now, and the folder stands still.
+The program that wrote them may have been hostile, so no link is followed: each folder is opened from the one above it.
+It is dead by now, and the folder stands still.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ PATH_BYTES = 500
 
 LIMITS = f"regular files of up to {FILE_MIB} MiB, at most {FILES} and {ALL_MIB} MiB in all"
 
-LOOKED_AT = 100_000  # entries; a box ends its program long before
+LOOKED_AT = 100_000  # entries; a sandbox ends its program long before
 NAMED = 50  # of what is left behind
 NAMED_CHARACTERS = 200
 
@@ -59,11 +59,11 @@ class StoredArtifact:
 
 
 class _Refused(Exception):
-    """It is no file to keep; says why in a few words."""
+    """It becomes no artifact; says why in a few words."""
 
 
 def find(folder: Path) -> tuple[list[str], list[str]]:
-    """The files to keep, as paths with slashes, and what is left behind, each with the reason, fit to be shown.
+    """The files that become artifacts, as paths with slashes, and what is left behind, with reasons, fit to be shown.
 
     A folder's files come before those of the folders in it. Of many that are left only the first are named.
     """
@@ -74,7 +74,7 @@ def find(folder: Path) -> tuple[list[str], list[str]]:
         return [], ["the folder for files (it is not there any more)"]
 
 
-def keep(names: Iterable[str], source: Path, target: Path) -> Iterator[StoredArtifact]:
+def store(names: Iterable[str], source: Path, target: Path) -> Iterator[StoredArtifact]:
     """Copy these files of ``source`` to ``target``, one by one; what lay there is gone. No file makes no folder.
 
     Raises AgentFailed when one is not as it was found, OSError when the disk is full.
@@ -91,7 +91,7 @@ def keep(names: Iterable[str], source: Path, target: Path) -> Iterator[StoredArt
                     handle = stack.enter_context(_folder(each, handle))
                 handle = stack.enter_context(_file(last, handle))
             except (_Refused, OSError):
-                raise AgentFailed(f"The file {_shown(name)} changed while it was kept; run the task again.") from None
+                raise AgentFailed(f"The file {_shown(name)} changed while it was stored; run the task again.") from None
             yield _copy(name, handle, target / name)
 
 
@@ -101,13 +101,13 @@ def media_type(name: str) -> str:
 
 
 def _chosen(entries: Iterator[tuple[int, str]]) -> tuple[list[str], list[str]]:
-    keep: list[str] = []
+    chosen: list[str] = []
     left: list[str] = []
     unnamed, room = 0, ALL_MIB * 2**20
     for parent, path in islice(entries, LOOKED_AT):
         try:
             size = _size(parent, path)
-            if size is not None and len(keep) == FILES:
+            if size is not None and len(chosen) == FILES:
                 raise _Refused(f"over {FILES} files")
             if size is not None and size > room:
                 raise _Refused(f"over {ALL_MIB} MiB in all")
@@ -118,13 +118,13 @@ def _chosen(entries: Iterator[tuple[int, str]]) -> tuple[list[str], list[str]]:
                 unnamed += 1
         else:
             if size is not None:
-                keep.append(path)
+                chosen.append(path)
                 room -= size
     if unnamed:
         left.append(f"{unnamed:,} more")
     if next(entries, None):
         left.append(f"what follows the first {LOOKED_AT:,} names")
-    return keep, left
+    return chosen, left
 
 
 def _entries(handle: int, prefix: str, depth: int) -> Iterator[tuple[int, str]]:
@@ -139,7 +139,7 @@ def _entries(handle: int, prefix: str, depth: int) -> Iterator[tuple[int, str]]:
                 with _folder(entry.name, handle) as inner:
                     yield from _entries(inner, f"{path}/", depth + 1)
             except PermissionError:
-                continue  # ``_size`` has said so
+                continue  # ``_size`` has refused it
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -147,7 +147,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _size(parent: int, path: str) -> int | None:
-    """The size of a file that may be kept; None for a folder that is looked into. Raises _Refused for all others."""
+    """The size of a file that may be stored; None for a folder that is looked into. Raises _Refused for all others."""
     if reason := _unfit(path):
         raise _Refused(reason)
     name = path.rpartition("/")[2]

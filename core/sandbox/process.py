@@ -13,11 +13,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+import core
 from core.errors import AgentFailed
 from core.sandbox import cgroup, isolation
 from core.sandbox.command import Command
+from core.sandbox.lines import BoundedLines
 
-SUPERVISOR = Path(__file__).with_name("supervisor.py")
+#: Starts the supervisor in an isolated Python, where no variable and no folder of the task says what is imported.
+_START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from core.sandbox.supervisor import main; sys.exit(main())"
+_ROOT = Path(core.__file__).parents[1]
 
 #: How long the supervisor may take to end everything, in seconds: its own limit and something for a busy machine.
 STOP_SECONDS = 10.0
@@ -33,7 +37,7 @@ _ENVIRONMENT = {"LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTE
 
 
 class Process:
-    """A running command, in its box where there is one and within its bounds everywhere.
+    """A running command, in its sandbox where there is one and within its limits everywhere.
 
     Use it in a ``with``: leaving the block stops it and all that it started. It also stops when ``alive`` was not
     called for ``silence`` seconds: whoever should watch it is dead or frozen. Raises AgentFailed when the machine can
@@ -57,7 +61,7 @@ class Process:
                     if command.sandbox.user is not None:
                         os.fchown(pipe.fileno(), command.sandbox.user, command.sandbox.user)
                     os.set_blocking(pipe.fileno(), False)
-                    self._selector.register(pipe, selectors.EVENT_READ, _Lines())
+                    self._selector.register(pipe, selectors.EVENT_READ, _lines())
             except (OSError, ValueError) as error:
                 raise AgentFailed("A process could not be started on this machine.") from error
             stdin.close()
@@ -69,14 +73,14 @@ class Process:
             "silence": silence,
             "limits": asdict(command.sandbox.limits),
             "writable": [str(folder) for folder in command.sandbox.writable],
-            "texts": isolation.texts(command),
+            "files": isolation.files(command),
         }
-        argv = isolation.enclosed(command)
+        argv = isolation.sandboxed_argv(command)
         lifeline, self._lifeline = socket.socketpair()
         try:
             os.set_blocking(self._lifeline.fileno(), False)
             self._supervisor = subprocess.Popen(
-                [sys.executable, "-I", str(SUPERVISOR), str(lifeline.fileno()), json.dumps(options), *argv],
+                [sys.executable, "-I", "-c", _START, str(_ROOT), str(lifeline.fileno()), json.dumps(options), *argv],
                 cwd=command.cwd,
                 env={"PATH": isolation.path()} | _ENVIRONMENT | dict(command.env),
                 stdin=stdin,
@@ -101,7 +105,9 @@ class Process:
 
     def alive(self) -> None:
         """Say that somebody still watches."""
-        with suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):  # it hears enough already, or is over
+        with suppress(
+            BlockingIOError, BrokenPipeError, ConnectionResetError
+        ):  # it has enough of them already, or is over
             self._lifeline.send(b".")
 
     @property
@@ -118,7 +124,7 @@ class Process:
 
     @property
     def verdict(self) -> str | None:
-        """Once it has ended: the sentence that says which of its bounds ended it; None when none did."""
+        """Once it has ended: the sentence that says which of its limits ended it; None when none did."""
         with suppress(OSError):  # it was closed, or the supervisor was killed
             self._verdict += self._lifeline.recv(4096)
         return self._verdict.decode() or None
@@ -138,7 +144,7 @@ class Process:
             chunk = os.read(key.fd, CHUNK_BYTES)
             if not chunk:
                 self._selector.unregister(pipe)
-            found = key.data.feed(chunk)
+            found = key.data.feed(chunk) if chunk else key.data.rest()
             lines += [(line, pipe is self._supervisor.stderr) for line in found]
         return lines
 
@@ -161,38 +167,5 @@ class Process:
         self._selector.close()
 
 
-class _Lines:
-    """Bytes in, whole lines out. Of a line over LINE_BYTES comes its beginning, with its length, when it has ended."""
-
-    def __init__(self) -> None:
-        self._carry = bytearray()
-        self._skipped = 0
-
-    def feed(self, chunk: bytes) -> list[str]:
-        """The lines that ``chunk`` completes; an empty chunk ends the last one."""
-        if not chunk:
-            return [self._end()] if self._carry else []
-        *complete, rest = chunk.split(b"\n")
-        lines = []
-        for piece in complete:
-            self._carry_on(piece)
-            lines.append(self._end())
-        self._carry_on(rest)
-        return lines
-
-    def _carry_on(self, piece: bytes) -> None:
-        if self._skipped:
-            self._skipped += len(piece)
-            return
-        self._carry += piece
-        if len(self._carry) > LINE_BYTES:
-            self._skipped = len(self._carry) - KEPT_BYTES
-            del self._carry[KEPT_BYTES:]
-
-    def _end(self) -> str:
-        line = self._carry.decode("utf-8", "replace").removesuffix("\r")
-        if self._skipped:
-            line += f" … ({len(self._carry) + self._skipped:,} bytes, cut)"
-        self._carry.clear()
-        self._skipped = 0
-        return line
+def _lines() -> BoundedLines:
+    return BoundedLines(LINE_BYTES, kept=KEPT_BYTES, mark=" … ({:,} bytes, cut)")

@@ -1,6 +1,6 @@
-"""Runs one command within its bounds and ends everything that it started. Its own process, see ``process.Process``.
+"""Runs one command within its limits and ends everything that it started. Its own process, see ``process.Process``.
 
-    python supervisor.py LIFELINE OPTIONS COMMAND [ARGUMENT ...]
+    LIFELINE OPTIONS COMMAND [ARGUMENT ...]
 
 LIFELINE is the number of an inherited socket. When its other end closes, because the server wants the command stopped
 or because the server is gone, or when nothing comes through it for as long as OPTIONS say, because the server is
@@ -9,11 +9,13 @@ one sentence that says so goes back through the lifeline. And they are killed wh
 nothing that it left behind goes on. Exit status: the command's, 128 + N after signal N, 127 if it could not be started.
 
 OPTIONS is JSON: ``silence`` in seconds, ``limits`` as in ``command.ResourceLimits``, the ``writable`` folders, and
-``texts``, files that the sandbox has: path and content; none when there is no sandbox. This line is everybody's to
+``files`` that are made for the sandbox: path and content; none when there is no sandbox. This line is everybody's to
 read, so there is no secret in it.
 
 On Linux, processes that detach themselves (double fork, setsid) are handed to this process by the kernel
 (prctl(2), PR_SET_CHILD_SUBREAPER) and so are found; other systems have no such call, there they can escape.
+
+It has to start at once: of core it imports only what it needs, and nothing that loads long.
 """
 
 import ctypes
@@ -29,19 +31,11 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import psutil
-
-if TYPE_CHECKING:
-    from core.sandbox.cgroup import Group
-    from core.sandbox.syscalls import forbidden
-    from core.sandbox.watch import MIB, Broken, Watch
-else:  # alone: the package around it loads every agent, and this has to start at once
-    sys.path.insert(0, str(Path(__file__).parent))
-    from cgroup import Group
-    from syscalls import forbidden
-    from watch import MIB, Broken, Watch
+from core.sandbox.cgroup import Group
+from core.sandbox.syscalls import forbidden
+from core.sandbox.watch import MIB, Broken, Watch
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -53,14 +47,18 @@ LOOK_SECONDS = 0.5
 SHARE_OF_TIME = 0.1
 LONGEST_PAUSE = 2.0
 
-OPEN_FILES = 1024
-
 #: The server, the supervisors and other people's work come first.
 NICE = 5
 FIRST_TO_GO = 500  # when the machine itself has no memory left; see proc(5), oom_score_adj
 
 
-def main(lifeline: socket.socket, options: Mapping[str, Any], argv: list[str]) -> int:
+def main() -> int:
+    """Do what this process's arguments say, see above; the exit status."""
+    lifeline, options, *argv = sys.argv[1:]
+    return run(socket.socket(fileno=int(lifeline)), json.loads(options), argv)
+
+
+def run(lifeline: socket.socket, options: Mapping[str, Any], argv: list[str]) -> int:
     """Run ``argv`` until it ends, is too much, or the lifeline closes or falls silent; its exit status."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -74,12 +72,12 @@ def main(lifeline: socket.socket, options: Mapping[str, Any], argv: list[str]) -
     group = make_group(limits)
     try:
         watch = Watch(limits, options["writable"], group, lambda: is_open(lifeline))
-        child = start(argv, options["texts"], limits, group)
+        child = start(argv, options["files"], limits, group)
         status, verdict = attend(child.pid, child_ended, lifeline, options["silence"], watch)
         kill_descendants()
         if status is not None:
             with suppress(Broken):
-                verdict = by_kernel(status, limits) or watch.exceeded()
+                verdict = by_kernel(status, limits) or watch.exceeded_at_rest()
         if verdict:
             with suppress(OSError):  # the server is gone
                 lifeline.sendall(verdict.encode())
@@ -93,10 +91,10 @@ def main(lifeline: socket.socket, options: Mapping[str, Any], argv: list[str]) -
 
 
 def start(
-    argv: list[str], texts: Mapping[str, str], limits: Mapping[str, int], group: Group | None
+    argv: list[str], files: Mapping[str, str], limits: Mapping[str, int], group: Group | None
 ) -> subprocess.Popen[bytes]:
     """The process that becomes the command; keep it, else its exit status is lost. Raises OSError."""
-    argv, handles = with_texts(argv, texts)
+    argv, handles = with_files(argv, files)
     try:
         return subprocess.Popen(
             argv, pass_fds=handles, start_new_session=True, preexec_fn=lambda: prepare(limits, group)
@@ -110,19 +108,19 @@ def attend(
     child: int, child_ended: int, lifeline: socket.socket, silence: float, watch: Watch
 ) -> tuple[int | None, str | None]:
     """Wait until there is something to end: the child's exit status if it ended, the verdict if it was too much."""
-    heard = time.monotonic()
-    look = heard + LOOK_SECONDS
-    while (now := time.monotonic()) < heard + silence:
-        left = max(0.0, min(heard + silence, look) - now)
+    last_sign = time.monotonic()
+    look = last_sign + LOOK_SECONDS
+    while (now := time.monotonic()) < last_sign + silence:
+        left = max(0.0, min(last_sign + silence, look) - now)
         ready, _, _ = select.select([lifeline.fileno(), child_ended], [], [], left)
         if child_ended in ready:
             os.read(child_ended, 4096)
             if (status := reap(child)) is not None:
                 return status, None
         if lifeline.fileno() in ready:
-            if not hear(lifeline):
+            if not receive(lifeline):
                 break
-            heard = time.monotonic()
+            last_sign = time.monotonic()
         if (began := time.monotonic()) >= look:
             try:
                 verdict = watch.exceeded()
@@ -143,16 +141,16 @@ def make_group(limits: Mapping[str, int]) -> Group | None:
         return None
 
 
-def with_texts(argv: list[str], texts: Mapping[str, str]) -> tuple[list[str], list[int]]:
-    """The command that makes these files in its box, and the handles that it reads them and its filter from."""
-    if not texts:
+def with_files(argv: list[str], files: Mapping[str, str]) -> tuple[list[str], list[int]]:
+    """The command that makes these files in its sandbox, and the handles that it reads them and its filter from."""
+    if not files:
         return argv, []
     words: list[str] = []
     handles: list[int] = []
     if rules := forbidden():
         handles.append(memory_file(rules))
         words += ["--seccomp", str(handles[-1])]
-    for path, text in texts.items():
+    for path, text in files.items():
         handles.append(memory_file(text.encode()))
         words += ["--perms", "0755", "--dir", os.path.dirname(path)]
         words += ["--perms", "0444", "--ro-bind-data", str(handles[-1]), path]
@@ -161,7 +159,7 @@ def with_texts(argv: list[str], texts: Mapping[str, str]) -> tuple[list[str], li
 
 def memory_file(content: bytes) -> int:
     """The handle of a nameless file with this content."""
-    handle = os.memfd_create("box")
+    handle = os.memfd_create("sandbox")
     os.write(handle, content)
     os.lseek(handle, 0, os.SEEK_SET)
     return handle
@@ -179,7 +177,7 @@ def prepare(limits: Mapping[str, int], group: Group | None) -> None:
         signal.signal(number, signal.SIG_DFL)
     os.nice(NICE)
     limit(resource.RLIMIT_CORE, 0)
-    limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+    limit(resource.RLIMIT_NOFILE, limits["open_files"])
     limit(resource.RLIMIT_FSIZE, limits["file"])
     limit(resource.RLIMIT_CPU, limits["cpu"], limits["cpu"] + 5)  # a signal that says why, then one that kills
     if limits["address_space"] is not None:
@@ -195,13 +193,13 @@ def limit(kind: int, value: int, hard: int | None = None) -> None:
 
 
 def is_open(lifeline: socket.socket) -> bool:
-    """Whether the lifeline's other end is open; what came through it stays there to be heard."""
+    """Whether the lifeline's other end is open; what came through it stays there to be received."""
     poll = select.poll()
     poll.register(lifeline, 0)
     return not poll.poll(0)
 
 
-def hear(lifeline: socket.socket) -> bool:
+def receive(lifeline: socket.socket) -> bool:
     """Take what came through the lifeline; whether its other end is open."""
     try:
         return bool(lifeline.recv(65_536))
@@ -235,16 +233,22 @@ def reap(child: int) -> int | None:
 
 def kill_descendants() -> None:
     """Kill until nothing is left: a process may fork while it is being looked for."""
+    if not has_children():
+        return
+    from core.sandbox import family  # late, see there
+
     deadline = time.monotonic() + KILL_SECONDS
-    while (alive := psutil.Process().children(recursive=True)) and time.monotonic() < deadline:
-        for process in alive:
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
+    while (alive := family.running()) and time.monotonic() < deadline:
+        family.kill(alive)
         reap(0)
         time.sleep(0.002)
 
 
-if __name__ == "__main__":
-    sys.exit(main(socket.socket(fileno=int(sys.argv[1])), json.loads(sys.argv[2]), sys.argv[3:]))
+def has_children() -> bool:
+    """Whether this process has any child; one that ended is collected first."""
+    reap(0)
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""What a boxed program may not ask the kernel for: a filter that bubblewrap hands to seccomp(2).
+"""What a program in a sandbox may not ask the kernel for: a filter that bubblewrap hands to seccomp(2).
 
 It refuses ways to more rights and to parts of the kernel that no namespace divides: user namespaces (in one of its own
 a program would be root again), virtual machines' sockets, the kernel's keys, its programs and its counters.

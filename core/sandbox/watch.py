@@ -1,21 +1,15 @@
-"""What a command uses, all its processes together, held against its bounds. Runs in the supervisor."""
+"""What a command uses, all its processes together, held against its limits. Runs in the supervisor."""
 
 import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
-import psutil
-
-if TYPE_CHECKING:  # the supervisor runs apart from the package
-    from core.sandbox.cgroup import Group
+from core.sandbox.cgroup import Group
 
 MIB = 2**20
-
-DEPTH = 200  #: of folders in folders; whoever comes to them afterwards may call itself for each
 
 #: How long one look at the folders may take, in seconds; they can change under it for ever.
 LOOK_SECONDS = 20.0
@@ -30,14 +24,15 @@ class Broken(Exception):
 class Watch:
     """Looks at the descendants of this process and at the folders that they may write to.
 
-    What is in the folders at first was not made by the command. ``wanted`` is asked all the time while it looks.
+    ``limits`` are those of ``command.ResourceLimits``. What is in the folders at first was not made by the command.
+    ``wanted`` is asked all the time while it looks.
     """
 
     def __init__(
         self,
         limits: Mapping[str, int],
         writable: Sequence[str],
-        group: "Group | None",
+        group: Group | None,
         wanted: Callable[[], bool] = lambda: True,
     ) -> None:
         self._limits = dict(limits)
@@ -49,27 +44,38 @@ class Watch:
         self._wanted = wanted
         there = _Count()
         with suppress(OSError):  # the first look will say so
-            for found in _beneath(self._writable):
+            for found in _beneath(self._writable, limits["depth"]):
                 there.add(found)
         self._files, self._disk = limits["files"] + there.files, limits["disk"] + there.disk
 
     def exceeded(self) -> str | None:
-        """What is too much by now, in one sentence; None while all is within bounds. Raises Broken."""
+        """What is too much by now, in one sentence; None while all is within the limits. Raises Broken."""
+        from core.sandbox import family  # late, see there
+
         limits = self._limits
-        family = psutil.Process().children(recursive=True)
-        if (self._group and self._group.out_of_memory) or _memory(family, limits["memory"]) > limits["memory"]:
-            return f"The work was stopped: it used more than {limits['memory'] // MIB:,} MiB of memory."
-        if _threads(family) >= limits["processes"]:
+        running = family.running()
+        if family.memory(running, limits["memory"]) > limits["memory"]:
+            return self._too_much_memory()
+        if family.threads(running) >= limits["processes"]:
             return f"The work was stopped: it started more than {limits['processes']:,} processes and threads."
+        return self.exceeded_at_rest([process.pid for process in running])
+
+    def exceeded_at_rest(self, running: Iterable[int] = ()) -> str | None:
+        """As above, of what can be seen without a look at the processes; their numbers are those still running."""
+        if self._group and self._group.out_of_memory:
+            return self._too_much_memory()
         try:
-            return self._exceeded_on_disk(family)
+            return self._exceeded_on_disk(running)
         except OSError:
             return "The work was stopped: it made a folder that cannot be looked into."
 
-    def _exceeded_on_disk(self, family: list[psutil.Process]) -> str | None:
+    def _too_much_memory(self) -> str:
+        return f"The work was stopped: it used more than {self._limits['memory'] // MIB:,} MiB of memory."
+
+    def _exceeded_on_disk(self, running: Iterable[int]) -> str | None:
         count, seen = _Count(), 0
         until = time.monotonic() + LOOK_SECONDS
-        for stage in (_unlinked(family), _beneath(self._writable)):
+        for stage in (_unlinked(running), _beneath(self._writable, self._limits["depth"])):
             for found in stage:
                 seen += 1
                 if found:
@@ -102,37 +108,14 @@ class _Count:
         self.disk += found.st_blocks * 512
 
 
-def _memory(family: list[psutil.Process], bound: int) -> int:
-    """Bytes of memory. What processes share is counted once, which costs time, where counting it often is too much."""
-    simple = _sum(family, lambda process: process.memory_info().rss)
-    return simple if simple <= bound else _sum(family, _proportional)
-
-
-def _proportional(process: psutil.Process) -> int:
-    found = process.memory_full_info()
-    return int(getattr(found, "pss", found.rss))
-
-
-def _threads(family: list[psutil.Process]) -> int:
-    return _sum(family, lambda process: process.num_threads())
-
-
-def _sum(family: list[psutil.Process], figure: Callable[[psutil.Process], int]) -> int:
-    total = 0
-    for process in family:
-        with suppress(psutil.NoSuchProcess):
-            total += figure(process)
-    return total
-
-
-def _beneath(folders: Sequence[str]) -> Iterator[os.stat_result]:
+def _beneath(folders: Sequence[str], depth: int) -> Iterator[os.stat_result]:
     """Everything in these folders, each reached from the one that it is in, so that no link leads elsewhere.
 
     Raises OSError when something is hidden from us, or too deep.
     """
     for folder in folders:
         with suppress(FileNotFoundError, NotADirectoryError):
-            yield from _within(os.open(folder.rstrip("/"), _OPEN), DEPTH)
+            yield from _within(os.open(folder.rstrip("/"), _OPEN), depth)
 
 
 def _within(handle: int, depth: int) -> Iterator[os.stat_result]:
@@ -154,10 +137,10 @@ def _within(handle: int, depth: int) -> Iterator[os.stat_result]:
         os.close(handle)
 
 
-def _unlinked(family: list[psutil.Process]) -> Iterator[os.stat_result | None]:
+def _unlinked(running: Iterable[int]) -> Iterator[os.stat_result | None]:
     """Files that have no name any more but are open, on disk or in memory; None for every other handle."""
-    for process in family:
-        with suppress(OSError), os.scandir(f"/proc/{process.pid}/fd") as handles:
+    for number in running:
+        with suppress(OSError), os.scandir(f"/proc/{number}/fd") as handles:
             for handle in handles:
                 with suppress(OSError):
                     found = handle.stat()

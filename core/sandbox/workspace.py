@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from core.sandbox import isolation
+from core.sandbox import folders, isolation
 from core.sandbox.command import ResourceLimits, Sandbox
 
 
@@ -17,7 +17,7 @@ class Workspace:
         self.repository = root / "repository"  #: only when there is one
         self.output = root / "output"
         self.home = root / "home"
-        self.git = root / "git"  #: what git keeps; in no agent's box
+        self.git = root / "git"  #: what git keeps; in no agent's sandbox
         self.gateway = root / "gateway"  #: of the gateway
         self.user = isolation.user_for(task_id)  #: the number that the task's processes run as where the server is root
 
@@ -39,7 +39,7 @@ class Workspace:
         self._make(self.repository)
 
     def sandbox(self, limits: ResourceLimits, *, changes_files: bool) -> Sandbox:
-        """The box of an agent, which may write to the repository or only read it."""
+        """The sandbox of an agent, which may write to the repository or only read it."""
         repository = (self.repository,) if self.repository.exists() else ()
         return Sandbox(
             writable=(self.output, self.home, *(repository if changes_files else ())),
@@ -50,7 +50,7 @@ class Workspace:
 
     def _make(self, folder: Path) -> None:
         folder.mkdir(mode=0o700)
-        isolation.chown_folder(folder, self.user)
+        folders.chown_tree(folder, self.user)
 
     def _remove(self) -> None:
-        isolation.remove(self.root)
+        folders.remove(self.root)

@@ -68,7 +68,7 @@ def test_a_killed_supervisor_takes_its_box_along(
     begun: Callable[..., tuple[Server, Task]], ada: Actor, data: Path
 ) -> None:
     server, task = begun()
-    (supervisor,) = (each for each in server.started() if "supervisor.py" in " ".join(each.cmdline()))
+    (supervisor,) = (each for each in server.started() if "core.sandbox.supervisor" in " ".join(each.cmdline()))
     supervisor.send_signal(signal.SIGKILL)
     eventually(lambda: ended(ada, [task.id]), 5)
     assert ended_once(ada, task.id).end_reason is EndReason.FAILED

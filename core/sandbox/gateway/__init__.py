@@ -1,7 +1,7 @@
-"""The gateway: the only way from an agent's box to a model's API, one for each task.
+"""The gateway: the only way from an agent's sandbox to a model's API, one for each task.
 
-It listens on a unix socket, which the box has in it; in the box ``shim.py`` leads a port of the loopback there. The
-agent knows only a token of its task; the key is put in here, so it is never in the box.
+It listens on a unix socket that the sandbox has in it; there ``shim.py`` forwards a port of the loopback to it. The
+agent knows only a token of its task; the key is added here, so it is never in the sandbox.
 """
 
 import secrets
@@ -11,20 +11,21 @@ from threading import Thread
 
 from core.sandbox import isolation
 from core.sandbox.command import GatewayEndpoint, Upstream
+from core.sandbox.folders import chown_tree
 from core.sandbox.gateway.calls import Calls
 from core.sandbox.gateway.server import Server
 
 SHIM = Path(__file__).with_name("shim.py")
 
-#: Where a boxed agent finds the API: nobody else has that loopback.
+#: Where an agent in a sandbox finds the API: nobody else has that loopback.
 PORT = 8788
 
 
 class Gateway:
     """Lets one task's agent speak to ``upstream``, through a socket in ``folder`` that only ``user`` can reach.
 
-    Use it in a ``with``, which gives the door. Leaving the block ends what is under way, within about a second, also
-    when the API hangs.
+    Use it in a ``with``, which gives the endpoint. Leaving the block ends what is under way, within about a second,
+    also when the API hangs.
     """
 
     def __init__(self, upstream: Upstream, folder: Path, user: int | None) -> None:
@@ -37,7 +38,7 @@ class Gateway:
         self._server = Server(path, self._calls)
         try:
             path.chmod(0o600)
-            isolation.chown_folder(self._folder, self._user)
+            chown_tree(self._folder, self._user)
             port = PORT if isolation.enforced() else free_port()
         except BaseException:
             self._server.server_close()
@@ -56,7 +57,7 @@ class Gateway:
 
     @property
     def heard(self) -> float:
-        """When the API last said something, by time.monotonic; minus infinity for never.
+        """When the API last sent something, by time.monotonic; minus infinity for never.
 
         An agent is silent while its model thinks or writes something long, so a line of output is not its only sign of
         life.

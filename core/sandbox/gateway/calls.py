@@ -56,7 +56,7 @@ class Calls:
         return path in self._upstream.paths
 
     def count(self) -> bool:
-        """Note a call; False when it would be one too many."""
+        """Count a call; False when it would be one too many."""
         with self._lock:
             if self._made == MOST_CALLS:
                 return False
@@ -79,15 +79,15 @@ class Calls:
             self._upstream.url.rstrip("/") + target,
             headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent],
             content=body,
-            extensions={"trace": self._note},
+            extensions={"trace": self._record},
         )
 
-    def hear(self) -> None:
-        """Note that the API gives signs of life."""
+    def answered(self) -> None:
+        """Record that the API gives signs of life."""
         self.heard = time.monotonic()
 
     def add(self, meter: Meter) -> None:
-        """Note what a call used."""
+        """Add what a call used."""
         tokens_in, tokens_out = meter.total()
         with self._lock:
             self._tokens_in += tokens_in
@@ -110,7 +110,7 @@ class Calls:
         """Let go of the connections, once nobody uses them."""
         self._client.close()
 
-    def _note(self, event: str, about: Mapping[str, Any]) -> None:
+    def _record(self, event: str, about: Mapping[str, Any]) -> None:
         """Remember each connection: httpx2 tells of it as it is made."""
         if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
             with self._lock:

@@ -23,7 +23,7 @@ _server_log = logging.getLogger(__name__)
 class Conversation(BaseHTTPRequestHandler):
     """Checks the call, sends it on with the key, and answers as the answer comes; then the connection is closed.
 
-    Raises OSError when the agent does not speak or hear any more.
+    Raises OSError when the agent does not send or receive any more.
     """
 
     protocol_version = "HTTP/1.1"
@@ -94,7 +94,7 @@ class Conversation(BaseHTTPRequestHandler):
             yield block
 
     def _drain(self) -> None:
-        """Take what is left of the request: an agent that is still sending would not hear the answer."""
+        """Take what is left of the request: an agent that is still sending would not receive the answer."""
         if self._left <= 2 * MOST_BYTES:
             for _ in self._body():
                 pass
@@ -106,7 +106,7 @@ class Conversation(BaseHTTPRequestHandler):
         meter = Meter(answer.headers.get("Content-Type", ""))
         try:
             for block in answer.iter_raw():
-                self._calls.hear()
+                self._calls.answered()
                 meter.feed(block)
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(block), block) if length is None else block)
             if length is None:

@@ -1,4 +1,4 @@
-"""Runs an agent's program in its box, with the model's API on the loopback. Standard library alone.
+"""Runs an agent's program in its sandbox, with the model's API on the loopback. Standard library alone.
 
     python -I shim.py SOCKET PORT -- COMMAND [ARGUMENT ...]
 
@@ -45,7 +45,7 @@ def forward(caller: socket.socket, name: str) -> None:
 
 def carry(source: socket.socket, sink: socket.socket) -> None:
     """Pass on what comes, and then the end."""
-    with suppress(OSError):  # one side broke off: the other hears of it as an end
+    with suppress(OSError):  # one side broke off: the other sees an end
         while block := source.recv(65_536):
             sink.sendall(block)
     with suppress(OSError):

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from core.sandbox.lines import BoundedLines
+
 #: An answer's JSON, or an event of its stream, that is longer is not looked into, in bytes.
 LONGEST = 4 * 2**20
 
@@ -17,39 +19,30 @@ class Meter:
     """
 
     def __init__(self, media_type: str) -> None:
-        self._by_line = media_type.startswith("text/event-stream")
-        self._carry = bytearray()
-        self._too_long = False
+        is_stream = media_type.startswith("text/event-stream")
+        self._lines = BoundedLines(LONGEST, kept=0) if is_stream else None
+        self._document = bytearray()
         self._counts: dict[str, int] = {}
 
     def feed(self, block: bytes) -> None:
         """The next bytes of the answer."""
-        if not self._by_line:
-            self._keep(block)
-            return
-        *complete, rest = block.split(b"\n")
-        for line in complete:
-            self._keep(line)
-            self._look()
-        self._keep(rest)
+        if self._lines:
+            for line in self._lines.feed(block):
+                self._read(line.removeprefix("data:"))
+        elif len(self._document) <= LONGEST:
+            self._document += block
 
     def total(self) -> tuple[int, int]:
         """The tokens in and out, once the answer has ended."""
-        self._look()
+        if self._lines:
+            for line in self._lines.rest():
+                self._read(line.removeprefix("data:"))
+        elif len(self._document) <= LONGEST:
+            self._read(self._document.decode("utf-8", "replace"))
         return sum(self._counts.get(name, 0) for name in _INPUT), self._counts.get(_OUTPUT, 0)
 
-    def _keep(self, piece: bytes) -> None:
-        self._too_long = self._too_long or len(self._carry) + len(piece) > LONGEST
-        if self._too_long:
-            self._carry.clear()
-        else:
-            self._carry += piece
-
-    def _look(self) -> None:
-        text = bytes(self._carry).removeprefix(b"data:")
-        self._carry.clear()
-        self._too_long = False
-        if b'"usage"' not in text:
+    def _read(self, text: str) -> None:
+        if '"usage"' not in text:
             return
         try:
             event = json.loads(text)

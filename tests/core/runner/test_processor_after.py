@@ -92,12 +92,12 @@ def test_the_secrets_that_an_agent_names_are_masked(run_task: Life, monkeypatch:
 def test_a_result_that_cannot_be_kept_whole_is_not_kept_in_part(
     run_task: Life, origin: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep = processor.output.keep
+    store = processor.output.store
 
     def half(*arguments: object) -> object:
-        yield from keep(*arguments)  # type: ignore[arg-type]
-        raise AgentFailed("The file changed while it was kept; run the task again.")
+        yield from store(*arguments)  # type: ignore[arg-type]
+        raise AgentFailed("The file changed while it was stored; run the task again.")
 
-    monkeypatch.setattr(processor.output, "keep", half)
+    monkeypatch.setattr(processor.output, "store", half)
     task = run_task("fixer", str(origin))
     assert (task.end_reason, task.sandbox_url, left_behind(data)) == (EndReason.FAILED, None, [])

@@ -1,56 +1,44 @@
-"""A boxed program reaches nothing over the network unless it may."""
+"""A program in a sandbox reaches nothing over the network unless it may."""
 
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from core.sandbox.command import Network
-from tests.core.sandbox.commands import python, said
+from tests.core.sandbox.commands import output, python
 
-CALL = """
+REACH = """
 import socket, sys
-for family, address in ((socket.AF_INET, ("127.0.0.1", int(sys.argv[1]))), (socket.AF_UNIX, "\\0" + sys.argv[2])):
+def reach(family, address):
     try:
         with socket.socket(family) as caller:
             caller.settimeout(5)
             caller.connect(address)
         print("reached")
     except OSError as error:
-        print(type(error).__name__)
+        print(error.strerror)
+reach(socket.AF_INET, ("127.0.0.1", int(sys.argv[1])))
+reach(socket.AF_UNIX, "\\0" + sys.argv[2])
+with socket.create_server(("127.0.0.1", 0)) as own:
+    reach(socket.AF_INET, ("localhost", own.getsockname()[1]))
+if sys.argv[3] == "none":
+    print([name for _, name in socket.if_nameindex()])
+    reach(socket.AF_INET, ("192.0.2.1", 80))
+    reach(socket.AF_INET, ("169.254.169.254", 80))
 """
 
+NOTHING = ["Connection refused"] * 2 + ["reached", "['lo']"] + ["Network is unreachable"] * 2
 
-@pytest.fixture
-def listeners() -> Iterator[tuple[str, str]]:
-    """A port and a socket without a file that this machine listens at."""
+
+@pytest.mark.parametrize(("network", "found"), [("none", NOTHING), ("open", ["reached"] * 3)])
+def test_the_machine_and_others_are_reached_only_where_the_network_is_open(
+    network: Network, found: list[str], folder: Path
+) -> None:
     name = f"taskdeck-test-{os.getpid()}"
     with socket.create_server(("127.0.0.1", 0)) as port, socket.socket(socket.AF_UNIX) as abstract:
         abstract.bind(f"\0{name}")
         abstract.listen()
-        yield str(port.getsockname()[1]), name
-
-
-@pytest.mark.parametrize(("network", "found"), [("none", ["ConnectionRefusedError"] * 2), ("open", ["reached"] * 2)])
-def test_the_machines_own_ports_are_reached_only_where_the_network_is_open(
-    network: Network, found: list[str], listeners: tuple[str, str], folder: Path
-) -> None:
-    assert said(python(CALL, folder, *listeners, network=network)) == found
-
-
-def test_without_a_network_there_is_a_loopback_of_its_own_and_nothing_else(folder: Path) -> None:
-    code = """
-import socket
-print([name for _, name in socket.if_nameindex()])
-with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(("localhost", server.getsockname()[1])):
-    print("connected")
-for address in ("192.0.2.1", "169.254.169.254"):
-    with socket.socket() as caller:
-        try:
-            caller.connect((address, 80))
-        except OSError as error:
-            print(error.strerror)
-"""
-    assert said(python(code, folder)) == ["['lo']", "connected", *["Network is unreachable"] * 2]
+        arguments = (str(port.getsockname()[1]), name, network)
+        assert output(python(REACH, folder, *arguments, network=network)) == found

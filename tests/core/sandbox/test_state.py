@@ -1,48 +1,39 @@
-"""Whether there is a box, and what is said where there is none."""
+"""Whether there is a sandbox, what is said where there is none, and what a command gets of it."""
 
 import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from core.errors import AgentFailed
 from core.sandbox import isolation
 from core.sandbox.command import Command, Sandbox
-from tests.core.sandbox.commands import TASK, command, outcome, python, said
+from core.sandbox.folders import chown_tree
+from tests.core.sandbox.commands import TASK, command, outcome, output, python, shell
 from tests.support.world import World
 
 SECRET = "q7XcV0nBz1LmKdJfHgTsRpWyEuIoAa32"
 
 
-@pytest.fixture
-def no_bubblewrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out of PATH what is needed."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-
-def test_with_bubblewrap_there_is_a_box_and_nothing_to_say() -> None:
+def test_with_bubblewrap_there_is_a_sandbox_and_nothing_to_say() -> None:
     assert (isolation.unavailable(), isolation.enforced(), isolation.warning()) == (None, True, None)
     assert isolation.state().state == "bwrap"
 
 
-@pytest.mark.usefixtures("no_bubblewrap")
-def test_without_bubblewrap_the_reason_is_said_and_what_needs_no_box_still_runs(folder: Path) -> None:
+def test_without_bubblewrap_the_reason_is_said_and_only_what_needs_no_sandbox_still_runs(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
     reason = "bubblewrap is not installed (apt install bubblewrap)"
     assert (isolation.unavailable(), isolation.enforced(), isolation.user_for(TASK)) == (reason, False, None)
-    assert isolation.warning() == f"Tasks run without a box, and agents that run foreign code not at all: {reason}."
+    assert isolation.warning() == f"Tasks run without a sandbox, and agents that run foreign code not at all: {reason}."
     assert (isolation.state().state, isolation.state().reason) == ("unavailable", reason)
-    assert said(python("import os; print(os.getuid())", folder)) == [str(os.geteuid())]
-
-
-@pytest.mark.usefixtures("no_bubblewrap")
-@pytest.mark.parametrize("about", [{"required": True}, {"user": 60_007}], ids=["a driver says so", "it has a user"])
-def test_what_was_made_for_a_box_never_starts_without_one(about: dict[str, Any], folder: Path) -> None:
-    made = python("print('ran')", folder)
-    with pytest.raises(AgentFailed, match="The box that this program needs is not there any more"):
-        isolation.enclosed(replace(made, sandbox=replace(made.sandbox, **about)))
+    assert output(python("import os; print(os.getuid())", folder)) == [str(os.geteuid())]
+    for given in (Sandbox(required=True), Sandbox(user=60_007)):
+        with pytest.raises(AgentFailed, match="The sandbox that this program needs is gone"):
+            isolation.sandboxed_argv(replace(python("", folder), sandbox=given))
 
 
 def test_a_bubblewrap_that_was_too_slow_once_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,9 +51,8 @@ def test_a_bubblewrap_that_cannot_work_is_as_good_as_none_and_its_words_are_kept
     program.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert isolation.unavailable() == (
-        "bubblewrap cannot make a box on this machine (bwrap: No permissions to create new namespace)"
-    )
+    reason = "bwrap: No permissions to create new namespace"
+    assert isolation.unavailable() == f"bubblewrap cannot make a sandbox on this machine ({reason})"
     assert not isolation.enforced()
     program.write_text("no program")
     isolation._hindrance.cache_clear()
@@ -73,19 +63,19 @@ def test_the_administrator_can_do_without_and_that_is_said(folder: Path, world: 
     world.settle(TASKDECK_SANDBOX="none")
     assert (isolation.unavailable(), isolation.enforced(), isolation.user_for(TASK)) == (None, False, None)
     assert isolation.warning() == (
-        "TASKDECK_SANDBOX=none: tasks run without a box, and their programs can do what the server's user can."
+        "TASKDECK_SANDBOX=none: tasks run without a sandbox; their programs can do what the server's user can."
     )
     assert isolation.state().state == "none"
-    assert isolation.enclosed(python("", folder))[-1] == ""
-    assert said(python("import os; print(os.getuid())", folder)) == [str(os.geteuid())]
+    assert isolation.sandboxed_argv(python("", folder))[-1] == ""
+    assert output(python("import os; print(os.getuid())", folder)) == [str(os.geteuid())]
 
 
 @pytest.mark.attack(80)
-def test_a_boxed_program_gets_no_variable_but_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_in_a_sandbox_gets_no_variable_but_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASKDECK_SECRET", SECRET)
     monkeypatch.setenv("ANTHROPIC_API_KEY", SECRET)
     given = {"HOME": str(folder), "TASK_PROMPT": "x"}
-    lines = said(command(("sh", "-c", "env; echo; cat /proc/*/environ | tr '\\0' '\\n'"), folder, env=given))
+    lines = output(command(("sh", "-c", "env; echo; cat /proc/*/environ | tr '\\0' '\\n'"), folder, env=given))
     own = dict(line.split("=", 1) for line in lines[: lines.index("")])
     assert own.keys() == {"PATH", "LANG", "PWD", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", *given}
     assert own["PATH"].endswith(":/usr/local/bin:/usr/bin:/bin")
@@ -95,20 +85,19 @@ def test_a_boxed_program_gets_no_variable_but_its_own(folder: Path, monkeypatch:
 @pytest.mark.attack(80)
 def test_the_secrets_of_the_server_are_in_no_argument_that_others_can_read(folder: Path) -> None:
     made = command(("sleep", "1"), folder, env={"TOKEN": SECRET})
-    assert SECRET not in " ".join(isolation.enclosed(made)) + str(isolation.texts(made)) + repr(made)
+    assert SECRET not in " ".join(isolation.sandboxed_argv(made)) + str(isolation.files(made)) + repr(made)
 
 
-def test_every_task_runs_as_a_user_of_its_own_where_the_server_is_root() -> None:
+def test_every_task_has_a_user_of_its_own_where_the_server_is_root_and_cannot_read_anothers_files(
+    folder: Path, tmp_path: Path
+) -> None:
     users = [isolation.user_for(task) for task in (1, 2, 5_001)]
     assert users == ([60_001, 60_002, 60_001] if os.geteuid() == 0 else [None] * 3)
-
-
-def test_two_tasks_of_the_same_moment_cannot_read_each_other(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "file").write_text(SECRET)
-    isolation.chown_folder(other, isolation.user_for(TASK + 1))
-    assert said(python("import os, sys; print(os.path.exists(sys.argv[1]))", folder, str(other / "file"))) == ["False"]
+    chown_tree(other, isolation.user_for(TASK + 1))
+    assert output(shell(f"test -e {other}/file || echo absent", folder)) == ["absent"]
 
 
 def test_a_link_in_place_of_a_writable_folder_opens_nothing(folder: Path, tmp_path: Path) -> None:
@@ -116,47 +105,31 @@ def test_a_link_in_place_of_a_writable_folder_opens_nothing(folder: Path, tmp_pa
     shutil.rmtree(folder)
     folder.symlink_to("/")
     with pytest.raises(AgentFailed, match=r"^The task's folder work is not what it was; run the task again\.$"):
-        isolation.enclosed(made)
+        isolation.sandboxed_argv(made)
 
 
-def test_folders_that_are_only_to_be_read_cannot_be_written(folder: Path, tmp_path: Path) -> None:
-    program = tmp_path / "opt"
-    (program / "inner").mkdir(parents=True)
-    (program / "file").write_text("content")
-    isolation.chown_folder(program, isolation.user_for(TASK))
-    code = (
-        "import os, sys\nprint(open('file').read())\nfor name in ('file', 'inner/x'): print(os.access(name, os.W_OK))"
-    )
-    given = Sandbox(readable=(program, tmp_path / "absent"), user=isolation.user_for(TASK))
-    assert said(Command((*python("", folder).argv[:2], code), program, "", given)) == ["content", "False", "False"]
-
-
-def test_a_writable_folder_in_one_to_be_read_is_written_to(folder: Path) -> None:
-    inner = folder / "inner"
-    inner.mkdir()
-    made = python("open('inner/file', 'w').write('x')\nprint(open('inner/file').read())\nopen('file', 'w')", folder)
-    given = Sandbox(readable=(folder,), writable=(inner,), user=isolation.user_for(TASK))
+def test_a_folder_that_is_only_to_be_read_cannot_be_written_but_a_writable_one_in_it_can(folder: Path) -> None:
+    (folder / "inner").mkdir()
+    (folder / "file").write_text("content\n")
+    made = shell("cat file; echo x > inner/file; cat inner/file; echo x > file; touch new; mkdir inner/new", folder)
+    given = Sandbox(readable=(folder, folder / "absent"), writable=(folder / "inner",), user=made.sandbox.user)
     lines, status, _ = outcome(Command(made.argv, folder, "", given))
-    assert (lines[0], status) == (("x", False), 1)
-    assert lines[-1][0] == "OSError: [Errno 30] Read-only file system: 'file'"
+    assert ([line for line, is_error in lines if not is_error], status) == (["content", "x"], 0)
+    assert ["Read-only file system" in line for line, is_error in lines if is_error] == [True, True]
 
 
 def test_the_data_folder_is_hidden_even_in_a_folder_that_may_be_read(folder: Path, data: Path) -> None:
     (data / "secret").write_text(SECRET)
     inner = data / "workspaces" / "7"
     inner.mkdir(parents=True)
-    made = python(
-        "import os, sys; print(os.listdir(sys.argv[1]), os.listdir(sys.argv[2]))", inner, str(folder), str(data)
-    )
+    made = shell(f"ls {folder} {data}", inner)
     (folder / "file").touch()
-    isolation.chown_folder(folder.parent, isolation.user_for(TASK))
+    chown_tree(folder.parent, isolation.user_for(TASK))
     given = Sandbox(readable=(folder.parent,), writable=(inner,), user=isolation.user_for(TASK))
-    assert said(Command(made.argv, inner, "", given)) == ["['file'] ['workspaces']"]
+    assert output(Command(made.argv, inner, "", given)) == [f"{data}:", "workspaces", "", f"{folder}:", "file"]
 
 
-def test_a_boxed_program_knows_who_it_is_and_runs_taskdecks_own_agents(folder: Path) -> None:
-    code = "import getpass, grp, os, pwd; print(getpass.getuser(), grp.getgrgid(os.getgid()).gr_name)"
-    assert said(python(code, folder)) == ["task task"]
-    root = Path(isolation.__file__).parents[2]
-    made = python("import core, core.agents.base; print('found')", folder)
-    assert said(Command(made.argv, root, "", made.sandbox)) == ["found"]
+def test_a_program_in_a_sandbox_knows_who_it_is_and_runs_taskdecks_own_agents(folder: Path) -> None:
+    code = "import core.agents.base, getpass, grp, os; print(getpass.getuser(), grp.getgrgid(os.getgid()).gr_name)"
+    made = python(code, folder)
+    assert output(replace(made, cwd=Path(isolation.__file__).parents[2])) == ["task task"]

@@ -88,7 +88,7 @@ def run(
         workspace.make()
         workspace.make_repository()
         fill(workspace.repository)
-        isolation.chown_folder(workspace.repository, workspace.user)
+        isolation.chown_tree(workspace.repository, workspace.user)
         outcome = Outcome(workspace, api)
         chosen = agent(kind, api.url, **changes)
         work(chosen, prompt, model or chosen.info.models[0], outcome, watch)

@@ -41,7 +41,7 @@ def given(tmp_path: Path) -> Given:
         task = assignment(tmp_path, prompt)
         user = isolation.user_for(7)
         for folder in (tmp_path / "repository", task.output, task.home):
-            isolation.chown_folder(folder, user)
+            isolation.chown_tree(folder, user)
         sandbox = Sandbox((task.output, task.home), (tmp_path / "repository",), "open", ResourceLimits(), user)
         return replace(task, repository_url=url, sandbox=sandbox)
 

@@ -19,17 +19,13 @@ from tests.support.world import World
 MESSAGES, RESPONSES = "/v1/messages", "/v1/responses"
 
 
-class ThroughSocket(http.client.HTTPConnection):
+def connected(endpoint: GatewayEndpoint) -> http.client.HTTPConnection:
     """A connection to the gateway in place of a host."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("gateway", timeout=10)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+    connection = http.client.HTTPConnection("gateway")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.settimeout(10)
+    connection.sock.connect(str(endpoint.socket))
+    return connection
 
 
 @dataclass
@@ -37,20 +33,24 @@ class Opened:
     """A gateway that is open, and how to speak to it."""
 
     gateway: Gateway
-    door: GatewayEndpoint
+    endpoint: GatewayEndpoint
     api: ModelApi
 
-    def connection(self) -> ThroughSocket:
-        return ThroughSocket(self.door.socket)
+    def answer_to(self, content: bytes) -> bytes:
+        """The first line of the answer to these bytes."""
+        with connected(self.endpoint).sock as sock:
+            sock.sendall(content)
+            with sock.makefile("rb") as answer:
+                return answer.readline()
 
     def begin(
         self, body: bytes = b"{}", path: str = MESSAGES, method: str = "POST", **headers: str
     ) -> http.client.HTTPResponse:
         """A call whose answer is not read yet."""
-        connection = self.connection()
+        connection = connected(self.endpoint)
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         try:
-            connection.request(method, path, body, given or {"x-api-key": self.door.token})
+            connection.request(method, path, body, given or {"x-api-key": self.endpoint.token})
             return connection.getresponse()
         except BaseException:
             connection.close()
@@ -70,22 +70,21 @@ Opener = Callable[..., AbstractContextManager[Opened]]
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "door"
-    path.mkdir(mode=0o700)
-    return path
-
-
-@pytest.fixture
 def opened(folder: Path, world: World) -> Opener:
-    """Open a gateway to an API that answers with these turns."""
-    world.settle(TASKDECK_SANDBOX="none")
+    """Open a gateway to an API that answers with these turns; the server's environment has a proxy, not to be used."""
+    nowhere = "http://127.0.0.1:9"
+    world.settle(TASKDECK_SANDBOX="none", HTTP_PROXY=nowhere, ALL_PROXY=nowhere, http_proxy=nowhere, all_proxy=nowhere)
 
     @contextmanager
-    def open_gateway(*turns: Turn, header: Literal["x-api-key", "authorization"] = "x-api-key") -> Iterator[Opened]:
-        with ModelApi(*turns) as api:
-            gateway = Gateway(Upstream(api.url, KEY, header, (MESSAGES, RESPONSES)), folder, None)
-            with gateway as door:
-                yield Opened(gateway, door, api)
+    def open_gateway(
+        *turns: Turn,
+        address: str = "",
+        header: Literal["x-api-key", "authorization"] = "x-api-key",
+        certificate: Path | None = None,
+    ) -> Iterator[Opened]:
+        with ModelApi(*turns, certificate=certificate) as api:
+            gateway = Gateway(Upstream(address or api.url, KEY, header, (MESSAGES, RESPONSES)), folder, None)
+            with gateway as endpoint:
+                yield Opened(gateway, endpoint, api)
 
     return open_gateway

@@ -1,125 +1,136 @@
-"""Who can reach the gateway's socket, and how the gateway ends."""
+"""Who can reach the gateway's socket, how it goes on to an API over TLS as every real one is, and how it ends."""
 
 import http.client
+import math
 import os
 import socket
 import stat
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
 
+import core.sandbox.gateway
 from core.sandbox import isolation
-from core.sandbox.command import Upstream
+from core.sandbox.command import GatewayEndpoint, Upstream
 from core.sandbox.gateway import PORT, Gateway
+from core.sandbox.gateway.server import END_SECONDS
 from tests.core.agents.model_api import KEY, ModelApi, Silence, Text
-from tests.core.sandbox.gateway.conftest import Opener, ThroughSocket
+from tests.core.repositories.host import certificate
+from tests.core.sandbox.gateway.conftest import Opener, connected
 from tests.support.waiting import eventually
 from tests.support.world import World
 
 
-def upstream(address: str = "http://127.0.0.1:9") -> Upstream:
-    return Upstream(address, KEY, "x-api-key", ("/v1/messages",))
+def gateway_to(folder: Path, address: str = "http://127.0.0.1:9", user: int | None = None) -> Gateway:
+    return Gateway(Upstream(address, KEY, "x-api-key", ("/v1/messages",)), folder, user)
 
 
-def test_the_socket_is_the_tasks_users_alone(folder: Path) -> None:
+@contextmanager
+def asking(endpoint: GatewayEndpoint) -> Iterator[http.client.HTTPConnection]:
+    """A connection with a call that was sent, and whose answer is not awaited."""
+    connection = connected(endpoint)
+    connection.request("POST", "/v1/messages", b"{}", {"x-api-key": endpoint.token})
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def certified(tmp_path: Path) -> Path:
+    """A certificate of 127.0.0.1 with its key, which nobody trusts yet."""
+    return certificate(tmp_path, "IP:127.0.0.1")
+
+
+def test_the_socket_is_the_tasks_users_alone_in_a_folder_deeper_than_an_address_can_be_long(tmp_path: Path) -> None:
     user = 61_234 if os.geteuid() == 0 else None
-    with Gateway(upstream(), folder, user) as door:
-        for path in (folder, door.socket):
+    folder = tmp_path / ("x" * 100) / "gateway"
+    folder.mkdir(mode=0o700, parents=True)
+    with gateway_to(folder, user=user) as endpoint:
+        for path in (folder, endpoint.socket):
             assert path.stat().st_uid == (user or os.geteuid())
             assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
+        assert stat.S_ISSOCK(endpoint.socket.stat().st_mode)
 
 
-def test_a_folder_deeper_than_an_address_can_be_long_does(tmp_path: Path, world: World) -> None:
-    world.settle(TASKDECK_SANDBOX="none")
-    folder = tmp_path / ("x" * 100) / "door"
-    folder.mkdir(parents=True)
-    with Gateway(upstream(), folder, None) as door:
-        assert stat.S_ISSOCK(door.socket.stat().st_mode)
-
-
-def test_a_boxed_agent_has_its_own_port_and_another_one_a_free_one(folder: Path, world: World) -> None:
-    ports = []
+def test_an_agent_in_a_sandbox_has_its_own_port_and_another_one_a_free_one(folder: Path, world: World) -> None:
     for choice in ("bwrap", "none"):
         world.settle(TASKDECK_SANDBOX=choice)
-        with Gateway(upstream(), folder, None) as door:
-            ports.append(door.port)
-            assert isolation.enforced() == (door.port == PORT)
-    assert ports[1] != PORT
+        with gateway_to(folder) as endpoint:
+            assert isolation.enforced() == (choice == "bwrap") == (endpoint.port == PORT)
+
+
+def test_an_api_whose_certificate_the_machine_trusts_is_asked_and_another_is_not(
+    opened: Opener, certified: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(Text(), certificate=certified) as gateway:
+        assert gateway.ask()[0] == 502
+        assert gateway.api.asked == []
+    monkeypatch.setenv("SSL_CERT_FILE", str(certified))
+    with opened(Text(), certificate=certified) as gateway:
+        assert gateway.ask()[0] == 200
+        assert gateway.api.calls[0].headers["x-api-key"] == KEY
 
 
 @pytest.mark.attack(90)
+@pytest.mark.parametrize("over_tls", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("begun", [False, True])
-def test_the_end_waits_for_no_api_that_hangs(begun: bool, folder: Path, world: World) -> None:
-    world.settle(TASKDECK_SANDBOX="none")
-    with ModelApi(Silence(begun)) as api:
+def test_the_end_waits_for_no_api_that_hangs(
+    begun: bool, over_tls: bool, folder: Path, certified: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certified))
+    with ModelApi(Silence(begun), certificate=certified if over_tls else None) as api, ExitStack() as still_open:
         threads = threading.active_count()
-        with Gateway(upstream(api.url), folder, None) as door:
-            connection = ThroughSocket(door.socket)
-            connection.request("POST", "/v1/messages", b"{}", {"x-api-key": door.token})
+        with gateway_to(folder, api.url) as endpoint:
+            connection = still_open.enter_context(asking(endpoint))
             eventually(lambda: api.calls)
             began = time.monotonic()
-        assert time.monotonic() - began < 0.9
+        assert time.monotonic() - began < END_SECONDS
         assert not api.ending.is_set()
         with pytest.raises((ConnectionError, http.client.HTTPException)):
             connection.getresponse().read()
-        connection.close()
         eventually(lambda: threading.active_count() <= threads + 1)  # the one of the API that still hangs
 
 
 @pytest.mark.attack(90)
-def test_the_end_waits_for_no_api_that_takes_no_connection(folder: Path, world: World) -> None:
-    world.settle(TASKDECK_SANDBOX="none")
+def test_the_end_waits_for_no_api_that_takes_no_connection(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
         address = full.getsockname()
         for _ in range(4):  # more than it has room for
             other = waiting.enter_context(socket.socket())
             other.setblocking(False)
             other.connect_ex(address)
-        with Gateway(upstream(f"http://127.0.0.1:{address[1]}"), folder, None) as door:
-            connection = ThroughSocket(door.socket)
-            connection.request("POST", "/v1/messages", b"{}", {"x-api-key": door.token})
+        with gateway_to(folder, f"http://127.0.0.1:{address[1]}") as endpoint:
+            connection = waiting.enter_context(asking(endpoint))
             with pytest.raises(TimeoutError):
-                connection.sock.settimeout(0.3)
+                connection.sock.settimeout(0.1)
                 connection.getresponse()
             began = time.monotonic()
-        connection.close()
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < END_SECONDS + 1  # of ten that it would take to connect
 
 
-def test_an_agent_that_connects_and_says_nothing_holds_up_nothing(opened: Opener) -> None:
+def test_an_agent_that_connects_and_sends_nothing_holds_up_nothing(opened: Opener) -> None:
     with opened(Text()) as gateway:
-        silent = gateway.connection()
-        silent.connect()
-        half = gateway.connection()
-        half.connect()
-        half.sock.sendall(b"POST /v1/messages HTTP/1.1\r\nx-api")
+        silent, half = (connected(gateway.endpoint).sock for _ in range(2))
+        half.sendall(b"POST /v1/messages HTTP/1.1\r\nx-api")
         assert gateway.ask()[0] == 200
         began = time.monotonic()
-    assert time.monotonic() - began < 1.5
-    silent.close()
-    half.close()
+    assert time.monotonic() - began < END_SECONDS + 1
+    assert [(sock.recv(1), sock.close()) for sock in (silent, half)] == [(b"", None)] * 2
 
 
-def test_nothing_is_left_open(opened: Opener) -> None:
-    def once() -> None:
+def test_nothing_is_left_open(opened: Opener, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = math.inf
+    for _ in range(3):
         with opened(Text()) as gateway:
             gateway.ask()
-
-    once()
-    before = psutil.Process().num_fds()
-    for _ in range(3):
-        once()
-    assert psutil.Process().num_fds() <= before
-
-
-def test_a_gateway_that_cannot_be_opened_leaves_nothing_open(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise OSError
-
-    monkeypatch.setattr(isolation, "chown_folder", fail)
-    with pytest.raises(OSError), Gateway(upstream(), folder, None):
+        assert psutil.Process().num_fds() <= before
+        before = psutil.Process().num_fds()
+    monkeypatch.setattr(core.sandbox.gateway, "chown_tree", Mock(side_effect=OSError))
+    with pytest.raises(OSError), gateway_to(folder):
         pass
+    assert psutil.Process().num_fds() == before

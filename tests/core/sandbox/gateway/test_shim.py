@@ -1,8 +1,7 @@
 """The shim: a program in its place, beside it the way to the gateway."""
 
-import os
 import signal
-import socket
+import socketserver
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,8 +12,7 @@ import pytest
 
 from core.sandbox.command import Command, Sandbox
 from core.sandbox.gateway import SHIM, free_port
-from core.sandbox.process import Process
-from tests.core.sandbox.commands import outcome
+from tests.core.sandbox.commands import outcome, started
 from tests.support.world import World
 
 #: Sends what it is given on its standard input to the port, and prints how many bytes came back and whether all did.
@@ -29,38 +27,30 @@ sys.stdout.write(f"{len(got)} {got == sent[::-1]}\\n")  # at once: several write
 """
 
 
+class Backwards(socketserver.StreamRequestHandler):
+    """Whoever has sent all gets it back, last byte first."""
+
+    def handle(self) -> None:
+        self.wfile.write(self.rfile.read()[::-1])
+
+
 @pytest.fixture
-def folder(tmp_path: Path, world: World) -> Path:
+def folder(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> Path:
     world.settle(TASKDECK_SANDBOX="none")
     path = tmp_path / ("deep" * 30)  # deeper than an address can be long
     path.mkdir()
+    monkeypatch.chdir(path)
     return path
 
 
 @pytest.fixture
 def backwards(folder: Path) -> Iterator[Path]:
-    """A unix socket where whoever has said all gets it back, last byte first."""
-    handle = os.open(folder, os.O_RDONLY)
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(f"/proc/self/fd/{handle}/api")
-    listener.listen()
-
-    def serve() -> None:
-        while True:
-            try:
-                caller, _ = listener.accept()
-            except OSError:  # the test has ended
-                return
-            with caller, caller.makefile("rb") as said:
-                caller.sendall(said.read()[::-1])
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    yield folder / "api"
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    os.close(handle)
-    thread.join()
+    with socketserver.ThreadingUnixStreamServer("api", Backwards) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield folder / "api"
+        server.shutdown()
+        thread.join()
 
 
 def shimmed(path: Path, *argv: str, port: int | None = None, stdin: str = "") -> Command:
@@ -68,22 +58,18 @@ def shimmed(path: Path, *argv: str, port: int | None = None, stdin: str = "") ->
     return Command(argv, path.parent, "test", Sandbox(writable=(path.parent,)), stdin)
 
 
-def test_what_is_said_to_the_port_reaches_the_socket_and_comes_back(backwards: Path) -> None:
+def test_what_is_sent_to_the_port_reaches_the_socket_and_comes_back_also_of_several_at_once(backwards: Path) -> None:
     port = free_port()
-    given = "ä\0\r\n" * 500_000
-    command = shimmed(backwards, sys.executable, "-c", TALK, str(port), port=port, stdin=given)
-    assert outcome(command) == ([(f"{len(given.encode())} True", False)], 0, None)
+    (backwards.parent / "given").write_text("ä\0\r\n" * 500_000)
+    many = f"for i in 1 2 3; do {sys.executable} -c '{TALK}' {port} < given & done; wait"
+    assert outcome(shimmed(backwards, "sh", "-c", many, port=port)) == ([("2500000 True", False)] * 3, 0, None)
 
 
-def test_several_talk_at_once(backwards: Path) -> None:
-    port = free_port()
-    many = f"for i in 1 2 3 4 5; do echo x | {sys.executable} -c '{TALK}' {port} & done; wait"
-    assert outcome(shimmed(backwards, "sh", "-c", many, port=port))[0] == [("2 True", False)] * 5
-
-
-@pytest.mark.parametrize(("code", "status"), [("exit 7", 7), ("kill -9 $$", 137), ("kill -15 $$", 143), ("true", 0)])
-def test_the_exit_status_and_the_signals_are_the_programs_own(code: str, status: int, backwards: Path) -> None:
-    assert outcome(shimmed(backwards, "sh", "-c", code)) == ([], status, None)
+def test_the_exit_status_and_the_signals_are_the_programs_own(backwards: Path) -> None:
+    for code, status in (("exit 7", 7), ("kill -9 $$", 137), ("true", 0)):
+        assert outcome(shimmed(backwards, "sh", "-c", code)) == ([], status, None)
+    line = "no-such-program could not be started: No such file or directory"
+    assert outcome(shimmed(backwards, "no-such-program")) == ([(line, True)], 127, None)
 
 
 def test_the_program_gets_its_words_input_and_signals_as_they_are(backwards: Path) -> None:
@@ -95,17 +81,10 @@ def test_the_program_gets_its_words_input_and_signals_as_they_are(backwards: Pat
     assert lines == [("['--', '$(id)', '', 'ä b'] given", False)]
 
 
-def test_a_program_that_is_not_there_is_127_and_one_line(backwards: Path) -> None:
-    said = "no-such-program could not be started: No such file or directory"
-    assert outcome(shimmed(backwards, "no-such-program")) == ([(said, True)], 127, None)
-
-
 def test_nothing_is_left_when_the_program_has_ended_or_was_stopped(backwards: Path) -> None:
     before = psutil.Process().children(recursive=True)
     assert outcome(shimmed(backwards, "true"))[1] == 0
-    with Process(shimmed(backwards, "sh", "-c", "echo up; sleep 600"), 30) as process:
-        while not process.read(0.1):
-            pass
+    started(shimmed(backwards, "sh", "-c", "echo up; sleep 600")).stop()
     assert psutil.Process().children(recursive=True) == before
 
 
