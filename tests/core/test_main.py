@@ -125,11 +125,11 @@ def test_a_wrong_call_is_exit_status_2_with_the_usage(
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        ((), "users|tokens|db"),
+        ((), "{users,tokens,db}"),
         (("users",), "create an account"),
         (("users", "add"), "--password-stdin"),
         (("users", "list"), "usage: python -m core users list"),
-        (("users",), "add|invite|list|role|disable|enable|reset-link|delete"),
+        (("users",), "{add,invite,list,role,disable,enable,reset-link,delete}"),
         (("users",), "with all their tasks, logs and files"),
         (("users", "invite"), "--email"),
         (("users", "role"), "{member,analyst,admin}"),

@@ -66,9 +66,9 @@ def test_a_transaction_that_reads_cannot_write(world: World, postgresql: Present
 def test_one_connection_for_a_thousand_people_in_turn_never_shows_a_foreign_row(
     world: World, postgresql: Present, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = create_engine(engine.engine().url, pool_size=1, max_overflow=0)
+    small = create_engine(engine.configured().url, pool_size=1, max_overflow=0)
     event.listen(small, "begin", lambda connection: engine._begin_postgresql(engine.DatabaseRole.WEB, connection))
-    monkeypatch.setattr(engine, "engine", lambda pool=engine.DatabaseRole.WEB: small)
+    monkeypatch.setattr(engine, "configured", lambda role=engine.DatabaseRole.WEB: small)
     for turn in range(1_000):
         actor = (world.ada, world.bob)[turn % 2]
         with suppress(ZeroDivisionError, DBAPIError), acting_as(actor, reading=turn % 3 == 0) as session:

@@ -34,7 +34,7 @@ def as_person(user_id: object) -> str:
 @contextmanager
 def web() -> Iterator[Cursor]:
     """A bare cursor of the web login's own engine; nothing that it does is committed."""
-    raw = create_engine(engine.engine().url).raw_connection()
+    raw = create_engine(engine.configured().url).raw_connection()
     try:
         with raw.cursor() as cursor:
             yield cursor

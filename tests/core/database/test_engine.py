@@ -21,7 +21,7 @@ Lock = Callable[[float], Callable[[], None]]
 
 @pytest.mark.usefixtures("sqlite_file")
 def test_every_connection_waits_for_writers_and_checks_references() -> None:
-    with engine.engine().connect() as connection:
+    with engine.configured().connect() as connection:
         pragmas = [
             connection.execute(text(f"PRAGMA {name}")).scalar()
             for name in ("busy_timeout", "journal_mode", "foreign_keys", "synchronous")
@@ -90,11 +90,11 @@ def test_people_who_use_up_their_connections_leave_the_runners_theirs(ada: Actor
 
 def test_every_pool_is_closed() -> None:
     for pool in engine.DatabaseRole:
-        with engine.engine(pool).connect() as connection:
+        with engine.configured(pool).connect() as connection:
             connection.execute(text("SELECT 1"))
-    assert [engine.engine(pool).pool.checkedin() for pool in engine.DatabaseRole] == [1, 1]
+    assert [engine.configured(pool).pool.checkedin() for pool in engine.DatabaseRole] == [1, 1]
     engine.dispose()
-    assert [engine.engine(pool).pool.checkedin() for pool in engine.DatabaseRole] == [0, 0]
+    assert [engine.configured(pool).pool.checkedin() for pool in engine.DatabaseRole] == [0, 0]
 
 
 def test_a_database_that_is_locked_for_too_long_counts_as_away(ada: Actor, lock: Lock) -> None:

@@ -167,13 +167,13 @@ def test_every_page_of_a_hundred_thousand_events_is_found_by_an_index(filled: st
         if "FROM audit_events" in statement:
             statements.append((statement, parameters))
 
-    sql_event.listen(engine.engine(), "before_cursor_execute", note)
+    sql_event.listen(engine.configured(), "before_cursor_execute", note)
     try:
         for name, (wanted, count) in QUESTIONS.items():
             found = [event for event in audit.page(admin, **wanted) if event.way is Channel.API]
             assert len(found) == count, name
     finally:
-        sql_event.remove(engine.engine(), "before_cursor_execute", note)
+        sql_event.remove(engine.configured(), "before_cursor_execute", note)
     explain = "EXPLAIN QUERY PLAN" if filled == "sqlite" else "EXPLAIN (COSTS OFF)"
     assert len(statements) == len(QUESTIONS)
     with engine.reading().connect() as connection:

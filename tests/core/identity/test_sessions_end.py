@@ -30,9 +30,9 @@ def test_a_farewell_ends_only_the_persons_own_session(who: str, ada: Actor, bob:
         "nobody": None,
     }[who]
     mine = who == "the same person"
-    assert sessions.leave(cookie, said) is mine
+    assert sessions.end_by_token(cookie, said) is mine
     assert (sessions.person(session_id) is None) is mine
-    assert sessions.leave("garbage", None)
+    assert sessions.end_by_token("garbage", None)
 
 
 def test_a_farewell_ends_no_session_that_began_after_it(ada: Actor) -> None:
@@ -42,7 +42,7 @@ def test_a_farewell_ends_no_session_that_began_after_it(ada: Actor) -> None:
     with unguarded() as session:
         later = engine.now() + timedelta(seconds=5)
         session.execute(update(AuthSession).values(created_at=later))
-    assert not sessions.leave(cookie, said)
+    assert not sessions.end_by_token(cookie, said)
     assert sessions.person(session_id) == ada
 
 
