@@ -1,4 +1,4 @@
-"""The commands that manage people, as an operator runs them: real processes on the test's own database."""
+"""The commands that manage people, as an operator runs them."""
 
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -12,7 +12,8 @@ from core.tasks import commands
 from tests.conftest import PASSWORD
 from tests.core.identity.trail import events, told, verify
 from tests.core.living import ended, left_behind
-from tests.core.test_main import run
+from tests.core.operating import one_sentence, operate
+from tests.support.world import World
 
 NEW = "another horse battery"
 
@@ -24,7 +25,7 @@ def token_of(address: str) -> str:
 def test_users_list_says_who_is_active_disabled_and_invited(ada: Actor, bob: Actor, admin: Actor) -> None:
     people.set_active(bob.id, False, by=None)
     people.invite("cleo", "cleo@example.org", "Cleo", Role.ANALYST, by=None)
-    done = run("users", "list")
+    done = operate("users", "list")
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split("\t") for line in done.stdout.splitlines()] == [
         ["ada", "ada@example.org", "member", "active"],
@@ -34,11 +35,10 @@ def test_users_list_says_who_is_active_disabled_and_invited(ada: Actor, bob: Act
     ]
 
 
-def test_users_invite_prints_the_link_alone_by_which_the_person_chooses_a_password() -> None:
-    done = run(
-        *("users", "invite", "Cleo", "--email", "cleo@example.org", "--name", "Cleo C", "--role", "analyst"),
-        TASKDECK_PUBLIC_URL="https://tasks.example.org",
-    )
+def test_users_invite_prints_the_link_alone_by_which_the_person_chooses_a_password(world: World) -> None:
+    world.settle(TASKDECK_PUBLIC_URL="https://tasks.example.org")
+    words = ("Cleo", "--email", "cleo@example.org", "--name", "Cleo C", "--role", "analyst")
+    done = operate("users", "invite", *words)
     assert done.returncode == 0
     assert done.stderr == "It sets the password, once, within 7 days: give it to nobody else.\n"
     address = done.stdout.removesuffix("\n")
@@ -55,7 +55,7 @@ def test_users_invite_prints_the_link_alone_by_which_the_person_chooses_a_passwo
 
 
 def test_users_reset_link_prints_a_link_for_another_password(ada: Actor) -> None:
-    done = run("users", "reset-link", "ADA")
+    done = operate("users", "reset-link", "ADA")
     assert done.returncode == 0
     assert done.stderr == "It sets the password, once, within an hour: give it to nobody else.\n"
     assert done.stdout.count("\n") == 1
@@ -67,7 +67,7 @@ def test_users_reset_link_prints_a_link_for_another_password(ada: Actor) -> None
 def test_users_role_disable_and_enable_say_nothing_and_do_it(ada: Actor, bob: Actor) -> None:
     session_id, theirs = sessions.start(ada), sessions.start(bob)
     for words in (("role", "ada", "analyst"), ("disable", "Ada"), ("enable", "ada"), ("enable", "ada")):
-        done = run("users", *words)
+        done = operate("users", *words)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), words
         if words[0] == "disable":
             assert people.find("ada") is None
@@ -89,7 +89,7 @@ def test_users_delete_takes_everything_of_this_person_and_nothing_of_another(
     gone, kept = ended(ada, EndReason.COMPLETED).id, commands.create(bob, "stays").id
     (data / "artifacts" / str(gone)).mkdir(parents=True)
     token = tokens.create(ada, "laptop")
-    done = run("users", "delete", "ada")
+    done = operate("users", "delete", "ada")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (people.account("ada"), tokens.person(token), left_behind(data)) == (None, None, [])
     assert commands.find(bob, kept).prompt == "stays"
@@ -103,19 +103,15 @@ def test_users_delete_takes_everything_of_this_person_and_nothing_of_another(
     ids=str,
 )
 def test_an_account_that_is_not_there_is_one_sentence_and_exit_status_1(words: tuple[str, ...], ada: Actor) -> None:
-    done = run("users", *words)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("There is no account ")
-    assert done.stderr.count("\n") == 1, done.stderr[-300:]
+    one_sentence(operate("users", *words), "There is no account ", status=1)
 
 
 @pytest.mark.parametrize("words", [("role", "grace", "member"), ("disable", "grace"), ("delete", "grace")])
 def test_the_last_administrator_stays_and_the_sentence_says_so(
     words: tuple[str, ...], ada: Actor, admin: Actor
 ) -> None:
-    done = run("users", *words)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "That would leave no active administrator: make somebody else one first.\n"
+    sentence = "That would leave no active administrator: make somebody else one first."
+    one_sentence(operate("users", *words), sentence, status=1)
     assert verify("grace", PASSWORD) == admin
 
 
@@ -136,37 +132,21 @@ def test_what_cannot_be_done_is_one_sentence_and_nothing_is_printed(
     off = people.add("off", "off@example.org", "Off", PASSWORD)
     people.set_active(off.id, False, by=None)
     before = told()
-    done = run("users", *words)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert sentence in done.stderr and done.stderr.count("\n") == 1
+    one_sentence(operate("users", *words), sentence, status=1)
     assert told() == before
 
 
 def test_a_token_is_made_for_the_days_it_is_asked_for_and_told_without_its_text(ada: Actor) -> None:
-    done = run("tokens", "create", "--user", "ada", "--name", "laptop", "--days", "7")
+    done = operate("tokens", "create", "--user", "ada", "--name", "laptop", "--days", "7")
     token = done.stdout.strip()
     assert tokens.person(token)
     assert told("token.created") == [("token.created", "ada", "laptop", f"{token[:12]}…, write, 7 d")]
     for days in ("0", "366"):
-        done = run("tokens", "create", "--user", "ada", "--name", "laptop", "--days", days)
-        assert (done.returncode, done.stdout, done.stderr) == (1, "", "A token is good for 1 to 365 days.\n")
+        done = operate("tokens", "create", "--user", "ada", "--name", "laptop", "--days", days)
+        one_sentence(done, "A token is good for 1 to 365 days.", status=1)
 
 
 def test_nobody_who_is_disabled_gets_a_token(ada: Actor) -> None:
     people.set_active(ada.id, False, by=None)
-    done = run("tokens", "create", "--user", "ada", "--name", "x")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "no active person ada" in done.stderr
-
-
-@pytest.mark.parametrize("typed", ["", "short\n", "ada@example.org\n"])
-def test_a_password_is_not_repeated_when_it_is_refused(typed: str) -> None:
-    done = run("users", "add", "ada", "--email", "ada@example.org", "--password-stdin", stdin=typed)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert not typed.strip() or typed.strip() not in done.stderr
-
-
-def test_without_a_terminal_or_a_password_there_is_no_traceback() -> None:
-    done = run("users", "add", "ada", "--email", "ada@example.org")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "There is no terminal to type a password at: use --password-stdin.\n"
+    done = operate("tokens", "create", "--user", "ada", "--name", "x")
+    one_sentence(done, "no active person ada", status=1)
