@@ -110,7 +110,11 @@ def test_addresses_and_folders_follow_from_the_settings() -> None:
             "this-is-the-default-key-0123456789",
             "an-example-key-0123456789-abcdefg",
         ),
-        *("my-long-Password-0123456789-abcdef", "your-secret-key-0123456789-abcdef", "some_key_0123456789-abcdefghijk"),
+        *(
+            "my-long-Password-0123456789-abcdef",
+            "your-secret-key-0123456789-abcdef",
+            "some_key_0123456789-abcdefghijkl",
+        ),
     ],
 )
 def test_a_secret_that_can_be_guessed_is_refused_and_never_shown(

@@ -12,7 +12,7 @@ from core.database.models import Role, Task, User
 from core.database.ownership import OwnershipViolation, acting_as, acting_as_nobody, reading_everyone
 from tests.core.database import conforming
 from tests.core.database.conforming import World, become
-from tests.core.database.test_conformance_sql import AS_APP, TABLES, as_person, firsts, insert_into, owners, web
+from tests.core.database.test_conformance_sql import AS_APP, TABLES, firsts, insert_into, owners, web
 from tests.support.on_postgresql import Present
 
 setup, world = conforming.setup, conforming.world
@@ -30,9 +30,7 @@ def test_the_database_itself_knows_who_may_read_everybody(table: str, world: Wor
         (Role.MEMBER, True, bob),
     ):
         become(world.bob, role, is_active)
-        with web() as cursor:
-            cursor.execute(AS_APP)
-            cursor.execute(as_person(world.bob.id))
+        with web(world.bob) as cursor:
             assert owners(cursor, table) == bob, "nobody reads everybody without asking for it"
             cursor.execute("SET app.reads = 'everyone'")
             assert owners(cursor, table) == seen

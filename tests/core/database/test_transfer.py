@@ -2,7 +2,8 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,30 +14,19 @@ from sqlalchemy import create_engine, insert, select, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from core.database import engine, schema
-from core.database.models import (
-    Artifact,
-    AuditEvent,
-    AuthSession,
-    Channel,
-    EndReason,
-    Role,
-    Task,
-    TaskLog,
-    TaskStatus,
-    User,
-)
-from core.database.ownership import Actor
+from core.database import engine, models, schema
+from core.database.models import AuditEvent, Channel, EndReason, Role, Task, TaskLog, TaskStatus, User
 from core.identity import people, throttle, tokens
 from core.log_text import LogType
 from core.runner.claims import claim
-from core.tasks import commands
+from core.tasks import commands, listing
 from tests.conftest import PASSWORD
 from tests.core.database.conforming import OWNED, lacks
 from tests.core.identity.trail import verify
-from tests.core.operating import core
+from tests.core.operating import Done, one_sentence, operate
 from tests.support import databases
 from tests.support.on_postgresql import Present
+from tests.support.world import World
 
 pytestmark = pytest.mark.usefixtures("postgresql")
 
@@ -44,29 +34,22 @@ ENTRIES = 10_000
 #: A time with microseconds in the hour that Europe has twice, and texts that some program somewhere spoils.
 MOMENT = datetime(2026, 10, 25, 0, 59, 59, 999_999, UTC)
 TEXTS = [
-    "Grüße 🌍 日本語 \u202eabc",
-    "\x1b[31mred\x1b[0m",
-    "%s %(x)s :y ?",
-    "'; DROP TABLE tasks; --",
-    "\\n\\",
-    "",
-    " a\tb\r\n",
+    *("Grüße 🌍 日本語 \u202eabc", "\x1b[31mred\x1b[0m", "%s %(x)s :y ?", "'; DROP TABLE tasks; --", "\\n\\"),
+    *("", " a\tb\r\n"),
 ]
-
-Settle = Callable[..., None]
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path, settle: Settle) -> Iterator[str]:
+def sqlite(tmp_path: Path, world: World) -> Iterator[str]:
     """The address of a SQLite database with the newest schema; this test's PostgreSQL is empty and has it, too."""
     url = f"sqlite:///{tmp_path / 'old' / 'taskdeck.db'}"
     (tmp_path / "old").mkdir()
     before = {name: os.environ[name] for name in databases.LOGINS}
-    settle(DATABASE_URL=url, WORKER_DATABASE_URL=None, MIGRATION_DATABASE_URL=None)
+    world.settle(DATABASE_URL=url, WORKER_DATABASE_URL=None, MIGRATION_DATABASE_URL=None)
     schema.upgrade()
     yield url
     engine.dispose()
-    settle(**before)
+    world.settle(**before)
 
 
 @pytest.fixture
@@ -80,7 +63,7 @@ def filled(sqlite: str) -> str:
     throttle.count({"name:of nobody": 1, "address:x": 50}, now=MOMENT)
     with Session(engine.writing()) as session, session.begin():
         session.add(
-            AuthSession(
+            models.AuthSession(
                 user_id=ada.id, epoch=3, created_at=MOMENT, expires_at=MOMENT + timedelta(days=1), last_seen_at=MOMENT,
                 browser=TEXTS[0], address="2001:db8::1", proof="0" * 64,
             )
@@ -108,8 +91,8 @@ def filled(sqlite: str) -> str:
                     for seq, type in enumerate(LogType, 1)
                 )
                 session.add(
-                    Artifact(task_id=task.id, name=f"ä {number}.md", user_id=actor.id, size=2**40, sha256="0" * 64,
-                             media_type="text/plain")
+                    models.Artifact(task_id=task.id, name=f"ä {number}.md", user_id=actor.id, size=2**40,
+                                    sha256="0" * 64, media_type="text/plain")
                 )  # fmt: skip
         session.execute(
             insert(TaskLog),
@@ -125,31 +108,41 @@ def filled(sqlite: str) -> str:
 
 def rows(url: str) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table, as values of Python, by primary key."""
-    engine = create_engine(url, poolclass=NullPool)
-    with engine.connect() as connection:
+    with create_engine(url, poolclass=NullPool).connect() as connection:
         return {
             table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
             for table in engine.Base.metadata.sorted_tables
         }
 
 
-def copy(postgresql: Present, source: str, login: str = "taskdeck_owner") -> Any:
-    return core("db", "copy", "--from", source, "--to", postgresql.url(login))
+def copy(postgresql: Present, source: str, login: str = "taskdeck_owner") -> Done:
+    return operate("db", "copy", "--from", source, "--to", postgresql.url(login))
 
 
-def refused(done: Any, *words: str) -> None:
-    assert "Traceback" not in done.stderr, done.stderr[-500:]
-    assert (done.stdout, done.stderr.count("\n")) == ("", 1), done.stderr
+def refused(done: Done, *words: str) -> None:
+    one_sentence(done, *words, status=done.returncode)
     assert done.returncode in (1, 2)
-    for word in words:
-        assert word in done.stderr
+
+
+def onto(postgresql: Present, world: World) -> None:
+    """Let the settings lead to PostgreSQL."""
+    world.settle(**{name: postgresql.url(login) for name, login in databases.LOGINS.items()})
+
+
+def spoil(source: str, *statements: str) -> None:
+    """Run statements on a SQLite database past every rule of ours."""
+    with closing(sqlite3.connect(source.removeprefix("sqlite:///"))) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
 
 
 def is_empty(postgresql: Present) -> bool:
     return not any(rows(postgresql.url("postgres")).values())
 
 
-def test_every_row_of_every_table_is_the_same_on_both_sides(filled: str, postgresql: Present) -> None:
+def test_every_row_of_every_table_is_the_same_on_both_sides_and_nothing_is_written_over_it(
+    filled: str, postgresql: Present
+) -> None:
     before = rows(filled)
     assert all(before.values()), "every table holds something"
     done = copy(postgresql, filled)
@@ -159,19 +152,21 @@ def test_every_row_of_every_table_is_the_same_on_both_sides(filled: str, postgre
         table: str(len(found)) for table, found in before.items()
     }
     assert "TASKDECK_DATA" in done.stderr
+    refused(copy(postgresql, filled), "not empty")
+    assert rows(postgresql.url("postgres")) == before
 
 
-def test_people_go_on_where_they_were(filled: str, postgresql: Present, settle: Settle) -> None:
+def test_people_go_on_where_they_were(filled: str, postgresql: Present, world: World) -> None:
     highest = max(row[0] for row in rows(filled)["tasks"])
     assert copy(postgresql, filled).returncode == 0
-    onto(postgresql, settle)
+    onto(postgresql, world)
     schema.check()
     assert [lacks(model.__tablename__) for model in OWNED] == [[]] * len(OWNED)
     ada = verify("ada", PASSWORD)
     assert ada
     assert verify("bob", PASSWORD) is None
     own = {row[0] for row in rows(filled)["tasks"] if ada.id in row}
-    assert {task.id for task in everything(ada)} == own
+    assert {task.id for task in listing.page(ada, limit=200).tasks} == own
     assert commands.create(ada, "the next one").id == highest + 1
     highest = max(row[0] for row in rows(filled)["audit_events"])
     assert tokens.create(ada, "the next one")
@@ -182,55 +177,36 @@ def test_people_go_on_where_they_were(filled: str, postgresql: Present, settle: 
         postgresql.execute(f"INSERT INTO tasks (id, user_id, prompt) VALUES (999, '{ada.id}', 'x')")  # noqa: S608
 
 
-def onto(postgresql: Present, settle: Settle) -> None:
-    """Let the settings lead to PostgreSQL."""
-    settle(**{name: postgresql.url(login) for name, login in databases.LOGINS.items()})
-
-
-def everything(actor: Actor) -> list[Task]:
-    from core.tasks.listing import page
-
-    return page(actor, limit=200).tasks
-
-
-def test_an_id_that_was_deleted_is_not_used_again(filled: str, postgresql: Present, settle: Settle) -> None:
+def test_an_id_that_was_deleted_is_not_used_again(filled: str, postgresql: Present, world: World) -> None:
     highest = max(row[0] for row in rows(filled)["tasks"])
-    with sqlite3.connect(filled.removeprefix("sqlite:///")) as connection:
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("DELETE FROM tasks WHERE id >= ?", (highest - 1,))
-    connection.close()
+    spoil(filled, "PRAGMA foreign_keys = ON", f"DELETE FROM tasks WHERE id >= {highest - 1}")  # noqa: S608
     assert copy(postgresql, filled).returncode == 0
-    onto(postgresql, settle)
+    onto(postgresql, world)
     ada = verify("ada", PASSWORD)
     assert ada
     assert commands.create(ada, "a new one").id == highest + 1
 
 
-def test_a_database_without_rows_is_copied_too(sqlite: str, postgresql: Present, settle: Settle) -> None:
-    assert copy(postgresql, sqlite).returncode == 0
-    onto(postgresql, settle)
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
+def test_a_database_without_rows_is_copied_too_however_the_address_is_written(
+    scheme: str, sqlite: str, postgresql: Present, world: World
+) -> None:
+    target = f"{scheme}://" + postgresql.url("taskdeck_owner").partition("://")[2]
+    done = operate("db", "copy", "--from", sqlite, "--to", target)
+    assert done.returncode == 0, done.stderr[-300:]
+    onto(postgresql, world)
     schema.check()
     assert commands.create(people.add("eve", "eve@example.org", "Eve", PASSWORD), "first").id == 1
 
 
-def test_a_database_that_holds_something_is_not_written_to(filled: str, postgresql: Present) -> None:
-    assert copy(postgresql, filled).returncode == 0
-    before = rows(postgresql.url("postgres"))
-    refused(copy(postgresql, filled), "not empty")
-    assert rows(postgresql.url("postgres")) == before
-
-
-def test_a_source_with_an_older_schema_is_refused_with_advice(filled: str, postgresql: Present) -> None:
-    command.downgrade(schema._alembic(), "0001")
-    refused(copy(postgresql, filled), "older", "db upgrade")
-    assert is_empty(postgresql)
-
-
-def test_a_target_with_an_older_schema_or_none_is_refused_with_advice(
+def test_a_source_or_a_target_with_an_older_schema_is_refused_with_advice(
     filled: str, postgresql: Present, database: databases.OnPostgreSQL
 ) -> None:
     made = database.empty()["MIGRATION_DATABASE_URL"]
-    refused(core("db", "copy", "--from", filled, "--to", made), "older", "db upgrade")
+    refused(operate("db", "copy", "--from", filled, "--to", made), "older", "db upgrade")
+    command.downgrade(schema._alembic(), "0001")
+    refused(copy(postgresql, filled), "older", "db upgrade")
+    assert is_empty(postgresql)
 
 
 @pytest.mark.parametrize(
@@ -244,18 +220,9 @@ def test_a_target_with_an_older_schema_or_none_is_refused_with_advice(
     ],
 )
 def test_other_kinds_of_addresses_are_refused(source: str, target: str) -> None:
-    done = core("db", "copy", "--from", source, "--to", target)
+    done = operate("db", "copy", "--from", source, "--to", target)
     refused(done, "sqlite:///", "postgresql")
     assert "hunter2" not in done.stderr
-
-
-@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
-def test_every_way_to_write_the_address_that_the_settings_take_is_good(
-    scheme: str, sqlite: str, postgresql: Present
-) -> None:
-    target = f"{scheme}://" + postgresql.url("taskdeck_owner").partition("://")[2]
-    done = core("db", "copy", "--from", sqlite, "--to", target)
-    assert done.returncode == 0, done.stderr[-300:]
 
 
 def test_a_source_that_is_not_there_is_refused_and_not_made(tmp_path: Path, postgresql: Present) -> None:
@@ -264,7 +231,7 @@ def test_a_source_that_is_not_there_is_refused_and_not_made(tmp_path: Path, post
 
 
 def test_a_target_that_does_not_answer_is_named(sqlite: str, tmp_path: Path) -> None:
-    done = core("db", "copy", "--from", sqlite, "--to", f"postgresql+psycopg2://x:hunter2@/y?host={tmp_path}")
+    done = operate("db", "copy", "--from", sqlite, "--to", f"postgresql+psycopg2://x:hunter2@/y?host={tmp_path}")
     refused(done, "database")
     assert "hunter2" not in done.stderr
 
@@ -283,22 +250,15 @@ SPOIL = {
 
 @pytest.mark.parametrize("way", SPOIL)
 def test_a_failure_in_the_middle_leaves_the_target_empty_and_guarded(
-    way: str, filled: str, postgresql: Present, settle: Settle
+    way: str, filled: str, postgresql: Present, world: World
 ) -> None:
-    with sqlite3.connect(filled.removeprefix("sqlite:///")) as connection:
-        connection.execute("PRAGMA ignore_check_constraints = ON")
-        connection.execute("PRAGMA writable_schema = ON")
-        kept = "selected_agent TEXT DEFAULT 'claude'"
-        connection.execute(
-            "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = 'tasks'", (f"{kept} NOT NULL", kept)
-        )
-    connection.close()
-    with sqlite3.connect(filled.removeprefix("sqlite:///")) as connection:
-        connection.execute(SPOIL[way])
-    connection.close()
+    kept = "selected_agent TEXT DEFAULT ''claude''"
+    nullable = f"UPDATE sqlite_schema SET sql = replace(sql, '{kept} NOT NULL', '{kept}') WHERE name = 'tasks'"  # noqa: S608
+    spoil(filled, "PRAGMA ignore_check_constraints = ON", "PRAGMA writable_schema = ON", nullable)
+    spoil(filled, SPOIL[way])
     done = copy(postgresql, filled)
     assert done.returncode != 0
     assert is_empty(postgresql)
-    onto(postgresql, settle)
+    onto(postgresql, world)
     schema.check()
     refused(done)
