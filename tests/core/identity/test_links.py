@@ -1,5 +1,8 @@
+"""One-time links: the first administrator's, an invitation, a lost password."""
+
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from urllib.parse import parse_qs, urlsplit
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -9,17 +12,11 @@ from core.database.models import Role
 from core.database.ownership import Actor
 from core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from core.identity import links, people, sessions, setup, signin, tokens
+from core.tasks import removal
 from tests.conftest import PASSWORD
-from tests.core.identity.trail import at_once, sign_in, stored, told, verify
+from tests.core.identity.trail import NEW, SECOND, at_once, link, sign_in, stored, token_of, told, verify
 
-NEW = "another horse battery"
-SECOND = timedelta(seconds=1)
 DEAD = "used up or too old"
-
-
-def link(actor: Actor) -> str:
-    """The token of a new link."""
-    return parse_qs(urlsplit(links.make(actor.id, by=None)[0]).query)["token"][0]
 
 
 def is_dead(token: str, now: datetime | None = None) -> bool:
@@ -75,20 +72,20 @@ def test_a_link_dies_with_its_time(invited: bool, lifetime: timedelta, ada: Acto
     assert is_dead(token, made + lifetime + 2 * SECOND)
 
 
-@pytest.mark.parametrize("what", ["changed password", "sign-out everywhere", "disabled", "another role"])
+VOIDING: dict[str, Callable[[Actor], object]] = {
+    "changed password": lambda ada: signin.change_password(ada, PASSWORD, "a third horse battery"),
+    "sign-out everywhere": sessions.end_all,
+    "disabled": lambda ada: people.set_active(ada.id, False, by=None),
+    "another role": lambda ada: people.set_role(ada.id, Role.ADMIN, by=None),
+}
+
+
+@pytest.mark.parametrize("what", VOIDING)
 def test_whatever_ends_a_persons_sessions_voids_their_links(what: str, ada: Actor) -> None:
     token = link(ada)
-    match what:
-        case "changed password":
-            signin.change_password(ada, PASSWORD, "a third horse battery")
-        case "sign-out everywhere":
-            sessions.end_all(ada)
-        case "disabled":
-            people.set_active(ada.id, False, by=None)
-            assert is_dead(token)
-            people.set_active(ada.id, True, by=None)
-        case _:
-            people.set_role(ada.id, Role.ADMIN, by=None)
+    VOIDING[what](ada)
+    assert is_dead(token)
+    people.set_active(ada.id, True, by=None)
     assert is_dead(token)
     assert links.look(link(ada))
 
@@ -111,30 +108,27 @@ def test_a_weak_password_leaves_the_link_open(ada: Actor) -> None:
 
 
 @pytest.mark.parametrize("forged", ["", "x", "a.b.c", "\ud800", "é.é.é", "x" * 10_000, "\0"])
-def test_a_forged_link_is_nobodys(forged: str, ada: Actor) -> None:
-    assert is_dead(forged)
+def test_a_forged_link_is_nobodys_and_makes_nobody(forged: str) -> None:
+    assert is_dead(forged) and not setup.is_open(forged)
+    with pytest.raises(InvalidInput, match="no longer valid"):
+        setup.create_admin(forged, "eve", "eve@example.org", "Eve", PASSWORD)
+    assert not people.exist()
 
 
 def test_another_signed_text_is_no_link(ada: Actor) -> None:
-    session_id = sessions.start(ada)
-    cookie = sessions.redeem(sessions.ticket(session_id))
-    for other in (
-        sessions.ticket(session_id),
-        cookie,
-        sessions.sign_out_token(ada),
-        setup._links().dumps("first admin"),
-    ):
+    ticket = sessions.ticket(sessions.start(ada))
+    first_admin = setup._links().dumps("first admin")
+    for other in (ticket, sessions.redeem(ticket), sessions.sign_out_token(ada), first_admin):
         assert is_dead(other)
-    assert not setup.is_open(link(ada))
-    assert sessions.read_cookie(link(ada)) is None
+    for other in (ticket, link(ada)):
+        assert not setup.is_open(other)
+        assert sessions.read_cookie(other) is None
 
 
 @pytest.mark.attack(12)
 def test_a_deleted_persons_link_is_dead(ada: Actor, admin: Actor) -> None:
-    from core.tasks.removal import remove_person
-
     token = link(ada)
-    remove_person(ada.id, by=admin)
+    removal.remove_person(ada.id, by=admin)
     assert is_dead(token)
 
 
@@ -188,10 +182,30 @@ def test_whoever_forgot_the_password_can_sign_in_with_the_new_one_at_once(ada: A
     assert sign_in("ada", NEW) == ada
 
 
-def test_a_link_is_kept_nowhere(ada: Actor, data: object) -> None:
+def test_a_link_is_kept_nowhere(ada: Actor, data: Path) -> None:
     token = link(ada)
     links.look(token)
-    assert token.encode() not in stored(data)  # type: ignore[arg-type]
+    assert token.encode() not in stored(data)
     links.set_password(token, NEW)
-    assert token.encode() not in stored(data)  # type: ignore[arg-type]
+    assert token.encode() not in stored(data)
     assert token not in repr(told())
+
+
+def test_the_setup_link_creates_the_first_admin_and_is_dead_afterwards() -> None:
+    address = setup.link()
+    assert address and address.startswith("http://localhost:8501/setup?token=")
+    given = token_of(address)
+    with pytest.raises(InvalidInput, match="at least 10 characters"):
+        setup.create_admin(given, "ada", "ada@example.org", "Ada", "short")
+    assert setup.is_open(given), "a mistake in the form leaves it open"
+    admin = setup.create_admin(given, "ada", "ada@example.org", "Ada", PASSWORD)
+    assert (admin.role, verify("ada", PASSWORD)) == (Role.ADMIN, admin)
+    assert (setup.is_open(given), setup.link()) == (False, None)
+    with pytest.raises(InvalidInput, match="no longer valid"):
+        setup.create_admin(given, "eve", "eve@example.org", "Eve", PASSWORD)
+
+
+def test_a_setup_link_dies_with_its_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = token_of(setup.link())
+    monkeypatch.setattr(setup, "LIFETIME_SECONDS", -1)
+    assert not setup.is_open(given)
