@@ -2,15 +2,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from core.database import engine
 from core.database.models import AuthSession, User
 from core.database.ownership import Actor
 from core.errors import InvalidInput
 from core.identity import people, sessions, sso, throttle
-from tests.core.identity.trail import at_once, stored, told
-from tests.support.databases import unguarded
+from tests.core.identity.trail import at_once, rows_of, stored, told
 
 NOW = engine.now()
 MINUTE = timedelta(minutes=1)
@@ -30,8 +28,7 @@ def claims(email: object = "ada@example.org", **more: object) -> dict[str, Any]:
 def refused(said: dict[str, Any], words: str, **more: Any) -> bool:
     with pytest.raises(InvalidInput, match=words):
         sso.start(said, **more)
-    with unguarded() as session:
-        return session.scalars(select(AuthSession)).all() == []
+    return rows_of(AuthSession) == []
 
 
 @pytest.mark.parametrize("email", ["ada@example.org", "ADA@Example.Org", " ada@example.org "])
@@ -45,43 +42,23 @@ def test_a_verified_address_begins_a_session_of_the_account_that_has_it(email: s
 
 @pytest.mark.attack(61)
 @pytest.mark.parametrize(
-    "said",
+    "changed",
     [
-        {"email_verified": False},
-        {"email_verified": None},
-        {"email_verified": "true"},
-        {"email_verified": 1},
-        {"email": "eve@example.org"},
-        {"email": ""},
-        {"email": None},
-        {"email": ["ada@example.org"]},
-        {"email": "ada"},
-        {"email": "ada@example.org\0"},
-        {"email": "\ud800"},
-        {"email": "' or 1=1 --"},
-        {"email": "%@example.org"},
+        *({"email_verified": verified} for verified in (False, None, "true", 1)),
+        *({"email": email} for email in ("eve@example.org", "", None, ["ada@example.org"], "ada", "\ud800")),
+        *({"email": email} for email in ("ada@example.org\0", "' or 1=1 --", "%@example.org")),
+        *({"email": alike} for alike in ("ａda@example.org", "ada@exampl\u212f.org", "ada@example\u3002org")),
+        {"email": "ada@ｅxample.org"},
     ],
     ids=str,
 )
-def test_an_address_that_is_unverified_or_unknown_begins_no_session(said: dict[str, object], ada: Actor) -> None:
-    assert refused(claims() | said, "No active account")
+def test_an_address_that_is_unverified_unknown_or_only_looks_alike_begins_no_session(
+    changed: dict[str, object], ada: Actor
+) -> None:
+    assert refused(claims() | changed, "No active account")
     assert told("session.refused") == [("session.refused", "", "", "single sign-on: unknown or unverified address")]
-
-
-@pytest.mark.attack(61)
-@pytest.mark.parametrize("missing", ["email", "email_verified"])
-def test_without_an_address_or_its_verification_there_is_no_session(missing: str, ada: Actor) -> None:
-    said = claims()
-    del said[missing]
-    assert refused(said, "No active account")
-
-
-@pytest.mark.attack(61)
-@pytest.mark.parametrize(
-    "other", ["ａda@example.org", "ada@exampl\u212f.org", "ada@example\u3002org", "ada@ｅxample.org"]
-)
-def test_another_mailbox_whose_address_only_looks_alike_is_not_the_accounts(other: str, ada: Actor) -> None:
-    assert refused(claims(other), "No active account")
+    without = {name: value for name, value in claims().items() if name not in changed}
+    assert refused(without, "No active account")
 
 
 def test_an_address_beyond_ascii_is_the_accounts_if_it_is_exactly_the_same() -> None:
@@ -113,9 +90,7 @@ def test_an_account_that_is_disabled_at_the_same_moment_gets_no_session(
 
 @pytest.mark.attack(61)
 @pytest.mark.parametrize(
-    "issued",
-    [None, "now", "1", 1.5, "", [], 0, -1, 10**30, True, float("nan"), float("inf")],
-    ids=repr,
+    "issued", [None, "now", "1", 1.5, "", [], 0, -1, 10**30, True, float("nan"), float("inf")], ids=repr
 )
 def test_a_time_of_issue_that_is_none_begins_no_session(issued: object, ada: Actor) -> None:
     assert refused(claims(iat=issued), "too old or was used before")
@@ -127,8 +102,8 @@ def test_a_time_of_issue_that_is_none_begins_no_session(issued: object, ada: Act
 @pytest.mark.attack(61)
 @pytest.mark.parametrize(("age", "is_good"), [(11, False), (10, True), (0, True), (-10, True), (-11, False)])
 def test_an_id_token_is_good_for_ten_minutes(age: int, is_good: bool, ada: Actor) -> None:
-    said, now = claims(), engine.now().replace(microsecond=0)
-    said["iat"] = int((now - age * MINUTE).timestamp())
+    now = engine.now().replace(microsecond=0)
+    said = claims(iat=int((now - age * MINUTE).timestamp()))
     if is_good:
         assert sso.start(said, now=now)[0] == ada
     else:
