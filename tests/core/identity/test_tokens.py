@@ -19,7 +19,7 @@ def only() -> ApiToken:
     return row  # type: ignore[no-any-return]
 
 
-def test_a_token_is_given_once_and_kept_as_a_digest(ada: Actor) -> None:
+def test_a_token_is_given_once_kept_as_a_digest_and_says_who_asks_and_what_they_may_do(ada: Actor, bob: Actor) -> None:
     token = tokens.create(ada, " laptop ", TokenScope.READ)
     kept = only()
     assert token.startswith("tsk_")
@@ -27,13 +27,9 @@ def test_a_token_is_given_once_and_kept_as_a_digest(ada: Actor) -> None:
     assert (kept.name, kept.prefix, kept.scope) == ("laptop", token[:12], TokenScope.READ)
     assert token[12:] not in repr(vars(kept))
     assert abs(kept.expires_at - engine.now() - timedelta(days=90)) < timedelta(seconds=30)
-
-
-def test_a_token_says_who_asks_and_what_they_may_do(ada: Actor, bob: Actor) -> None:
-    given = {tokens.create(ada, "a", TokenScope.READ): ada, tokens.create(bob, "b"): bob}
-    known = {token: tokens.person(token) for token in given}
-    assert {token: each.actor for token, each in known.items() if each} == given
-    assert [each.scope for each in known.values() if each] == [TokenScope.READ, TokenScope.WRITE]
+    for given, actor, scope in ((token, ada, TokenScope.READ), (tokens.create(bob, "b"), bob, TokenScope.WRITE)):
+        known = tokens.person(given)
+        assert known and (known.actor, known.scope) == (actor, scope)
 
 
 @pytest.mark.parametrize("label", ["", "  ", "x" * 101, "a\nb", "\u202ex"])
@@ -74,36 +70,27 @@ def test_nothing_that_only_resembles_a_token_is_one(ada_token: str) -> None:
 def test_an_expired_revoked_or_disabled_persons_token_is_nobodys(
     model: type[Any], values: dict[str, object], ada_token: str
 ) -> None:
-    assert tokens.person(ada_token)
+    expires = only().expires_at
+    assert tokens.person(ada_token, now=expires - timedelta(microseconds=1))
+    assert tokens.person(ada_token, now=expires) is None
     change(model, **values)
     assert tokens.person(ada_token) is None
 
 
-@pytest.mark.attack(37)
-def test_a_token_is_valid_to_the_end_of_its_time(ada_token: str) -> None:
-    expires = only().expires_at
-    assert tokens.person(ada_token, now=expires - timedelta(microseconds=1))
-    assert tokens.person(ada_token, now=expires) is None
-
-
-def test_the_last_use_is_due_once_a_minute_and_asking_writes_nothing(ada_token: str) -> None:
+def test_the_last_use_is_due_once_a_minute_and_noted_unless_the_database_is_away(ada_token: str, world: World) -> None:
     def is_due(**later: int) -> bool:
         known = tokens.person(ada_token, now=engine.now() + timedelta(**later))
         assert known
         return known.use_is_due
 
-    assert is_due()
-    assert only().last_used_at is None
-    tokens.note_use(only().id)
-    assert abs(only().last_used_at - engine.now()) < timedelta(seconds=30)  # type: ignore[operator]
-    assert (is_due(), is_due(minutes=2)) == (False, True)
-
-
-def test_a_use_is_not_noted_while_the_database_is_away(ada_token: str, world: World) -> None:
     token_id = only().id
     with world.nowhere():
         tokens.note_use(token_id)
-    assert only().last_used_at is None
+    assert is_due()
+    assert only().last_used_at is None, "to ask writes nothing"
+    tokens.note_use(token_id)
+    assert abs(only().last_used_at - engine.now()) < timedelta(seconds=30)  # type: ignore[operator]
+    assert (is_due(), is_due(minutes=2)) == (False, True)
 
 
 @pytest.mark.attack(41)
