@@ -45,7 +45,7 @@ def live(data: Path) -> Iterator[Callable[..., threading.Thread]]:
         assert not life.is_alive()
 
 
-def sleeper(world: World, code: str = "import time; time.sleep(600)") -> tuple[str, Path]:
+def sleeper(world: World, code: str) -> tuple[str, Path]:
     """An agent that writes its number down and runs this code; its name and the file."""
     file = world.folder / "pid"
     return world.script_agent("sleeper", f"import os; open({str(file)!r}, 'w').write(str(os.getpid()))\n{code}"), file
@@ -56,18 +56,14 @@ def lines(actor: Actor, task_id: int) -> list[str]:
     return [entry.message for entry in logs.since(actor, task_id, 0, LogType) if entry.message.startswith("line ")]
 
 
-def test_a_lock_in_the_middle_and_over_the_end_loses_no_line(ada: Actor, data: Path, lock: Lock, world: World) -> None:
-    name = world.script_agent("talker", "for n in range(500): print('line', n)")
-    claim = claimed(ada, name)
-    lock(2.0)
-    processor.run_task(claim, Settings(data=data), threading.Event())
-    task = commands.find(ada, claim.task_id)
-    assert (task.status, task.progress) == (TaskStatus.COMPLETED, 100)
-    assert lines(ada, task.id) == [f"line {n}" for n in range(500)]
-
-
-def test_the_limit_is_kept_while_nothing_can_be_written(ada: Actor, live: Live, lock: Lock, world: World) -> None:
-    name, file = sleeper(world)
+@pytest.mark.parametrize(
+    "code", ["import time; time.sleep(600)", "while True: print('x' * 990)"], ids=["silent", "blocked by its output"]
+)
+def test_the_limit_is_kept_while_nothing_can_be_written(
+    code: str, ada: Actor, live: Live, lock: Lock, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_logger, "FULL", 50_000)
+    name, file = sleeper(world, code)
     claim = claimed(ada, name)
     life = live(claim, timeout=1.5, warning=0.5, tick=10)
     eventually(lambda: read_pid(file))
@@ -84,25 +80,24 @@ def test_the_limit_is_kept_while_nothing_can_be_written(ada: Actor, live: Live, 
 def test_a_lock_that_is_shorter_than_the_lease_harms_no_task(
     ada: Actor, bob: Actor, start: Callable[..., Scheduler], lock: Lock, world: World
 ) -> None:
-    name = world.script_agent(
-        "patient", "import time\nfor n in range(25): print('line', n, flush=True); time.sleep(0.1)"
-    )
+    code = "import time\nfor n in range(25): print('line', n, flush=True); time.sleep(0.1)"
+    name = world.script_agent("patient", code)
     start(lease=6, concurrency=2)
     made = [(actor, commands.create(actor, "x", None, name).id) for actor in (ada, bob)]
     eventually(lambda: all(commands.find(*each).progress == 30 for each in made))
     lock(2.0)
     eventually(lambda: all(commands.find(*each).end_reason for each in made), 20)
     for actor, task_id in made:
-        assert commands.find(actor, task_id).end_reason is EndReason.COMPLETED
+        task = commands.find(actor, task_id)
+        assert (task.end_reason, task.progress) == (EndReason.COMPLETED, 100)
         assert lines(actor, task_id) == [f"line {n}" for n in range(25)]
 
 
 def test_a_lock_that_is_longer_than_the_lease_ends_the_work_at_the_end_of_the_lease(
     ada: Actor, live: Live, lock: Lock, world: World
 ) -> None:
-    name, file = sleeper(
-        world, "import time\nn = 0\nwhile True: print('line', n, flush=True); n += 1; time.sleep(0.02)"
-    )
+    code = "import time\nn = 0\nwhile True: print('line', n, flush=True); n += 1; time.sleep(0.02)"
+    name, file = sleeper(world, code)
     claim = claimed(ada, name, 3)
     life = live(claim, lease=3)
     eventually(lambda: len(lines(ada, claim.task_id)) > 20)
@@ -143,24 +138,8 @@ def test_a_process_that_prints_more_than_can_wait_is_blocked_and_loses_nothing(
     assert life.is_alive()
     release()
     life.join(30)
-    task = commands.find(ada, claim.task_id)
-    assert task.end_reason is EndReason.COMPLETED
-    assert [line[:9] for line in lines(ada, task.id)] == [f"line {n:04}" for n in range(1_200)]
-
-
-def test_a_blocked_process_is_stopped_at_its_limit(
-    ada: Actor, live: Live, lock: Lock, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(task_logger, "FULL", 50_000)
-    name, file = sleeper(world, "while True: print('x' * 990)")
-    claim = claimed(ada, name)
-    release = lock()
-    life = live(claim, timeout=2, warning=1)
-    eventually(lambda: read_pid(file))
-    eventually(lambda: not is_alive(read_pid(file)))
-    release()
-    life.join(10)
-    assert commands.find(ada, claim.task_id).end_reason is EndReason.TIMED_OUT
+    assert commands.find(ada, claim.task_id).end_reason is EndReason.COMPLETED
+    assert [line[:9] for line in lines(ada, claim.task_id)] == [f"line {n:04}" for n in range(1_200)]
 
 
 def test_a_stop_while_nothing_can_be_written_loses_no_finished_work(

@@ -158,6 +158,7 @@ def test_every_row_of_every_table_is_the_same_on_both_sides_and_nothing_is_writt
 
 def test_people_go_on_where_they_were(filled: str, postgresql: Present, world: World) -> None:
     highest = max(row[0] for row in rows(filled)["tasks"])
+    spoil(filled, "PRAGMA foreign_keys = ON", f"DELETE FROM tasks WHERE id >= {highest - 1}")  # noqa: S608
     assert copy(postgresql, filled).returncode == 0
     onto(postgresql, world)
     schema.check()
@@ -167,7 +168,7 @@ def test_people_go_on_where_they_were(filled: str, postgresql: Present, world: W
     assert verify("bob", PASSWORD) is None
     own = {row[0] for row in rows(filled)["tasks"] if ada.id in row}
     assert {task.id for task in listing.page(ada, limit=200).tasks} == own
-    assert commands.create(ada, "the next one").id == highest + 1
+    assert commands.create(ada, "the next one").id == highest + 1, "no id is used again"
     highest = max(row[0] for row in rows(filled)["audit_events"])
     assert tokens.create(ada, "the next one")
     assert max(row[0] for row in rows(postgresql.url("postgres"))["audit_events"]) == highest + 1
@@ -175,16 +176,6 @@ def test_people_go_on_where_they_were(filled: str, postgresql: Present, world: W
     assert held and held.prompt == TEXTS[0]
     with pytest.raises(Exception, match="cannot insert a non-DEFAULT value"):
         postgresql.execute(f"INSERT INTO tasks (id, user_id, prompt) VALUES (999, '{ada.id}', 'x')")  # noqa: S608
-
-
-def test_an_id_that_was_deleted_is_not_used_again(filled: str, postgresql: Present, world: World) -> None:
-    highest = max(row[0] for row in rows(filled)["tasks"])
-    spoil(filled, "PRAGMA foreign_keys = ON", f"DELETE FROM tasks WHERE id >= {highest - 1}")  # noqa: S608
-    assert copy(postgresql, filled).returncode == 0
-    onto(postgresql, world)
-    ada = verify("ada", PASSWORD)
-    assert ada
-    assert commands.create(ada, "a new one").id == highest + 1
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
@@ -209,36 +200,30 @@ def test_a_source_or_a_target_with_an_older_schema_is_refused_with_advice(
     assert is_empty(postgresql)
 
 
+ELSEWHERE = "postgresql+psycopg2://x:hunter2@/y?host=/nowhere"
+
+
 @pytest.mark.parametrize(
-    ("source", "target"),
+    ("source", "target", "words"),
     [
-        ("postgresql://a@b/c", "sqlite:////tmp/x.db"),
-        ("sqlite:////tmp/x.db", "sqlite:////tmp/y.db"),
-        ("mysql://a:hunter2@b/c", "postgresql://a:hunter2@b/c"),
-        ("nonsense", "hunter2"),
-        ("", ""),
+        ("postgresql://a@b/c", "sqlite:////tmp/x.db", ["sqlite:///", "postgresql"]),
+        ("sqlite:////tmp/x.db", "sqlite:////tmp/y.db", ["sqlite:///", "postgresql"]),
+        ("mysql://a:hunter2@b/c", "postgresql://a:hunter2@b/c", ["sqlite:///", "postgresql"]),
+        ("nonsense", "hunter2", ["sqlite:///", "postgresql"]),
+        ("", "", ["sqlite:///", "postgresql"]),
+        ("sqlite:////nowhere/absent.db", ELSEWHERE, ["absent.db"]),
+        (None, ELSEWHERE, ["database"]),
+        (None, "taskdeck_web", ["owner"]),
     ],
 )
-def test_other_kinds_of_addresses_are_refused(source: str, target: str) -> None:
-    done = operate("db", "copy", "--from", source, "--to", target)
-    refused(done, "sqlite:///", "postgresql")
+def test_what_cannot_be_read_or_written_is_named_and_nothing_is_made(
+    source: str | None, target: str, words: list[str], sqlite: str, postgresql: Present
+) -> None:
+    target = postgresql.url(target) if target == "taskdeck_web" else target
+    done = operate("db", "copy", "--from", sqlite if source is None else source, "--to", target)
+    refused(done, *words)
     assert "hunter2" not in done.stderr
-
-
-def test_a_source_that_is_not_there_is_refused_and_not_made(tmp_path: Path, postgresql: Present) -> None:
-    refused(copy(postgresql, f"sqlite:///{tmp_path / 'absent.db'}"), "absent.db")
-    assert not (tmp_path / "absent.db").exists()
-
-
-def test_a_target_that_does_not_answer_is_named(sqlite: str, tmp_path: Path) -> None:
-    done = operate("db", "copy", "--from", sqlite, "--to", f"postgresql+psycopg2://x:hunter2@/y?host={tmp_path}")
-    refused(done, "database")
-    assert "hunter2" not in done.stderr
-
-
-def test_a_login_that_does_not_own_the_tables_is_refused(filled: str, postgresql: Present) -> None:
-    refused(copy(postgresql, filled, "taskdeck_web"), "owner")
-    assert is_empty(postgresql)
+    assert is_empty(postgresql) and not Path("/nowhere").exists()
 
 
 SPOIL = {
