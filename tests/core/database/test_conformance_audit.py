@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core.database import engine
+from core.database.engine import is_postgresql
 from core.database.models import ApiToken, AuditEvent, AuthSession, Channel, Role, SignInThrottle, Task, User
 from core.database.ownership import Actor, OwnershipViolation, acting_as, acting_as_admin, acting_as_nobody
 
@@ -82,12 +83,7 @@ def test_a_person_adds_no_event_of_another_nor_nobodys_and_whoever_reads_everybo
             session.add(event_of(other))
     with pytest.raises(OwnershipViolation), reading_everyone(trail.bob) as session:
         session.add(event_of(trail.bob))
-    assert told() == before
-
-
-def test_on_postgresql_whoever_only_reads_adds_no_event(trail: World, postgresql: Present) -> None:
-    before = told()
-    for begin in READERS.values():
+    for begin in READERS.values() if is_postgresql() else ():
         with pytest.raises(REFUSED), begin(trail) as session:
             session.add(event_of(trail.bob))
     assert told() == before
@@ -111,12 +107,8 @@ def test_a_person_reads_no_event_not_even_an_administrator_as_a_person(who: str,
             session.execute(read()).all()
 
 
-def change_object(session: Session, found: AuditEvent) -> None:
-    session.merge(found, load=False).subject = "x"
-
-
 CHANGES: dict[str, Callable[[Session, AuditEvent], object]] = {
-    "an object's change": change_object,
+    "an object's change": lambda session, found: setattr(session.merge(found, load=False), "subject", "x"),
     "an object's removal": lambda session, found: session.delete(session.merge(found, load=False)),
     "an update": lambda session, found: session.execute(update(AuditEvent).values(subject="x")),
     "one update": lambda session, found: session.execute(
@@ -188,23 +180,16 @@ def refused(cursor: Cursor, *statements: str) -> None:
         cursor.execute("ROLLBACK TO s")
 
 
-def test_on_postgresql_the_runners_login_adds_events_and_reads_none(trail: World, postgresql: Present) -> None:
-    added = (
-        "INSERT INTO audit_events (at, actor, way, kind, subject, detail) "
-        "VALUES (now(), '', 'system', 'x', '', '') RETURNING id"
-    )
-    with postgresql.as_login("taskdeck_runner") as connection, connection.cursor() as cursor:
-        cursor.execute(added)
-        columns = ("actor", "subject", "detail", "address", "*")
-        refused(cursor, *(f"SELECT {column} FROM audit_events" for column in columns))  # noqa: S608
-
-
-def test_on_postgresql_the_runners_login_deletes_people_and_reads_no_secret_of_theirs(
+def test_on_postgresql_the_runners_login_adds_events_deletes_people_and_reads_neither_events_nor_secrets(
     trail: World, postgresql: Present
 ) -> None:
+    added = "INSERT INTO audit_events (at, actor, way, kind, subject, detail) VALUES (now(), '', 'system', 'x', '', '')"
+    columns = ("actor", "subject", "detail", "address", "*")
     with postgresql.as_login("taskdeck_runner") as connection, connection.cursor() as cursor:
+        cursor.execute(f"{added} RETURNING id")
         refused(
             cursor,
+            *(f"SELECT {column} FROM audit_events" for column in columns),  # noqa: S608
             "SELECT password_hash FROM users",
             "SELECT role FROM users",
             "UPDATE users SET is_active = true",
