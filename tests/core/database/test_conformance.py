@@ -6,9 +6,22 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from sqlalchemy import String, cast, delete, exists, func, insert, intersect, literal, select, text
-
-from sqlalchemy import true, union, union_all, update  # isort: skip
+from sqlalchemy import (
+    String,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    intersect,
+    literal,
+    select,
+    text,
+    true,
+    union,
+    union_all,
+    update,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError, SAWarning
 from sqlalchemy.orm import Session, aliased
 

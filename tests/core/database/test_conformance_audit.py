@@ -15,9 +15,15 @@ from sqlalchemy.orm import Session
 from core.database import engine
 from core.database.engine import is_postgresql
 from core.database.models import ApiToken, AuditEvent, AuthSession, Channel, Role, SignInThrottle, Task, User
-from core.database.ownership import Actor, OwnershipViolation, acting_as, acting_as_admin, acting_as_nobody
-
-from core.database.ownership import acting_as_system, reading_everyone  # isort: skip
+from core.database.ownership import (
+    Actor,
+    OwnershipViolation,
+    acting_as,
+    acting_as_admin,
+    acting_as_nobody,
+    acting_as_system,
+    reading_everyone,
+)
 from core.errors import Forbidden
 from core.identity import audit
 from core.tasks import commands
