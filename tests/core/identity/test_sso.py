@@ -1,4 +1,5 @@
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,13 +68,7 @@ def test_an_address_beyond_ascii_is_the_accounts_if_it_is_exactly_the_same() -> 
 
 
 @pytest.mark.attack(61)
-def test_a_disabled_persons_address_begins_no_session(ada: Actor) -> None:
-    people.set_active(ada.id, False, by=None)
-    assert refused(claims(), "No active account")
-
-
-@pytest.mark.attack(61)
-def test_an_account_that_is_disabled_at_the_same_moment_gets_no_session(
+def test_an_account_that_is_disabled_before_or_at_the_same_moment_gets_no_session(
     ada: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = people.actor
@@ -86,6 +81,8 @@ def test_an_account_that_is_disabled_at_the_same_moment_gets_no_session(
 
     monkeypatch.setattr(people, "actor", actor)
     assert refused(claims(), "cannot sign in just now")
+    people.set_active(ada.id, False, by=None)
+    assert refused(claims(), "No active account")
 
 
 @pytest.mark.attack(61)
@@ -94,9 +91,6 @@ def test_an_account_that_is_disabled_at_the_same_moment_gets_no_session(
 )
 def test_a_time_of_issue_that_is_none_begins_no_session(issued: object, ada: Actor) -> None:
     assert refused(claims(iat=issued), "too old or was used before")
-    said = claims()
-    del said["iat"]
-    assert refused(said, "too old")
 
 
 @pytest.mark.attack(61)
@@ -111,9 +105,12 @@ def test_an_id_token_is_good_for_ten_minutes(age: int, is_good: bool, ada: Actor
 
 
 @pytest.mark.attack(61)
-def test_an_id_token_begins_one_session_also_after_that_has_ended(ada: Actor, bob: Actor) -> None:
-    said = claims()
+def test_an_id_token_begins_one_session_also_after_that_has_ended_and_is_kept_as_a_digest_alone(
+    ada: Actor, bob: Actor, data: Path
+) -> None:
+    said = claims(nonce="a-nonce-nobody-may-read", at_hash="a-hash-of-a-token")
     _, session_id = sso.start(said)
+    assert not [word for word in (b"nobody-may-read", b"a-hash-of") if word in stored(data)]
     for _ in range(2):
         with pytest.raises(InvalidInput, match="used before"):
             sso.start(dict(reversed(said.items())))
@@ -129,12 +126,6 @@ def test_of_eight_that_show_the_same_id_token_at_once_one_gets_a_session(ada: Ac
     assert sorted(isinstance(each, InvalidInput) for each in came) == [False] + [True] * 7, came
     assert len(sessions.opened(ada)) == 1
     assert len(told("session.started")) == 1
-
-
-def test_what_the_provider_said_is_kept_as_a_digest_alone(ada: Actor, data: Any) -> None:
-    sso.start(claims(nonce="a-nonce-nobody-may-read", at_hash="a-hash-of-a-token"))
-    assert b"nobody-may-read" not in stored(data)
-    assert b"a-hash-of" not in stored(data)
 
 
 @pytest.mark.attack(61)
