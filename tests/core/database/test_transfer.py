@@ -59,7 +59,6 @@ def filled(sqlite: str) -> str:
     bob = people.add("bob", "bob@example.org", "Bob", PASSWORD)
     for actor in (ada, bob):
         tokens.create(actor, "laptop")
-        tokens.create(actor, "gone")
     throttle.count({"name:of nobody": 1, "address:x": 50}, now=MOMENT)
     with Session(engine.writing()) as session, session.begin():
         session.add(
@@ -73,10 +72,9 @@ def filled(sqlite: str) -> str:
             for way, words, who in zip(Channel, TEXTS, (ada.id, None, ada.id, None), strict=False)
         )
         session.get_one(User, bob.id).is_active = False
-        for number, (status, reason) in enumerate(
-            [(TaskStatus.PENDING, None), (TaskStatus.PROCESSING, None), (TaskStatus.COMPLETED, EndReason.COMPLETED)]
-            + [(TaskStatus.ERROR, reason) for reason in EndReason]
-        ):
+        done = (TaskStatus.COMPLETED, EndReason.COMPLETED)
+        states = [(TaskStatus.PENDING, None), (TaskStatus.PROCESSING, None), done]
+        for number, (status, reason) in enumerate([*states, *((TaskStatus.ERROR, reason) for reason in EndReason)]):
             for actor in (ada, bob):
                 words = TEXTS[number % len(TEXTS)]
                 task = Task(
@@ -94,13 +92,8 @@ def filled(sqlite: str) -> str:
                     models.Artifact(task_id=task.id, name=f"ä {number}.md", user_id=actor.id, size=2**40,
                                     sha256="0" * 64, media_type="text/plain")
                 )  # fmt: skip
-        session.execute(
-            insert(TaskLog),
-            [
-                {"task_id": 1, "seq": seq, "user_id": ada.id, "timestamp": MOMENT, "type": LogType.INFO, "message": "m"}
-                for seq in range(10, ENTRIES + 10)
-            ],
-        )
+        entry = {"task_id": 1, "user_id": ada.id, "timestamp": MOMENT, "type": LogType.INFO, "message": "m"}
+        session.execute(insert(TaskLog), [entry | {"seq": seq} for seq in range(10, ENTRIES + 10)])
         session.execute(text("DELETE FROM tasks WHERE id IN (3, 5)"))
     engine.dispose()
     return sqlite

@@ -1,5 +1,6 @@
 """Sign-in by password and the change of one's own, also at the same moment as something else."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -46,7 +47,7 @@ def test_whatever_is_typed_is_a_plain_failure(typed: str, ada: Actor) -> None:
 @pytest.mark.attack(44)
 @pytest.mark.parametrize("name", ["bob", "nobody", "disabled"])
 def test_after_five_failures_not_even_the_right_password_opens_for_a_quarter_of_an_hour(
-    name: str, ada: Actor, bob: Actor, wall: Wall, monkeypatch: pytest.MonkeyPatch
+    name: str, ada: Actor, bob: Actor, wall: Wall, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     disabled = people.add("disabled", "d@example.org", "D", PASSWORD)
     people.set_active(disabled.id, False, by=None)
@@ -58,6 +59,10 @@ def test_after_five_failures_not_even_the_right_password_opens_for_a_quarter_of_
         assert sign_in(name, PASSWORD) is None
     assert len(costs) == 5, "a locked name is not looked at"
     assert len(events("session.refused", "session.locked")) == 5, "nor told again"
+    lines = [record.getMessage() for record in caplog.records if record.name == "core.identity.signin"]
+    assert [line.endswith("was refused; it is locked for 15 minutes") for line in lines[:5]] == [False] * 4 + [True]
+    assert lines[5:] == ["a sign-in from this machine was refused: locked"] * 3
+    assert not any(re.search(rf"\b{name}\b", line) for line in lines)
     assert sign_in("ada", PASSWORD) == ada, "another name goes on"
     wall.offset = QUARTER
     assert sign_in(name, PASSWORD) == (bob if name == "bob" else None)
