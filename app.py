@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -13,11 +14,14 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 from uvicorn import Server
 
+import core
 from api.routes import create_api
-from api.server import client, hardening, shutdown
+from api.server import client, hardening, log, shutdown
+from core import server_log
+from core.agents.catalog import catalog
 from core.agents.registry import agents
 from core.config import settings, signing_keys
-from core.database import schema
+from core.database import engine, schema
 from core.errors import ConfigurationError
 from core.identity import setup
 from core.runner.scheduler import Scheduler
@@ -25,14 +29,17 @@ from core.sandbox import isolation
 from pages.parts.shared import show_failure
 from pages.session import providers
 
+_log = logging.getLogger("app")
+
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Serve, then take tasks; on the way down let the scheduler end what runs."""
     if link := setup.link():
         print(f"\n  Nobody has an account yet. Create the first admin here:\n\n    {link}\n", flush=True)  # noqa: T201
+    log.include_streamlit()  # uvicorn has made its loggers since
     if warning := isolation.warning():
-        sys.stderr.write(f"{warning}\n")
+        _log.warning(warning)
     scheduler = api.state.scheduler = Scheduler(settings())
 
     def close() -> None:
@@ -56,16 +63,25 @@ async def begin(scheduler: Scheduler, server: Server | None) -> None:
     """Take tasks once the server has its port: one that cannot be had would interrupt what was just begun."""
     while server and not server.started:  # noqa: ASYNC110  uvicorn tells nobody
         await asyncio.sleep(0.02)
+    _log.info(
+        "Taskdeck %s serves %s: %s, data in %s, sandbox %s",
+        core.__version__,
+        settings().home,
+        "PostgreSQL" if engine.is_postgresql() else "SQLite",
+        settings().data.absolute(),
+        isolation.state().state,
+    )
     scheduler.start()
 
 
 os.umask(0o077)  # what the server writes is nobody else's on this machine to read
-hardening.keep_secrets_out_of_the_log()
 
 try:
     settings()
     agents()
-    signing_keys()
+    secrets = [*signing_keys(), *catalog().secrets()]
+    server_log.configure(settings().log_format, settings().log_level, secrets)
+    log.include_streamlit()
     providers.check()
     schema.prepare()
 except (ConfigurationError, OSError) as error:

@@ -83,6 +83,8 @@ def _named(request: Request, error: Exception) -> JSONResponse:
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), None)
     if status is None:
         return unexpected(request, error)
+    if status == 403:
+        _log.warning("refused %s %s: %s", request.method, request.url.path, error, extra=_address(request))
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
     return answer(status, str(error), headers)
 
@@ -96,7 +98,7 @@ def _malformed(_: Request, error: Exception) -> JSONResponse:
     if not where:
         return answer(400, "Send the task as a JSON object, with Content-Type: application/json.")
     if first["loc"][0] == "path":
-        return answer(404, str(errors.NotFound()))
+        return answer(404, "There is no such task.")
     return answer(400, f"{'.'.join(where)}: {first['msg'][0].lower()}{first['msg'][1:]}.")
 
 
@@ -106,5 +108,9 @@ def _http(_: Request, error: Exception) -> JSONResponse:
 
 
 def _away(request: Request, error: Exception) -> JSONResponse:
-    _log.error("the database did not answer %s %s: %s", request.method, request.url.path, error)
+    _log.error("the database did not answer %s %s: %s", request.method, request.url.path, engine.said(error))
     return answer(503, AWAY, {"Retry-After": str(RETRY_SECONDS)})
+
+
+def _address(request: Request) -> dict[str, str | None]:
+    return {"address": request.client.host if request.client else None}

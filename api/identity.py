@@ -1,5 +1,6 @@
 """Who calls: a personal token, or the browser's session cookie."""
 
+import logging
 from typing import Annotated
 
 from fastapi import BackgroundTasks, Depends, Request
@@ -11,6 +12,8 @@ from core.database.models import TokenScope
 from core.database.ownership import Actor
 from core.errors import Forbidden, NotSignedIn
 from core.identity import sessions, tokens
+
+_log = logging.getLogger(__name__)
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
@@ -56,6 +59,11 @@ def who(request: Request) -> tuple[Actor, tokens.Known | None]:
         kind, _space, token = header.partition(" ")
         known = tokens.person(token.strip()) if kind.lower() == "bearer" else None
         if known is None:
+            address = request.client.host if request.client else None
+            _log.warning(
+                "a token that is not valid was refused: give the program that sent it a new one",
+                extra={"address": address},
+            )
             raise NotSignedIn("The token is not valid: send Authorization: Bearer tsk_…")
         return known.actor, known
     session = sessions.by_cookie(sessions.cookie_in(request.cookies))

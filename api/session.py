@@ -32,7 +32,7 @@ def open_session(request: Request, response: Response, given: schemas.Ticket) ->
 def close_session(request: Request, response: Response, given: schemas.Ticket | None = None) -> schemas.Message:
     """End the cookie's session for the person who signed out, and forget the cookie."""
     require_same_origin(request)
-    if sessions.leave(sessions.cookie_in(request.cookies), given.ticket if given else None):
+    if sessions.end_by_token(sessions.cookie_in(request.cookies), given.ticket if given else None):
         response.delete_cookie(sessions.PLAIN_COOKIE, httponly=True, samesite="strict")
         response.delete_cookie(sessions.HOST_COOKIE, httponly=True, samesite="strict", secure=True)
     return schemas.Message(message="Signed out.")

@@ -147,7 +147,7 @@ class OnPostgreSQL:
 Kind = OnSQLite | OnPostgreSQL
 
 
-def sent(call: Callable[[], object], pool: engine.DatabaseRole) -> list[Statement]:
+def sent(call: Callable[[], object], role: engine.DatabaseRole) -> list[Statement]:
     """The statements that this call sends to the tables."""
     found: list[Statement] = []
 
@@ -155,11 +155,11 @@ def sent(call: Callable[[], object], pool: engine.DatabaseRole) -> list[Statemen
         if not statement.startswith(("PRAGMA", "BEGIN", "SELECT set_config")):
             found.append((statement, parameters))
 
-    event.listen(engine.engine(pool), "before_cursor_execute", note)
+    event.listen(engine.configured(role), "before_cursor_execute", note)
     try:
         call()
     finally:
-        event.remove(engine.engine(pool), "before_cursor_execute", note)
+        event.remove(engine.configured(role), "before_cursor_execute", note)
     return found
 
 
@@ -204,14 +204,14 @@ def questions(
 def explain(kind: Kind, actor: Actor, away: Actor, task_id: int) -> list[str]:
     """Print the plans; the questions whose statements use another index than the one that was made for them."""
     wrong = []
-    for name, (call, pool, indexes) in questions(actor, away, task_id).items():
-        statements = sent(call, pool)
+    for name, (call, role, indexes) in questions(actor, away, task_id).items():
+        statements = sent(call, role)
         user = away if "away" in name else actor
         print(f"\n{kind.name}: {name}")
         for statement, values in dict(statements).items():
             if statement.startswith("INSERT") or isinstance(values, list):
                 continue
-            with engine.writing(pool=pool, user_id=str(user.id)).connect() as connection:
+            with engine.writing(role=role, user_id=str(user.id)).connect() as connection:
                 lines = kind.plan(connection, statement, values)
             print("\n".join(f"    {line}" for line in lines))
             scans = [line for line in lines if "Seq Scan on tasks" in line or line == "SCAN tasks"]

@@ -30,7 +30,7 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 class Settings(BaseSettings):
-    """Everything an operator may set. Times are in seconds, but ``retention`` is in days; 0 keeps tasks for ever.
+    """Everything an operator may set. Times are in seconds, but ``retention`` is in days; 0 keeps tasks forever.
 
     The variable's name is the field's, in capitals and after ``TASKDECK_``, unless an alias says otherwise.
     """
@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     retention: float = Field(0, ge=0, le=36_500, allow_inf_nan=False)
     concurrency: int = Field(2, ge=1, le=64)
     log_lines: int = Field(10_000, ge=10, le=100_000)
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("database_url", "worker_database_url", "migration_database_url")
     @classmethod
@@ -179,7 +181,7 @@ def settings() -> Settings:
     """
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     if unknown := sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known):
-        raise ConfigurationError(f"{', '.join(unknown)}: there is no such setting; the README lists them all.")
+        raise ConfigurationError(f"{', '.join(unknown)}: there is no such setting; docs/operations.md lists them all.")
     try:
         return Settings()
     except ValidationError as error:

@@ -43,7 +43,7 @@ class Forbidden(TaskdeckError):
 
 
 class NotFound(TaskdeckError):
-    """There is no such task."""
+    """Not found."""
 
 
 class Conflict(TaskdeckError):

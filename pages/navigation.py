@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.database.models import Role
+from core.database.rights import Right
 from core.identity import people
 from pages.parts.accounts import ROLE_NAMES
 from pages.parts.shared import plain, poll_interval
@@ -33,7 +33,8 @@ authenticator = Authenticator()
 actor = authenticator.actor() or single_sign_on.arrive()
 
 # All pages are registered in every run, signed in or not: only so does a deep link survive the sign-in.
-for_admins = "visible" if actor and actor.role is Role.ADMIN else "hidden"
+people_page = "visible" if actor and actor.role.may(Right.MANAGE_PEOPLE) else "hidden"
+audit_page = "visible" if actor and actor.role.may(Right.READ_AUDIT) else "hidden"
 pages = [
     st.Page("tasks/list.py", title="Tasks", icon=":material/checklist:", default=True),
     st.Page("tasks/new.py", title="New task", icon=":material/add_circle:", url_path="new"),
@@ -43,9 +44,9 @@ pages = [
 ]
 settings_pages = [
     st.Page("account/account.py", title="Account", icon=":material/account_circle:"),
-    st.Page("admin/people.py", title="People", icon=":material/group:", visibility=for_admins),
+    st.Page("admin/people.py", title="People", icon=":material/group:", visibility=people_page),
     st.Page("admin/person.py", title="Person", visibility="hidden"),
-    st.Page("admin/audit.py", title="Audit", icon=":material/policy:", url_path="audit", visibility=for_admins),
+    st.Page("admin/audit.py", title="Audit", icon=":material/policy:", url_path="audit", visibility=audit_page),
 ]
 page = st.navigation({"": pages, "Settings": settings_pages}, position="sidebar" if actor else "hidden")
 bridge()

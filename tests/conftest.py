@@ -32,7 +32,7 @@ NO_DATABASE = (
 )
 
 #: Not run again on PostgreSQL: what they show lies before the database, and what lies behind is asked of both in core.
-ONCE = ("browser", "core/test_main_users.py", "test_serving.py")
+ONCE = ("browser", "core/test_main_users.py", "test_operators_log.py", "test_serving.py")
 TWICE = ("browser/test_story.py",)
 
 #: As if each test here had the marker slow: each starts a server of its own, or drives a browser for long.

@@ -1,7 +1,6 @@
 """The outermost layer, around the pages and the API alike: who may call at all, and what each answer carries."""
 
 import logging
-import re
 import secrets
 from urllib.parse import urlsplit
 
@@ -10,9 +9,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
 from api.server import headers, origin
+from core import server_log
 from core.identity import sessions
 
-_TOKEN = re.compile(r"token=[^&\s]+")
+_log = logging.getLogger(__name__)
 
 POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
 
@@ -45,14 +45,15 @@ class Hardening:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._answer(scope, receive, send)
+            request_id = scope.setdefault("state", {})["request_id"] = secrets.token_hex(6)
+            with server_log.bound(request=request_id):
+                await self._answer(scope, receive, send, request_id)
         elif scope["type"] == "websocket":
             await self._open(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = scope.setdefault("state", {})["request_id"] = secrets.token_hex(6)
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         fixed = {**self._headers, b"x-request-id": request_id.encode()}
         if scope["path"].startswith("/api/") and not scope["path"].startswith(f"/api{DOCUMENTATION_FILES}/"):
             fixed[b"cache-control"] = b"no-store"
@@ -70,6 +71,7 @@ class Hardening:
             await send(message)
 
         if not origin.leads_here(origin.header(scope, b"host")):
+            _log_stranger(scope)
             await errors.answer(400, STRANGE_HOST)(scope, receive, send_hardened)
             return
         if scope["path"].startswith(UPLOADS):
@@ -85,6 +87,7 @@ class Hardening:
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
         host, page = origin.header(scope, b"host"), origin.header(scope, b"origin")
         if page is None or not (origin.leads_here(host) and origin.is_own(page, host, "http", "https")):
+            _log_stranger(scope)
             await send({"type": "websocket.close", "code": POLICY_VIOLATION})
             return
         # Streamlit compares the two itself. Were they different, because a proxy changed the host, it would ask a
@@ -97,22 +100,16 @@ class Hardening:
         await self.app({**scope, "headers": [*others, *named]}, receive, send)
 
 
+def _log_stranger(scope: Scope) -> None:
+    host, page = origin.header(scope, b"host"), origin.header(scope, b"origin")
+    address = (scope.get("client") or (None,))[0]
+    named = f"host {host!r}, a page of {page!r}" if scope["type"] == "websocket" else f"host {host!r}"
+    _log.warning(
+        "a request to %s was refused: if it is yours, set TASKDECK_PUBLIC_URL", named, extra={"address": address}
+    )
+
+
 def _has_a_session(scope: Scope) -> bool:
     """Whether the browser brings a session cookie that we signed. One without has no tab to take up again."""
     cookies = cookie_parser(origin.header(scope, b"cookie") or "")
     return sessions.read_cookie(sessions.cookie_in(cookies)) is not None
-
-
-def keep_secrets_out_of_the_log() -> None:
-    """Drop Streamlit's warnings that name a session's id, for whoever reads one could ask for that session's state, and
-    cut the secrets of one-time links from uvicorn's lines about requests.
-    """
-    sessions = logging.getLogger("streamlit.runtime.websocket_session_manager")
-    sessions.addFilter(lambda record: " id %s" not in str(record.msg))
-    logging.getLogger("uvicorn.access").addFilter(_cut_tokens)
-
-
-def _cut_tokens(record: logging.LogRecord) -> bool:
-    if isinstance(record.args, tuple):
-        record.args = tuple(_TOKEN.sub("token=…", part) if isinstance(part, str) else part for part in record.args)
-    return True

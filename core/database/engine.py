@@ -108,40 +108,46 @@ def now() -> datetime:
 
 
 class DatabaseRole(StrEnum):
-    """Whose connections, and on PostgreSQL by which role: pages may use up theirs, and runners go on."""
+    """As whom Taskdeck connects. Each has a pool of its own: when pages use up theirs, runners go on."""
 
     WEB = "tasks_app"
     WORKER = "tasks_worker"
 
 
-def engine(pool: DatabaseRole = DatabaseRole.WEB) -> Engine:
-    """The engine of the configured database; one for each process, address and pool."""
-    return _engine(settings().worker_url if pool is DatabaseRole.WORKER else settings().url, pool)
+def configured(role: DatabaseRole = DatabaseRole.WEB) -> Engine:
+    """The engine of the configured database; one for each process, address and role, with connections of its own."""
+    return _engine(settings().worker_url if role is DatabaseRole.WORKER else settings().url, role)
 
 
-def reading(pool: DatabaseRole = DatabaseRole.WEB, **session: str) -> Engine:
+def reading(role: DatabaseRole = DatabaseRole.WEB, **session: str) -> Engine:
     """The engine for transactions that only read: on SQLite they wait for no writer.
 
     ``session`` is what the transaction's policies ask for, as ``app.NAME`` on PostgreSQL.
     """
-    return engine(pool).execution_options(reading=True, **_session(session))
+    return configured(role).execution_options(reading=True, **_session(session))
 
 
 def writing(
-    wait: float | None = None, pool: DatabaseRole = DatabaseRole.WEB, *, serialized: bool = False, **session: str
+    wait: float | None = None, role: DatabaseRole = DatabaseRole.WEB, *, serialized: bool = False, **session: str
 ) -> Engine:
     """The engine for transactions that wait at most ``wait`` seconds for another writer, or LOCK_WAIT.
 
-    With ``serialized`` one such transaction follows the other, also on PostgreSQL.
+    ``serialized`` transactions run one at a time, also on PostgreSQL.
     """
     wait = LOCK_WAIT if wait is None else wait
-    return engine(pool).execution_options(lock_wait=wait, serialized=serialized, **_session(session))
+    return configured(role).execution_options(lock_wait=wait, serialized=serialized, **_session(session))
 
 
 def dispose() -> None:
     """Close every connection that is not in use."""
-    for pool in DatabaseRole:
-        engine(pool).dispose()
+    for role in DatabaseRole:
+        configured(role).dispose()
+
+
+def said(error: BaseException) -> str:
+    """What the driver said of an error, in a line: without the statement, the row that was refused, and links."""
+    first = error.args[0] if error.args else type(error).__name__
+    return str(getattr(error, "orig", None) or first).partition("\n")[0]
 
 
 def is_postgresql() -> bool:
@@ -154,14 +160,14 @@ def _session(values: dict[str, str]) -> dict[str, Any]:
 
 
 @cache
-def _engine(url: str, pool: DatabaseRole) -> Engine:
+def _engine(url: str, role: DatabaseRole) -> Engine:
     made = create_engine(url, hide_parameters=True, **_ARGUMENTS[make_url(url).get_backend_name()])
     if made.dialect.name == "sqlite":
         Path(made.url.database or "").parent.mkdir(parents=True, exist_ok=True)
         event.listen(made, "connect", _prepare_sqlite)
         event.listen(made, "begin", _begin_sqlite)
     else:
-        event.listen(made, "begin", partial(_begin_postgresql, pool))
+        event.listen(made, "begin", partial(_begin_postgresql, role))
         event.listen(made, "handle_error", _as_unavailable, retval=True)
     return made
 
@@ -185,12 +191,12 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN DEFERRED" if options.get("reading") else "BEGIN IMMEDIATE")
 
 
-def _begin_postgresql(pool: DatabaseRole, connection: Connection) -> None:
+def _begin_postgresql(role: DatabaseRole, connection: Connection) -> None:
     """Say who asks, for this transaction alone: nothing of it is left on the connection, a pooler's included."""
     options = connection.get_execution_options()
     milliseconds = max(1, int(options.get("lock_wait", LOCK_WAIT) * 1000))  # 0 would be no limit
     values = {
-        "role": pool.value,
+        "role": role.value,
         "lock_timeout": str(milliseconds),
         "statement_timeout": str(milliseconds + STATEMENT_MS),
         "transaction_read_only": "on" if options.get("reading") else "off",

@@ -21,15 +21,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database.engine import Base, RowId, UTCDateTime, now
+from core.database.rights import Role as Role
+from core.database.rights import TokenScope as TokenScope
 from core.log_text import LogType
-
-
-class Role(StrEnum):
-    """What a person may do beyond their own tasks."""
-
-    MEMBER = "member"  #: their own tasks only
-    ANALYST = "analyst"  #: is to read everyone's tasks and logs too; until then a member
-    ADMIN = "admin"  #: manages people and reads the audit trail
 
 
 class TaskStatus(StrEnum):
@@ -57,15 +51,8 @@ ENDED = (TaskStatus.COMPLETED, TaskStatus.ERROR)
 MAX_ID = 2**63 - 1
 
 
-class TokenScope(StrEnum):
-    """What an API token may do."""
-
-    READ = "read"
-    WRITE = "write"
-
-
 class Channel(StrEnum):
-    """By which way an act came."""
+    """Through what an act came."""
 
     UI = "ui"  #: a page in the browser
     API = "api"  #: a program, or a browser that calls the API itself
@@ -84,7 +71,7 @@ def _enum(kind: type[StrEnum], name: str) -> Enum:
 
 
 class Owned:
-    """A row that belongs to one person for ever. ``ownership`` filters on it."""
+    """A row that belongs to one person forever. ``ownership`` filters on it."""
 
     user_id: Mapped[UUID] = mapped_column(Uuid)
 

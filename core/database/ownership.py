@@ -1,9 +1,9 @@
 """The only ways to the data.
 
 acting_as           a person, who reaches their own rows alone
-reading_everyone    an analyst or admin, who reads everybody's rows and writes none
+reading_everyone    somebody with that right, who reads everybody's rows and writes none
 acting_as_nobody    sign-in, before anybody is known: people, sessions and tokens, no row that has an owner
-acting_as_admin     the same, for an administrator who manages people
+acting_as_admin     the same, for somebody with a right to manage people or to read the audit trail
 acting_as_system    the processor, which serves everybody
 
 On PostgreSQL each is a role with policies of its own, and the database keeps them apart. The rules here are the same
@@ -23,6 +23,7 @@ from sqlalchemy.sql import visitors
 
 from core.database import engine
 from core.database.models import AuditEvent, Owned, Role, User, owned_tables
+from core.database.rights import Right, having
 from core.errors import Forbidden
 
 
@@ -30,7 +31,7 @@ class OwnershipViolation(Exception):
     """Code tried to reach past its owner: a bug in Taskdeck, never an answer to a person."""
 
 
-_LASTING = "nothing changes or removes what the audit trail says"
+_IMMUTABLE = "audit events are immutable"
 
 
 @dataclass(frozen=True)
@@ -79,13 +80,13 @@ def acting_as(actor: Actor, *, reading: bool = False) -> Iterator[Session]:
 
 @contextmanager
 def reading_everyone(actor: Actor) -> Iterator[Session]:
-    """One transaction that reads everybody's tasks, logs and artifacts. Raises Forbidden for a member.
+    """One transaction that reads everybody's tasks, logs and artifacts. Raises Forbidden without that right.
 
     What counts is the role that the account has now, not the one that ``actor`` had at the sign-in.
     """
     with acting_as_nobody(reading=True) as session:
         allowed = session.scalar(
-            select(User.id).where(User.id == actor.id, User.is_active, User.role.in_([Role.ANALYST, Role.ADMIN]))
+            select(User.id).where(User.id == actor.id, User.is_active, User.role.in_(having(Right.READ_EVERYONE)))
         )
     if allowed is None:
         raise Forbidden("Only analysts and administrators may read everybody's tasks.")
@@ -98,7 +99,7 @@ def reading_everyone(actor: Actor) -> Iterator[Session]:
 def acting_as_nobody(*, reading: bool = False, serialized: bool = False) -> Iterator[Session]:
     """One transaction for sign-in: people, sessions and tokens alone.
 
-    ``serialized`` is for what looks first and writes then: no two of them overlap.
+    ``serialized`` transactions, which read and then write, run one at a time.
     """
     bind = engine.reading() if reading else engine.writing(serialized=serialized)
     with _NobodysSession(bind, expire_on_commit=False) as session, session.begin():
@@ -106,11 +107,14 @@ def acting_as_nobody(*, reading: bool = False, serialized: bool = False) -> Iter
 
 
 @contextmanager
-def acting_as_admin(actor: Actor, *, reading: bool = False) -> Iterator[Session]:
-    """One transaction that manages people, alone if it writes. Raises Forbidden unless the actor is an admin now."""
+def acting_as_admin(actor: Actor, right: Right = Right.MANAGE_PEOPLE, *, reading: bool = False) -> Iterator[Session]:
+    """One transaction of somebody with this right; writing ones run one at a time. Raises Forbidden without the right.
+
+    What counts is the role that the account has now.
+    """
     with acting_as_nobody(reading=reading, serialized=not reading) as session:
         user = session.get(User, actor.id)
-        if user is None or not user.is_active or user.role is not Role.ADMIN:
+        if user is None or not user.is_active or not user.role.may(right):
             raise Forbidden("Only administrators may do this.")
         yield session
 
@@ -137,7 +141,7 @@ def _only_what_may_be_reached(state: ORMExecuteState) -> None:
         if asked & owned:
             raise OwnershipViolation("without a person there is no owned row")
         if AuditEvent.__tablename__ in asked and not state.is_select:
-            raise OwnershipViolation(_LASTING)
+            raise OwnershipViolation(_IMMUTABLE)
         return
     if asked - owned:
         raise OwnershipViolation("a table without an owner is out of a person's reach")
@@ -189,6 +193,6 @@ def _no_owned_changes(session: Session, _: UOWTransaction, __: Any) -> None:
 
 
 @event.listens_for(Session, "before_flush")
-def _the_audit_trail_lasts(session: Session, _: UOWTransaction, __: Any) -> None:
+def _audit_events_are_immutable(session: Session, _: UOWTransaction, __: Any) -> None:
     if any(isinstance(row, AuditEvent) for row in (*session.dirty, *session.deleted)):
-        raise OwnershipViolation(_LASTING)
+        raise OwnershipViolation(_IMMUTABLE)

@@ -1,5 +1,6 @@
 """The schema: brought to the newest state, and checked before anything is served."""
 
+import logging
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from sqlalchemy.exc import ProgrammingError
 
 from core.database import engine
 from core.database.models import owned_tables
+from core.database.rights import Right, having
 from core.errors import ConfigurationError
+
+_log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
@@ -19,8 +23,8 @@ _OWN = "(user_id = ( SELECT (NULLIF(current_setting('app.user_id'::text, true), 
 _ANALYST = (
     "( SELECT ((current_setting('app.reads'::text, true) = 'everyone'::text) AND (EXISTS ( SELECT FROM users WHERE "
     "((users.id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid) AND users.is_active AND "
-    "(users.role = ANY (ARRAY['analyst'::role_enum, 'admin'::role_enum])))))))"
-)
+    "(users.role = ANY (ARRAY[READERS])))))))"
+).replace("READERS", ", ".join(f"'{role}'::role_enum" for role in having(Right.READ_EVERYONE)))
 #: The policies that every table with an owner has on PostgreSQL, as its catalog shows them: name, command, permissive,
 #: roles, condition to see a row, condition to write one.
 POLICIES = {
@@ -58,7 +62,7 @@ _LOGINS = {"DATABASE_URL": engine.DatabaseRole.WEB, "WORKER_DATABASE_URL": engin
 #: Which database of which running server a connection is in.
 _Place = tuple[str, int | None, datetime]
 
-_README = 'see "For a team" in the README'
+_MANUAL = 'see "PostgreSQL" in docs/operations.md'
 
 
 def prepare() -> None:
@@ -77,7 +81,8 @@ def upgrade() -> None:
 
     Raises ConfigurationError when a newer release was there before.
     """
-    if _version() not in (None, *_known()):
+    before = _version()
+    if before not in (None, *_known()):
         raise ConfigurationError("The database is newer than this release of Taskdeck: install the newer release.")
     try:
         command.upgrade(_alembic(), "head")
@@ -86,8 +91,10 @@ def upgrade() -> None:
             raise
         raise ConfigurationError(
             "The schema cannot be changed by this login: set MIGRATION_DATABASE_URL to the tables' owner, and have an "
-            f"administrator make the roles with python -m core db roles ({_README})."
+            f"administrator make the roles with python -m core db roles ({_MANUAL})."
         ) from None
+    if before != newest():
+        _log.info("the database's schema was brought from revision %s to %s", before or "none", newest())
 
 
 def check() -> None:
@@ -95,13 +102,13 @@ def check() -> None:
     if advice := why_not_newest(_version()):
         raise ConfigurationError(f"The database {advice}")
     if engine.is_postgresql():
-        places = {_check_login(name, pool) for name, pool in _LOGINS.items()}
+        places = {_check_login(name, role) for name, role in _LOGINS.items()}
         with engine.owners_engine().connect() as connection:
             places.add(_place(connection))
         if len(places) > 1:
             raise ConfigurationError(
                 "DATABASE_URL, WORKER_DATABASE_URL and MIGRATION_DATABASE_URL lead to different databases: "
-                f"they must name the same one ({_README})."
+                f"they must name the same one ({_MANUAL})."
             )
         _check_policies()
         _check_rights()
@@ -116,12 +123,12 @@ def why_not_newest(version: str | None) -> str | None:
     return "is newer than this release of Taskdeck: install the newer release."
 
 
-def _check_login(name: str, pool: engine.DatabaseRole) -> _Place:
+def _check_login(name: str, role: engine.DatabaseRole) -> _Place:
     """Refuse a login that would void the policies, or cannot take its role; where it leads."""
-    with engine.bare_engine(engine.engine(pool).url).connect() as connection:
-        for role in engine.DatabaseRole:
-            if connection.scalar(text("SELECT to_regrole(:role)"), {"role": role.value}) is None:
-                raise ConfigurationError(f"The role {role.value} does not exist: python -m core db roles makes it.")
+    with engine.bare_engine(engine.configured(role).url).connect() as connection:
+        for needed in engine.DatabaseRole:
+            if connection.scalar(text("SELECT to_regrole(:role)"), {"role": needed.value}) is None:
+                raise ConfigurationError(f"The role {needed.value} does not exist: python -m core db roles makes it.")
         # From 16 on a member need not be allowed to take the role.
         take = "SET" if (connection.dialect.server_version_info or (0,)) >= (16,) else "MEMBER"
         login = connection.execute(
@@ -131,20 +138,20 @@ def _check_login(name: str, pool: engine.DatabaseRole) -> _Place:
                 "every.rolbypassrls) AND pg_has_role(session_user, every.oid, 'MEMBER')) AS unbound "
                 "FROM pg_roles WHERE rolname = session_user"
             ),
-            {"role": pool.value, "take": take},
+            {"role": role.value, "take": take},
         ).one()
         place = _place(connection)
     if login.unbound:
         raise ConfigurationError(
             f"{name} logs in as a superuser or a role with BYPASSRLS, or may become one ({login.unbound}), "
-            f"whom no policy binds: use a plain login ({_README})."
+            f"whom no policy binds: use a plain login ({_MANUAL})."
         )
     if not login.takes:
-        raise ConfigurationError(f"{name} logs in as nobody who may take the role {pool.value}: grant it ({_README}).")
-    if login.works and pool is engine.DatabaseRole.WEB:
+        raise ConfigurationError(f"{name} logs in as nobody who may take the role {role.value}: grant it ({_MANUAL}).")
+    if login.works and role is engine.DatabaseRole.WEB:
         raise ConfigurationError(
             f"{name} logs in as somebody who inherits tasks_worker and so reads everybody's tasks: revoke that role, "
-            f"make the login NOINHERIT and only then grant it again ({_README})."
+            f"make the login NOINHERIT and only then grant it again ({_MANUAL})."
         )
     return place
 

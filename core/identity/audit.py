@@ -1,4 +1,4 @@
-"""The audit trail: who did what, when, and by which way. Written in the transaction of the act itself."""
+"""The audit trail: who did what, when, and through which channel. Written in the transaction of the act itself."""
 
 from collections.abc import Collection
 from contextvars import ContextVar
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.database import engine
 from core.database.models import AuditEvent, Channel
 from core.database.ownership import Actor, acting_as_admin
+from core.database.rights import Right
 
 PAGE_EVENTS = 200
 
@@ -44,35 +45,35 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Origin:
-    """By which way the present call came, and from which address if that is known."""
+    """The channel and address of the current request; the address is None where it is not known."""
 
-    way: Channel
+    channel: Channel
     address: str | None
 
 
-_arrival: ContextVar[Origin] = ContextVar("current_origin", default=Origin(Channel.SYSTEM, None))  # noqa: B039  it is frozen
+_origin: ContextVar[Origin] = ContextVar("current_origin", default=Origin(Channel.SYSTEM, None))  # noqa: B039  it is frozen
 
 
-def set_origin(way: Channel, address: str | None = None) -> None:
-    """Say for what follows in this context by which way it came."""
-    _arrival.set(Origin(way, address))
+def set_origin(channel: Channel, address: str | None = None) -> None:
+    """Set the origin of everything that follows in this context."""
+    _origin.set(Origin(channel, address))
 
 
 def current_origin() -> Origin:
-    """What ``arrive`` said last in this context; at first Taskdeck itself."""
-    return _arrival.get()
+    """What ``set_origin`` set last in this context; at first Taskdeck itself."""
+    return _origin.get()
 
 
 def record(session: Session, kind: Kind, *, by: Actor | None, subject: str = "", detail: str = "") -> None:
     """Write down an act in the transaction that does it. ``by`` is None for an operator and for Taskdeck itself."""
-    came = current_origin()
+    origin = current_origin()
     session.add(
         AuditEvent(
             at=engine.now(),
             actor_id=by.id if by else None,
             actor=by.username if by else "",
-            way=came.way,
-            address=came.address,
+            way=origin.channel,
+            address=origin.address,
             kind=kind,
             subject=subject,
             detail=detail,
@@ -91,7 +92,7 @@ def page(
 ) -> list[AuditEvent]:
     """Events, newest first: of these kinds, of this username, from this time on, older than the event ``before``.
 
-    Raises Forbidden unless ``admin`` is one now.
+    Raises Forbidden unless ``admin`` may read the audit trail.
     """
     wanted = select(AuditEvent).order_by(AuditEvent.id.desc()).limit(limit)
     if kinds:
@@ -102,7 +103,7 @@ def page(
         wanted = wanted.where(AuditEvent.at >= since, AuditEvent.id > _number_before(since))
     if before is not None:
         wanted = wanted.where(AuditEvent.id < before)
-    with acting_as_admin(admin, reading=True) as session:
+    with acting_as_admin(admin, Right.READ_AUDIT, reading=True) as session:
         return list(session.scalars(wanted))
 
 

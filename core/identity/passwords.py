@@ -67,7 +67,7 @@ def matches(password: str, kept: str) -> bool:
 
 
 def constant_time_delay() -> None:
-    """Take as long as ``matches`` did last, without its work: whoever is locked must not learn so by the time."""
+    """Sleep as long as the last check took, so that the response time does not reveal a lock."""
     if _usual_seconds:
         time.sleep(_usual_seconds)
     else:

@@ -13,8 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core.database import engine
-from core.database.models import AuthSession, Role, User
+from core.database.models import AuthSession, User
 from core.database.ownership import Actor, acting_as_admin, acting_as_nobody
+from core.database.rights import Right, Role, having
 from core.errors import Conflict, InvalidInput, NotFound
 from core.identity import audit, passwords
 
@@ -182,7 +183,7 @@ def by_id(session: Session, user_id: UUID) -> User | None:
 
 
 def managing(by: Actor | None, *, reading: bool = False) -> AbstractContextManager[Session]:
-    """A transaction of an administrator, or of an operator when ``by`` is None; alone if it writes."""
+    """A transaction of an administrator, or of an operator when ``by`` is None; writing ones run one at a time."""
     if by is None:
         return acting_as_nobody(reading=reading, serialized=not reading)
     return acting_as_admin(by, reading=reading)
@@ -204,7 +205,8 @@ def get(session: Session, user_id: UUID) -> User:
 @contextmanager
 def _keeping_an_admin(session: Session) -> Iterator[None]:
     """Raise Conflict for an act that takes the last administrator; where there was none, nothing is lost."""
-    able = select(User.id).where(User.role == Role.ADMIN, User.is_active, User.password_hash != passwords.NONE).limit(1)
+    managers = User.role.in_(having(Right.MANAGE_PEOPLE))
+    able = select(User.id).where(managers, User.is_active, User.password_hash != passwords.NONE).limit(1)
     there_was_one = session.scalar(able) is not None
     yield
     session.flush()

@@ -53,7 +53,7 @@ def start(
     Raises InvalidInput when the proof has started one before, and when the account is gone, disabled or in another
     epoch by now.
     """
-    now, came = engine.now(), audit.current_origin()
+    now, origin = engine.now(), audit.current_origin()
     with acting_as_nobody() as session:
         session.execute(delete(AuthSession).where(AuthSession.expires_at <= now))
         user = people.by_id(session, actor.id)
@@ -66,7 +66,7 @@ def start(
             last_seen_at=now,
             expires_at=now + LIFETIME,
             browser=clean(browser[:BROWSER_CHARACTERS]),
-            address=came.address,
+            address=origin.address,
             proof=proof,
         )
         session.add(row)
@@ -171,11 +171,11 @@ def redeem(ticket: str, replaces: str = "") -> str:
 
 def sign_out_token(actor: Actor) -> str:
     """A text that proves for a minute that this person signed out somewhere in this browser."""
-    return _farewells().dumps(actor.id.hex)
+    return _sign_out_tokens().dumps(actor.id.hex)
 
 
-def leave(cookie: str, sign_out_token: str | None) -> bool:
-    """End the cookie's session if it is the one's who says farewell; whether the cookie should be forgotten.
+def end_by_token(cookie: str, sign_out_token: str | None) -> bool:
+    """End the cookie's session if it is of the token's person; whether the cookie should be forgotten.
 
     It should not when it names a session that goes on: somebody signed in in another tab, or since.
     """
@@ -184,10 +184,12 @@ def leave(cookie: str, sign_out_token: str | None) -> bool:
         return True
     session_id, owner = known
     try:
-        said, at = _farewells().loads(sign_out_token or "", max_age=TICKET_SECONDS, return_timestamp=True)
+        user, at = _sign_out_tokens().loads(sign_out_token or "", max_age=TICKET_SECONDS, return_timestamp=True)
     except (BadData, ValueError):
         return False
-    if said != owner.id.hex or _began(session_id) > at + timedelta(seconds=1):  # it was said in the second after ``at``
+    if user != owner.id.hex or _began(session_id) > at + timedelta(
+        seconds=1
+    ):  # the token was made in the second after ``at``
         return False
     end(session_id)
     return True
@@ -217,7 +219,7 @@ def _cookies() -> URLSafeSerializer:
     return URLSafeSerializer(signing_keys(), salt="taskdeck.cookie")
 
 
-def _farewells() -> URLSafeTimedSerializer:
+def _sign_out_tokens() -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(signing_keys(), salt="taskdeck.farewell")
 
 

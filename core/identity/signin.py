@@ -1,10 +1,13 @@
 """Sign-in by password, and the change of one's own: counted first, then looked at."""
 
+import logging
 from uuid import UUID
 
 from core.database.ownership import Actor, acting_as_nobody
 from core.errors import InvalidInput
 from core.identity import audit, passwords, people, sessions, throttle
+
+_log = logging.getLogger(__name__)
 
 #: The one answer to every sign-in that fails, whatever the reason.
 REFUSED = "The username or the password is not right. After five failures a name is locked for 15 minutes."
@@ -39,11 +42,12 @@ def change_password(actor: Actor, current: str, new: str) -> None:
     name = throttle.key("account", actor.id.hex)
     full = throttle.count({name: throttle.NAME_TRIES})
     if full is None:
+        _log_locked()
         passwords.constant_time_delay()
         raise InvalidInput(_NOT_CURRENT)
     proven = people.prove(actor.username, current)
     if proven is None:
-        _note_failure(actor.username, "current password", is_locked=bool(full))
+        _record_failure(actor.username, "current password", is_locked=bool(full))
         raise InvalidInput(_NOT_CURRENT)
     throttle.succeeded(name)
     kept = passwords.hashed(new)
@@ -59,21 +63,38 @@ def _proven(username: str, password: str) -> tuple[Actor, int] | None:
     address = throttle.address()
     full = throttle.count({name: throttle.NAME_TRIES, address: throttle.ADDRESS_TRIES})
     if full is None:
+        _log_locked()
         passwords.constant_time_delay()
         return None
     proven = people.prove(username, password)
     if proven:
         throttle.succeeded(name, address)
     else:
-        _note_failure(username, "this address" if address in full else "", is_locked=bool(full))
+        _record_failure(username, "this address" if address in full else "", is_locked=bool(full))
     return proven
 
 
-def _note_failure(username: str, detail: str, *, is_locked: bool) -> None:
-    # A name that nobody has stays out of the trail: people type their password there by mistake.
+def _record_failure(username: str, detail: str, *, is_locked: bool) -> None:
+    """A name that nobody has stays out of trail and log: people type their password there by mistake."""
     known = people.account(username)
     kind = audit.Kind.LOCKED if is_locked else audit.Kind.REFUSED
     subject = known.actor.username if known else ""
     words = [word for word in ("" if known else "unknown name", detail) if word]
     with acting_as_nobody() as session:
         audit.record(session, kind, by=None, subject=subject, detail=", ".join(words))
+    log_refusal(known.actor.id if known else None, is_locked=is_locked)
+
+
+def log_refusal(account: UUID | None, *, is_locked: bool = False) -> None:
+    """Tell operators, and programs that keep out whoever guesses, of a sign-in that failed."""
+    address = audit.current_origin().address
+    whose = f"account {account}" if account else "an unknown account"
+    then = "; it is locked for 15 minutes" if is_locked else ""
+    known = {"account": account, "address": address}
+    _log.warning("a sign-in to %s from %s was refused%s", whose, address or "this machine", then, extra=known)
+
+
+def _log_locked() -> None:
+    """Of a try that nobody looked at; not for which account, which a look would cost."""
+    address = audit.current_origin().address
+    _log.warning("a sign-in from %s was refused: locked", address or "this machine", extra={"address": address})

@@ -13,7 +13,7 @@ from core.database import engine
 from core.database.models import User
 from core.database.ownership import Actor, acting_as_nobody
 from core.errors import InvalidInput
-from core.identity import audit, people, sessions, throttle
+from core.identity import audit, people, sessions, signin, throttle
 
 #: A provider's word is taken for this long: Streamlit keeps it in a cookie for a month.
 FRESH = timedelta(minutes=10)
@@ -35,17 +35,18 @@ def start(claims: Mapping[str, Any], *, browser: str = "", now: datetime | None 
     with acting_as_nobody(reading=True) as session:
         user = session.scalar(select(User).where(User.email == address, User.is_active)) if address else None
     if user is None:
-        _note_refusal()
+        _record_refusal()
         raise InvalidInput(_UNKNOWN)
     actor, how = people.actor(user), f"single sign-on by {claims.get('iss')}"
     return actor, sessions.start(actor, how, browser=browser, proof=_proof(claims), epoch=user.session_epoch)
 
 
-def _note_refusal() -> None:
-    """Write it down, but no more often than an address may fail: strangers have accounts at public providers, too."""
+def _record_refusal() -> None:
+    """Record it, but no more often than an address may fail: strangers have accounts at public providers, too."""
     if throttle.count({throttle.address(): throttle.ADDRESS_TRIES}) is not None:
         with acting_as_nobody() as session:
             audit.record(session, audit.Kind.REFUSED, by=None, detail="single sign-on: unknown or unverified address")
+        signin.log_refusal(None)
 
 
 def _verified_address(claims: Mapping[str, Any]) -> str | None:
@@ -59,5 +60,5 @@ def _verified_address(claims: Mapping[str, Any]) -> str | None:
 
 
 def _proof(claims: Mapping[str, Any]) -> str:
-    said = json.dumps(dict(claims), sort_keys=True, default=str)
-    return hashlib.sha256(said.encode()).hexdigest()
+    text = json.dumps(dict(claims), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

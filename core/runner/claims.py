@@ -12,6 +12,7 @@ and tries again. Whether a write that failed so was made all the same, because o
 and ``finish`` find out.
 """
 
+import logging
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from core.log_text import LogType
 from core.sandbox.output import StoredArtifact
 from core.tasks import notifications
 from core.tasks.entries import Entry, insert_entries
+
+_log = logging.getLogger(__name__)
 
 WAIT_SECONDS = 1.0
 
@@ -106,6 +109,8 @@ def claim(runner: str, lease: float, *, now: datetime | None = None) -> Claim | 
         insert_entries(session, task.id, task.user_id, task.log_count, [started])
         notifications.task_changed.publish(session, task.id)
     metrics.WAIT.observe(waited)
+    known = {"task": task.id, "owner": task.user_id, "runner": runner}
+    _log.info("task %s was claimed after waiting %.1f s", task.id, waited, extra=known)
     return _claim(task, runner)
 
 
@@ -179,7 +184,9 @@ def finish(
     if written:
         metrics.LOG_ENTRIES.inc(len(entries))
         metrics.ENDED.labels(reason).inc()
-        metrics.DURATION.observe(max(0.0, (now - (written.started_at or now)).total_seconds()))
+        seconds = max(0.0, (now - (written.started_at or now)).total_seconds())
+        metrics.DURATION.observe(seconds)
+        _log.info("task %s ended: %s after %.1f s", claim.task_id, reason, seconds)
     elif not _exists(Task.id == claim.task_id, *_claimed_by(claim), Task.end_reason == reason, Task.finished_at == now):
         raise ClaimLost
 

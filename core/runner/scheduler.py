@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from core import server_log
 from core.config import Settings
 from core.database import engine
 from core.runner import claims, processor
@@ -74,6 +75,7 @@ class Scheduler:
         self._unsubscribe = notifications.task_waiting.subscribe(lambda _: self._ring())
         self._clock.add_job(self._sweep, "interval", seconds=min(SWEEP_SECONDS, self._settings.lease / 3))
         self._clock.start()
+        _log.info("the runner started, with %s slots", self.slots, extra={"runner": self.runner})
         self._clock.add_job(self._sweep)
         self._clock.add_job(self._tidy)
         self._clock.add_job(self._tidy, "interval", hours=TIDY_HOURS)
@@ -115,6 +117,7 @@ class Scheduler:
             self._clock.remove_all_jobs()
             self._clock.shutdown(wait=True)
         self._pool.shutdown(wait=True)
+        _log.info("the runner stopped", extra={"runner": self.runner})
 
     def _ring(self) -> None:
         if not self._closing.is_set():
@@ -148,10 +151,11 @@ class Scheduler:
 
     def _live(self, claim: claims.Claim, taken_at: float) -> None:
         try:
-            processor.run_task(claim, self._settings, self._stopping, self._monotonic, taken_at)
+            with server_log.bound(task=claim.task_id, owner=claim.user_id, runner=claim.runner):
+                processor.run_task(claim, self._settings, self._stopping, self._monotonic, taken_at)
         except Exception:
             # The end could not be written; without renewal the lease runs out and the task ends as interrupted.
-            _log.exception("task %s could not be ended", claim.task_id)
+            _log.exception("task %s could not be ended", claim.task_id, extra={"task": claim.task_id})
         finally:
             self._free.release()
             self._ring()
@@ -166,7 +170,7 @@ class Scheduler:
             late = claims.expire(now=now, longest=2 * self._settings.lease) if judging else []
             self._swept_at = self._monotonic()
             for task_id in late:
-                _log.warning("task %s was interrupted: its runner is gone", task_id)
+                _log.warning("task %s was interrupted: its runner is gone", task_id, extra={"task": task_id})
                 leftovers.remove(task_id, self._settings)
         self._look()
 
@@ -198,5 +202,5 @@ class Scheduler:
             yield
         except engine.Unavailable as error:
             self.away = True
-            _log.warning("the database did not answer the scheduler: %s", error)
+            _log.warning("the database did not answer the scheduler: %s", engine.said(error))
             self._give_time()

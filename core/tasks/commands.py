@@ -1,5 +1,6 @@
 """What people do with tasks. Each function says who asks, is one transaction, and sees that person's tasks alone."""
 
+import logging
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -25,6 +26,8 @@ from core.repositories import addresses
 from core.tasks import notifications
 from core.tasks.removal import remove
 from core.words import duration
+
+_log = logging.getLogger(__name__)
 
 PROMPT_CHARACTERS = 20_000
 
@@ -102,7 +105,7 @@ def owned(session: Session, task_id: int, *, lock: bool = False) -> Task:
     wanted = select(Task).where(Task.id == task_id)
     task = session.scalar(wanted.with_for_update() if lock else wanted) if 0 < task_id <= MAX_ID else None
     if task is None:
-        raise NotFound
+        raise NotFound("There is no such task.")
     return task
 
 
@@ -133,6 +136,7 @@ def cancel(actor: Actor, task_id: int) -> Task:
         audit.record(session, audit.Kind.TASK_CANCELLED, by=actor, subject=str(task_id))
     if task.status in ENDED:
         metrics.ENDED.labels(EndReason.CANCELLED).inc()
+        _log.info("task %s ended: cancelled before it began", task_id, extra={"task": task_id, "owner": actor.id})
     return task
 
 
@@ -182,7 +186,7 @@ def limits_of(task: Task) -> TimeLimits:
 def delete_one(actor: Actor, task_id: int) -> None:
     """Delete a task with its log and its files; a running one is stopped. Raises NotFound."""
     if not 0 < task_id <= MAX_ID or not sum(remove(partial(acting_as, actor), Task.id == task_id, by=actor)):
-        raise NotFound
+        raise NotFound("There is no such task.")
 
 
 def delete_ended(actor: Actor, words: Iterable[str]) -> int:

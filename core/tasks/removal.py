@@ -27,7 +27,7 @@ def remove(
     by: Actor | None,
     why: str = "",
 ) -> Iterator[int]:
-    """Delete the tasks that fulfil the conditions, with logs and files, a batch for each step: how many it were.
+    """Delete the tasks that fulfil the conditions, with logs and files, and yield how many each batch deleted.
 
     ``begin`` opens a transaction, as somebody who may do so; with ``reading=True`` one that only reads. The audit trail
     says of each batch who did it and ``why``.

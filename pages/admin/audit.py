@@ -1,4 +1,4 @@
-"""The audit trail, for administrators: who did what, when, and by which way."""
+"""The audit trail, for administrators: who did what, when, and through which channel."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -6,6 +6,7 @@ from functools import partial
 import streamlit as st
 
 from core.database import engine
+from core.database.rights import Right
 from core.identity import audit, people
 from pages.parts import shared
 from pages.parts.audit_table import KINDS, as_csv, table
@@ -16,7 +17,7 @@ DOWNLOADED = 10_000  # events at most
 NOBODY = "Nobody signed in"  # an operator, Taskdeck itself, a sign-in that failed
 PERIODS = {"All": None, "Today": 0, "7 days": 7, "30 days": 30}
 
-admin = require_admin()
+admin = require_admin(Right.READ_AUDIT)
 
 
 def begin_anew() -> None:

@@ -4,18 +4,14 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from core.database.models import Role
+from core.database.rights import ROLES, Role
 from core.errors import InvalidInput
 from core.identity import passwords
 from core.identity.people import Account
 from pages.parts.shared import pill, plain
 
-ROLE_NAMES = {Role.MEMBER: "Member", Role.ANALYST: "Analyst", Role.ADMIN: "Administrator"}
-ROLE_MEANINGS = {
-    Role.MEMBER: "Their own tasks and nobody else's.",
-    Role.ANALYST: "Is to read everybody's tasks and logs; for now the same as a member.",
-    Role.ADMIN: "Also manages people and reads the audit trail.",
-}
+ROLE_NAMES = {role: ROLES[role].name for role in Role}
+ROLE_MEANINGS = {role: ROLES[role].meaning for role in Role}
 
 
 def role_pill(role: Role) -> str:

@@ -15,8 +15,9 @@ from streamlit_authenticator import Authenticate
 from streamlit_authenticator.controllers import AuthenticationController, CookieController
 from streamlit_authenticator.models import AuthenticationModel, CookieModel
 
-from core.database.models import Channel, Role
+from core.database.models import Channel
 from core.database.ownership import Actor
+from core.database.rights import Right
 from core.errors import NotSignedIn
 from core.identity import audit, sessions, signin
 from pages.parts import accounts
@@ -244,10 +245,10 @@ def require_actor() -> Actor:
     return actor
 
 
-def require_admin() -> Actor:
-    """The administrator who is signed in. Anybody else is told that the page is not theirs."""
+def require_admin(right: Right = Right.MANAGE_PEOPLE) -> Actor:
+    """Who is signed in and has this right. Anybody else is told that the page is not theirs."""
     actor = require_actor()
-    if actor.role is not Role.ADMIN:
+    if not actor.role.may(right):
         st.title("Not for you", anchor=False)
         st.write("Only administrators may see this page.")
         st.page_link("tasks/list.py", label="All tasks", icon=":material/arrow_back:")

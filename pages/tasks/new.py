@@ -3,7 +3,8 @@
 import streamlit as st
 
 from core.agents.registry import DEFAULT, agents
-from core.database.models import Role, Task
+from core.database.models import Task
+from core.database.rights import Right
 from core.errors import InvalidInput, NotFound
 from core.repositories import addresses
 from core.tasks import commands
@@ -72,7 +73,7 @@ name = st.radio(
 agent = known[name]
 if DEFAULT in missing:
     how = "install it and give the server its key; the README's section Agents says how"
-    way = how if actor.role is Role.ADMIN else "ask an administrator"
+    way = how if actor.role.may(Right.CONFIGURE) else "ask an administrator"
     st.caption(f":material/lightbulb: {known[DEFAULT].info.title} is the usual choice. To have it here, {way}.")
 model = None
 if agent.info.models or agent.info.allow_other_models:

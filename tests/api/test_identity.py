@@ -124,7 +124,7 @@ def test_a_tokens_text_is_in_no_table_and_no_file_of_the_data_folder(
     by_ada: Caller, ada_token: str, data: Path
 ) -> None:
     assert by_ada.get("/tasks").status_code == 200
-    engine.engine().dispose()
+    engine.configured().dispose()
     contents = [path.read_bytes() for path in data.rglob("*") if path.is_file()]
     with unguarded() as session:
         contents += [

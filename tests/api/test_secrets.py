@@ -7,6 +7,7 @@ from importlib.resources import files
 
 import httpx
 import pytest
+import streamlit.logger
 from anyio.from_thread import BlockingPortal
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -14,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from api.server.hardening import Hardening, keep_secrets_out_of_the_log
+from api.server.hardening import Hardening
+from api.server.log import include_streamlit
 
 pytestmark = pytest.mark.no_database
 
@@ -39,31 +41,21 @@ def call(portal: BlockingPortal) -> Call:
     return lambda method, path: portal.call(ask, method, path)
 
 
-def test_no_session_id_comes_into_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_session_id_comes_into_the_log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamlit.logger, "setup_formatter", None)
     log = logging.getLogger("streamlit.runtime.websocket_session_manager")
     source = files("streamlit").joinpath("runtime/websocket_session_manager.py").read_text()
     (told,) = re.findall(r'"(Session with id %s is already connected![^"]*)"', source)
     before = list(log.filters)
     try:
-        keep_secrets_out_of_the_log()
-        log.addHandler(caplog.handler)
+        include_streamlit()
         log.warning(told, "the-id")
         log.warning("another %s", "matter")
-    finally:
-        log.removeHandler(caplog.handler)
-        log.filters[:] = before
-    assert [record.getMessage() for record in caplog.records] == ["another matter"]
-
-
-def test_the_log_of_requests_names_no_secret_of_a_link(caplog: pytest.LogCaptureFixture) -> None:
-    log = logging.getLogger("uvicorn.access")
-    before = list(log.filters)
-    try:
-        keep_secrets_out_of_the_log()
-        log.warning('%s - "%s %s" %d', "127.0.0.1:1", "GET", "/password?token=the-secret&x=1", 200)
+        streamlit.logger.get_logger("streamlit.made_later").warning("a third")
     finally:
         log.filters[:] = before
-    assert [record.getMessage() for record in caplog.records] == ['127.0.0.1:1 - "GET /password?token=…&x=1" 200']
+    assert [record.getMessage() for record in caplog.records] == ["another matter", "a third"]
+    assert not logging.getLogger("streamlit.made_later").handlers
 
 
 @pytest.mark.parametrize("path", ["/setup", "/password"])

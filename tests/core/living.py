@@ -120,10 +120,10 @@ def ended(actor: Actor, reason: EndReason, prompt: str = "x", now: datetime | No
 
 def take_every_connection(stack: ExitStack) -> None:
     """Leave people none of theirs."""
-    pool = engine.engine().pool
+    pool = engine.configured().pool
     assert isinstance(pool, QueuePool)
     for _ in range(pool.size() + pool._max_overflow):
-        stack.enter_context(engine.engine().connect())
+        stack.enter_context(engine.configured().connect())
 
 
 def row_counts() -> tuple[int | None, int | None]:

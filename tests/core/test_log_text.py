@@ -73,12 +73,9 @@ def test_mask(what: str) -> None:
     assert mask(expected) == expected
 
 
-def test_known_secrets_are_masked_wherever_they_stand() -> None:
+def test_known_secrets_are_masked_wherever_they_stand_also_where_one_begins_like_another() -> None:
     assert mask("xx swordfish-swordfish, trout", ["swordfish", "trout"]) == f"xx {MASK}-{MASK}, {MASK}"
-
-
-def test_a_secret_that_begins_like_another_hides_both() -> None:
-    assert mask("say swordfish and sword", ["sword", "swordfish"]) == f"say {MASK} and {MASK}"
+    assert mask("say swordfish and sword", ["sword", "swordfish", ""]) == f"say {MASK} and {MASK}"
 
 
 def test_of_a_secret_of_several_lines_each_is_masked_on_its_own_but_the_short_ones() -> None:
@@ -91,20 +88,12 @@ def test_of_a_secret_of_several_lines_each_is_masked_on_its_own_but_the_short_on
     assert mask("flat-value", known) == MASK
 
 
-def test_an_empty_secret_does_no_harm() -> None:
-    assert mask("hello", [""]) == "hello"
-
-
 @pytest.mark.parametrize("hiding", ["\x1b[0K", "\x1b]0;x\x07", "\x1b(B"])
-def test_an_escape_inside_a_secret_does_not_hide_it(hiding: str) -> None:
+def test_neither_an_escape_nor_a_colour_inside_a_secret_hides_it(hiding: str) -> None:
     assert storable(f"token=abcd{hiding}efgh") == f"token={MASK}"
     assert storable(f"sword{hiding}fish", ["swordfish"]) == MASK
-
-
-def test_a_colour_inside_a_secret_does_not_hide_it() -> None:
     shown = storable("sword\x1b[31mfish and ghp_\x1b[0m" + "aB1" * 12, ["swordfish"])
-    assert "fish" not in shown
-    assert "aB1" not in shown
+    assert "fish" not in shown and "aB1" not in shown
 
 
 def test_a_long_text_is_cut_and_says_how_long_it_was() -> None:
@@ -123,33 +112,18 @@ def test_a_secret_on_the_border_of_the_cut_is_masked_before(start: int) -> None:
 def test_a_secret_behind_a_long_stretch_that_is_not_shown_is_masked_too() -> None:
     for skipped in ("\x1b[0K" * 7_998, "x" * 31_989 + "\r"):
         assert "sword" not in storable(skipped + "swordfish and more", ["swordfish"])
-
-
-def test_a_progress_bar_of_any_length_shows_its_end() -> None:
     assert storable("".join(f"{percent / 1_000:.3%}\r" for percent in range(10_001)) + "done") == "done"
 
 
 def test_cleaning_twice_is_like_once_and_leaves_no_escape_but_colours() -> None:
     chance = random.Random(7)  # noqa: S311  the same texts each time
     pieces = (
-        "\x1b[",
-        "\x1b]",
-        "\x1b",
-        "[",
-        "m",
-        "\x07",
-        "\r",
-        "\n",
-        "0;1",
-        "31m",
-        "\x9b",
-        "\x1b\\",
-        "\ud800",
-        "\u202e",
+        *("\x1b[", "\x1b]", "\x1b", "[", "m", "\x07", "0;1"),
+        *("31m", "\x9b", "\x1b\\", "\ud800", "\u202e", "\r", "\n"),
     )
     for _ in range(3_000):
         bytes_ = chance.randbytes(20).decode("latin-1")
-        once = clean("".join(chance.choice((*pieces, *bytes_)) for _ in range(60)))
+        once = clean("".join(chance.choice([*pieces, *bytes_]) for _ in range(60)))
         assert clean(once) == once
         assert not re.search(r"\x1b(?!\[[0-9;]*m)", once)
         assert not [character for character in once if unicodedata.category(character) == "Cs"]
@@ -164,25 +138,13 @@ def test_storing_random_bytes_twice_is_like_once() -> None:
 
 
 ADVERSARIAL = (
-    "a",
-    "://",
-    "token=",
-    "a-",
-    "a-a ",
-    "\x1b]",
-    "\x1b[0",
-    "\x1b[",
-    "-----BEGIN ",
-    "\r",
-    "://a:",
-    "sk-",
-    "\ud800",
+    *("a", "://", "token=", "a-", "a-a ", "\x1b]", "\x1b[0", "\x1b[", "-----BEGIN ", "\r", "://a:", "sk-", "\ud800"),
 )
 
 
 @pytest.mark.parametrize("piece", ADVERSARIAL)
 def test_a_megabyte_of_anything_takes_less_than_a_second(piece: str) -> None:
     text = (piece * 10**6)[: 10**6]
-    began = time.perf_counter()
+    began = time.thread_time()
     assert len(storable(text, ["swordfish"])) <= MAX_CHARACTERS
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1

@@ -229,7 +229,7 @@ def test_used_up_connections_are_a_503_and_the_runners_keep_theirs(own: PostgreS
         assert client.get("/tasks").status_code == 200
         with ExitStack() as stack:
             for _ in range(20):
-                stack.enter_context(engine.engine().connect())
+                stack.enter_context(engine.configured().connect())
             begun = time.monotonic()
             answer = client.get("/tasks")
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
@@ -244,7 +244,7 @@ def test_a_server_out_of_connections_is_a_503_too(own: PostgreSQL, ada: Actor) -
     engine.dispose()
     with start_blocking_portal() as portal:
         client = Caller(portal, Starlette(routes=[Mount("/api", create_api())]), headers)
-        with engine.engine().connect():
+        with engine.configured().connect():
             assert client.get("/tasks").status_code == 503
         assert client.get("/tasks").status_code == 200
 

@@ -71,7 +71,7 @@ class Addresses:
             connection.close()
 
     def make_roles(self) -> None:
-        """Make the roles and logins of the README's section for a team, unless they are there."""
+        """Make the roles and logins of docs/operations.md, "PostgreSQL", unless they are there."""
         for name, options in ROLES.items():
             with contextlib.suppress(psycopg2.errors.DuplicateObject):
                 self.execute(f"CREATE ROLE {name} {options}")
@@ -138,7 +138,7 @@ def given_or_own() -> Iterator[Addresses]:
 
 @contextlib.contextmanager
 def server(*, roles: bool = True) -> Iterator[PostgreSQL]:
-    """A server, with the roles and logins of the README's section for a team unless it is to be bare."""
+    """A server, with the roles and logins of docs/operations.md, "PostgreSQL" unless it is to be bare."""
     folder = Path(tempfile.mkdtemp(prefix="pg-"))  # short: a socket's path has at most 107 bytes
     folder.chmod(0o755)
     made = PostgreSQL(folder)

@@ -93,7 +93,7 @@ def test_another_server_than_uvicorn_is_left_alone() -> None:
 def test_the_audit_trail_hears_that_a_call_came_over_the_api(anybody: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[Channel, str | None]] = []
     monkeypatch.setattr(
-        "api.service.health.load", lambda: told.append((audit.current_origin().way, audit.current_origin().address))
+        "api.service.health.load", lambda: told.append((audit.current_origin().channel, audit.current_origin().address))
     )
     anybody.get("/health")
     assert told == [(Channel.API, "127.0.0.1")], "also in a thread of its own"

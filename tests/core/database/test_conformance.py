@@ -27,13 +27,7 @@ from sqlalchemy.orm import Session, aliased
 
 from core.database.engine import is_postgresql
 from core.database.models import Role, Task, User
-from core.database.ownership import (
-    OwnershipViolation,
-    acting_as,
-    acting_as_nobody,
-    acting_as_system,
-    reading_everyone,
-)
+from core.database.ownership import OwnershipViolation, acting_as, acting_as_nobody, acting_as_system, reading_everyone
 from core.errors import Forbidden
 from tests.core.database import conforming
 from tests.core.database.conforming import GUARDS, OWNED, World, become, dump, lacks, row_for
@@ -104,12 +98,8 @@ def test_nobody_gets_counts_or_finds_anothers_row(model: type[Any], world: World
             assert session.scalar(select(func.count()).where(model.user_id == world.ada.id)) == 0
             assert session.scalar(select(select(model).where(*same_key).exists())) is False
             assert session.scalars(select(model.user_id).where(model.user_id == world.ada.id)).all() == []
-            assert (
-                session.scalars(
-                    select(literal(1)).where(literal(True).in_(select(model.user_id == world.ada.id)))
-                ).all()
-                == []
-            )
+            mine = select(literal(1)).where(literal(True).in_(select(model.user_id == world.ada.id)))
+            assert session.scalars(mine).all() == []
 
 
 @pytest.mark.parametrize("model", OWNED)
@@ -139,8 +129,6 @@ def test_nobody_changes_or_deletes_anothers_rows_in_bulk(model: type[Any], world
 @pytest.mark.parametrize("model", OWNED)
 def test_an_owner_never_changes(model: type[Any], world: World) -> None:
     before = dump()
-    with pytest.raises(REFUSED), acting_as(world.bob) as session:
-        session.scalars(select(model)).first().user_id = world.ada.id  # type: ignore[union-attr]
     for begin in (lambda: acting_as(world.bob), acting_as_system):
         with pytest.raises(DBAPIError), begin() as session:
             session.execute(update(model).values(user_id=world.ada.id))
@@ -177,10 +165,9 @@ def test_nobody_writes_a_row_for_another(model: type[Any], world: World) -> None
 @pytest.mark.parametrize("model", [model for model in OWNED if model is not Task])
 def test_nobody_hangs_a_row_on_anothers_task_nor_does_the_processor(model: type[Any], world: World) -> None:
     before = dump()
-    with pytest.raises(IntegrityError), acting_as(world.bob) as session:
-        session.add(row_for(model, world.bob, world.adas))
-    with pytest.raises(IntegrityError), acting_as_system() as session:
-        session.add(row_for(model, world.bob, world.adas))
+    for begin in (lambda: acting_as(world.bob), acting_as_system):
+        with pytest.raises(IntegrityError), begin() as session:
+            session.add(row_for(model, world.bob, world.adas))
     assert dump() == before
 
 

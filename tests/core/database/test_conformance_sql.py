@@ -1,5 +1,7 @@
 # ruff: noqa: S608  the statements are the tests' own
-"""Ownership against bare SQL on PostgreSQL: what the web login cannot do, whatever it sends."""
+"""Ownership on PostgreSQL against bare SQL: what the web login cannot do, whatever it sends; who reads everybody, who
+only reads, and whose connection it was before.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,14 +10,16 @@ from typing import Any
 
 import psycopg2
 import pytest
-from psycopg2.errors import InsufficientPrivilege
+from psycopg2.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event, select, text
+from sqlalchemy.exc import DBAPIError
 
 from core.database import engine
-from core.database.models import owned_tables
+from core.database.models import Role, Task, User, owned_tables
+from core.database.ownership import Actor, OwnershipViolation, acting_as, acting_as_nobody, reading_everyone
 from tests.core.database import conforming
-from tests.core.database.conforming import World, dump
+from tests.core.database.conforming import World, become, dump
 from tests.support.on_postgresql import Present
 
 setup, world = conforming.setup, conforming.world
@@ -32,11 +36,13 @@ def as_person(user_id: object) -> str:
 
 
 @contextmanager
-def web() -> Iterator[Cursor]:
-    """A bare cursor of the web login's own engine; nothing that it does is committed."""
-    raw = create_engine(engine.engine().url).raw_connection()
+def web(person: Actor | None = None) -> Iterator[Cursor]:
+    """A bare cursor of the web login's own engine, as ``person`` if given; nothing that it does is committed."""
+    raw = create_engine(engine.configured().url).raw_connection()
     try:
         with raw.cursor() as cursor:
+            if person:
+                cursor.execute(f"{AS_APP}; {as_person(person.id)}")
             yield cursor
     finally:
         raw.invalidate()
@@ -90,9 +96,7 @@ def insert_into(table: str, world: World) -> str:
 @pytest.mark.parametrize("table", TABLES)
 def test_with_a_user_only_their_rows_are_there(table: str, world: World, postgresql: Present) -> None:
     bobs = {str(world.bob.id)}
-    with web() as cursor:
-        cursor.execute(AS_APP)
-        cursor.execute(as_person(world.bob.id))
+    with web(world.bob) as cursor:
         assert owners(cursor, table) == bobs
         for query in (
             f"WITH found AS MATERIALIZED (TABLE {table}) SELECT user_id FROM found",
@@ -114,15 +118,9 @@ def test_with_a_user_only_their_rows_are_there(table: str, world: World, postgre
 
 
 def test_a_row_on_anothers_task_is_refused_by_its_key(world: World, postgresql: Present) -> None:
-    for statement in (
-        f"INSERT INTO task_logs VALUES ({world.adas}, 99, '{world.bob.id}', now(), 'info', 'forged')",
-        f"INSERT INTO artifacts VALUES ({world.adas}, 'x', '{world.bob.id}', 1, 'x', 'text/plain')",
-    ):
-        with web() as cursor:
-            cursor.execute(AS_APP)
-            cursor.execute(as_person(world.bob.id))
-            with pytest.raises(psycopg2.errors.ForeignKeyViolation):
-                cursor.execute(statement)
+    for table in ("task_logs", "artifacts"):
+        with web(world.bob) as cursor, pytest.raises(psycopg2.errors.ForeignKeyViolation):
+            cursor.execute(insert_into(table, world).replace(str(world.ada.id), str(world.bob.id)))
 
 
 REFUSED = {
@@ -148,8 +146,15 @@ REFUSED = {
     "a trigger": "CREATE TRIGGER mine BEFORE INSERT ON tasks EXECUTE FUNCTION suppress_redundant_updates_trigger()",
     "a rule": "CREATE RULE mine AS ON INSERT TO tasks DO NOTHING",
     "no triggers": "SET session_replication_role = 'replica'",
-    "a lasting function": "CREATE FUNCTION public.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-    "a lasting view": "CREATE VIEW public.mine AS TABLE tasks",
+    **{
+        f"{what} in {schema}": statement.format(schema=schema)
+        for schema in ("public", "pg_temp")
+        for what, statement in {
+            "a function": "CREATE FUNCTION {schema}.x() RETURNS int SECURITY DEFINER LANGUAGE sql AS 'SELECT 1'",
+            "a view": "CREATE VIEW {schema}.seen AS SELECT user_id FROM tasks",
+            "a table": "CREATE TABLE {schema}.tasks (id bigint)",
+        }.items()
+    },
     "the owner's role": "SET ROLE taskdeck_owner",
     "the superuser's role": "SET ROLE postgres",
     "the owner's session": "SET SESSION AUTHORIZATION taskdeck_owner",
@@ -162,9 +167,7 @@ REFUSED = {
 @pytest.mark.parametrize("way", REFUSED)
 def test_the_database_refuses_the_web_login(way: str, world: World, postgresql: Present) -> None:
     before = dump()
-    with web() as cursor:
-        cursor.execute(AS_APP)
-        cursor.execute(as_person(world.bob.id))
+    with web(world.bob) as cursor:
         refused = (InsufficientPrivilege, psycopg2.errors.InvalidParameterValue)
         with pytest.raises(refused, match=r"permission denied|must be|row-level security|COPY FROM not supported"):
             cursor.execute(REFUSED[way])
@@ -172,8 +175,7 @@ def test_the_database_refuses_the_web_login(way: str, world: World, postgresql: 
 
 
 def test_a_web_login_of_its_own_cannot_become_the_runner(world: World, setup: str, postgresql: Present) -> None:
-    with web() as cursor:
-        cursor.execute(AS_APP)
+    with web(world.bob) as cursor:
         if setup == "two logins":
             with pytest.raises(InsufficientPrivilege, match="permission denied to set role"):
                 cursor.execute("SET ROLE tasks_worker")
@@ -184,9 +186,7 @@ def test_a_web_login_of_its_own_cannot_become_the_runner(world: World, setup: st
 
 def test_a_reset_of_the_role_shows_no_more(world: World, setup: str, postgresql: Present) -> None:
     for reset in ("RESET ROLE", "SET ROLE NONE", "RESET ALL", "DISCARD ALL"):
-        with web() as cursor:
-            cursor.execute(AS_APP)
-            cursor.execute(as_person(world.bob.id))
+        with web(world.bob) as cursor:
             if reset == "DISCARD ALL":
                 cursor.connection.commit()
                 cursor.connection.autocommit = True
@@ -196,16 +196,6 @@ def test_a_reset_of_the_role_shows_no_more(world: World, setup: str, postgresql:
                     cursor.execute("SELECT * FROM tasks")
             else:
                 assert owners(cursor, "tasks") <= {str(world.bob.id)}
-
-
-def test_rows_cannot_be_poured_in_past_the_policies(world: World, postgresql: Present) -> None:
-    with web() as cursor:
-        cursor.execute(AS_APP)
-        cursor.execute(as_person(world.bob.id))
-        with pytest.raises(
-            psycopg2.errors.FeatureNotSupported, match="COPY FROM not supported with row-level security"
-        ):
-            cursor.copy_expert("COPY task_logs FROM STDIN", StringIO())
 
 
 def test_what_one_may_do_one_cannot_give_away(world: World, postgresql: Present) -> None:
@@ -220,39 +210,23 @@ def test_what_one_may_do_one_cannot_give_away(world: World, postgresql: Present)
         assert cursor.fetchall() == before
 
 
-def test_what_row_security_off_asks_for_is_an_error(world: World, postgresql: Present) -> None:
-    with web() as cursor:
-        cursor.execute(AS_APP)
+def test_nothing_goes_past_the_policies_neither_with_row_security_off_nor_poured_in(
+    world: World, postgresql: Present
+) -> None:
+    with web(world.bob) as cursor:
         cursor.execute("SET row_security = off")
         with pytest.raises(InsufficientPrivilege, match="row-level security"):
             cursor.execute("SELECT * FROM tasks")
+    with web(world.bob) as cursor, pytest.raises(psycopg2.errors.FeatureNotSupported, match="row-level security"):
+        cursor.copy_expert("COPY task_logs FROM STDIN", StringIO())
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_copy_to_writes_ones_own_rows(table: str, world: World, postgresql: Present, tmp_path: Any) -> None:
-    with web() as cursor, (tmp_path / "copied").open("w+") as file:
-        cursor.execute(AS_APP)
-        cursor.execute(as_person(world.bob.id))
+    with web(world.bob) as cursor, (tmp_path / "copied").open("w+") as file:
         cursor.copy_expert(f"COPY {table} (user_id) TO STDOUT", file)
         file.seek(0)
         assert set(file.read().split()) == {str(world.bob.id)}
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "CREATE FUNCTION {schema}.all() RETURNS SETOF tasks SECURITY DEFINER LANGUAGE sql AS 'TABLE tasks'",
-        "CREATE VIEW {schema}.seen AS SELECT user_id FROM tasks",
-        "CREATE TABLE {schema}.tasks (id bigint)",
-    ],
-)
-@pytest.mark.parametrize("schema", ["public", "pg_temp"])
-def test_nothing_of_its_own_can_be_made(statement: str, schema: str, world: World, postgresql: Present) -> None:
-    with web() as cursor:
-        cursor.execute(AS_APP)
-        cursor.execute(as_person(world.bob.id))
-        with pytest.raises(InsufficientPrivilege, match=f"permission denied (for schema {schema}|to create temporary)"):
-            cursor.execute(statement.format(schema=schema))
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -264,9 +238,7 @@ def test_a_function_that_tells_what_it_sees_is_not_asked_before_the_policy(
         "CREATE FUNCTION leak(whose uuid) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS "
         "$$ BEGIN RAISE NOTICE 'saw %', whose; RETURN true; END $$"
     )
-    with web() as cursor:
-        cursor.execute(AS_APP)
-        cursor.execute(as_person(bob))
+    with web(world.bob) as cursor:
         cursor.execute(f"SELECT user_id FROM {table} WHERE leak(user_id)")
         assert firsts(cursor) == {bob}
         assert any(bob in notice for notice in cursor.connection.notices), "it was called"
@@ -277,8 +249,76 @@ def test_a_function_that_tells_what_it_sees_is_not_asked_before_the_policy(
 
 def test_the_statistics_show_no_values(world: World, postgresql: Present) -> None:
     postgresql.execute("ANALYZE tasks", "ANALYZE task_logs", "ANALYZE artifacts")
-    with web() as cursor:
-        cursor.execute(AS_APP)
-        cursor.execute(as_person(world.bob.id))
+    with web(world.bob) as cursor:
         cursor.execute("SELECT tablename FROM pg_stats WHERE tablename = ANY(%s)", (TABLES,))
         assert cursor.fetchall() == []
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_database_itself_knows_who_may_read_everybody(table: str, world: World, postgresql: Present) -> None:
+    bob, both = {str(world.bob.id)}, {str(world.ada.id), str(world.bob.id)}
+    for role, is_active, seen in (
+        (Role.MEMBER, True, bob),
+        (Role.ANALYST, True, both),
+        (Role.ADMIN, True, both),
+        (Role.ADMIN, False, bob),
+        (Role.MEMBER, True, bob),
+    ):
+        become(world.bob, role, is_active)
+        with web(world.bob) as cursor:
+            assert owners(cursor, table) == bob, "nobody reads everybody without asking for it"
+            cursor.execute("SET app.reads = 'everyone'")
+            assert owners(cursor, table) == seen
+            if table == "tasks":
+                cursor.execute("UPDATE tasks SET progress = 3 RETURNING user_id")
+                assert firsts(cursor) == bob
+                cursor.execute("DELETE FROM tasks RETURNING user_id")
+                assert firsts(cursor) == bob
+            with pytest.raises(InsufficientPrivilege):
+                cursor.execute(insert_into(table, world))
+        with web() as cursor:
+            cursor.execute(f"{AS_APP}; SET app.reads = 'everyone'")
+            assert owners(cursor, table) == set(), "without a person"
+
+
+def test_a_transaction_that_reads_cannot_write(world: World, postgresql: Present) -> None:
+    become(world.bob, Role.ADMIN)
+    for begin in (
+        lambda: reading_everyone(world.bob),
+        lambda: acting_as(world.bob, reading=True),
+        lambda: acting_as_nobody(reading=True),
+    ):
+        with begin() as session:  # past the session's own rules
+            connection = session.get_bind().connect()
+            with pytest.raises(DBAPIError) as caught:
+                connection.execute(text("UPDATE users SET name = 'x'"))
+            assert isinstance(caught.value.orig, ReadOnlySqlTransaction)
+            connection.close()
+
+
+def test_one_connection_for_hundreds_of_turns_never_shows_a_foreign_row(
+    world: World, postgresql: Present, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = create_engine(engine.configured().url, pool_size=1, max_overflow=0)
+    event.listen(small, "begin", lambda connection: engine._begin_postgresql(engine.DatabaseRole.WEB, connection))
+    monkeypatch.setattr(engine, "configured", lambda role=engine.DatabaseRole.WEB: small)
+    for turn in range(300):
+        actor = (world.ada, world.bob)[turn % 2]
+        with suppress(ZeroDivisionError, DBAPIError), acting_as(actor, reading=turn % 3 == 0) as session:
+            assert {task.user_id for task in session.scalars(select(Task))} == {actor.id}
+            match turn % 5:
+                case 1:
+                    raise ZeroDivisionError
+                case 2:
+                    session.scalar(select(Task.id / 0))
+                case 3:
+                    session.rollback()
+        if turn % 7 == 0:
+            with suppress(OwnershipViolation), acting_as_nobody(reading=True) as session:
+                assert session.scalar(select(User.id).where(User.id == actor.id)) == actor.id
+                session.scalars(select(Task)).all()
+        if turn % 10 == 0:
+            with small.connect() as bare:
+                assert bare.exec_driver_sql("SELECT count(*) FROM tasks").scalar() == 0
+    assert small.pool.checkedout() == 0  # type: ignore[attr-defined]
+    small.dispose()

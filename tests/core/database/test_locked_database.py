@@ -2,10 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-import psutil
 import pytest
 
 from core.config import Settings
@@ -19,10 +19,36 @@ from tests.core.living import claimed, read_pid
 from tests.support.waiting import eventually, is_alive
 from tests.support.world import World
 
+Lock = Callable[..., Callable[[], None]]
+Live = Callable[..., threading.Thread]
+
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "WAIT_SECONDS", 0.1)
+
+
+@pytest.fixture
+def live(data: Path) -> Iterator[Callable[..., threading.Thread]]:
+    """Begin the life of a claimed task in a thread, with some settings; it is over at the end of the test."""
+    begun: list[threading.Thread] = []
+
+    def begin(claim: claims.Claim, stopping: threading.Event | None = None, **settings: Any) -> threading.Thread:
+        given = (claim, Settings(data=data, **settings), stopping or threading.Event())
+        begun.append(threading.Thread(target=processor.run_task, args=given))
+        begun[-1].start()
+        return begun[-1]
+
+    yield begin
+    for life in begun:
+        life.join(10)
+        assert not life.is_alive()
+
+
+def sleeper(world: World, code: str) -> tuple[str, Path]:
+    """An agent that writes its number down and runs this code; its name and the file."""
+    file = world.folder / "pid"
+    return world.script_agent("sleeper", f"import os; open({str(file)!r}, 'w').write(str(os.getpid()))\n{code}"), file
 
 
 def lines(actor: Actor, task_id: int) -> list[str]:
@@ -30,79 +56,53 @@ def lines(actor: Actor, task_id: int) -> list[str]:
     return [entry.message for entry in logs.since(actor, task_id, 0, LogType) if entry.message.startswith("line ")]
 
 
-def test_a_lock_in_the_middle_and_over_the_end_loses_no_line(
-    ada: Actor, data: Path, lock: Callable[[float], object], world: World
-) -> None:
-    name = world.script_agent("talker", "for n in range(500): print('line', n)")
-    claim = claimed(ada, name)
-    lock(2.0)
-    processor.run_task(claim, Settings(data=data), threading.Event())
-    task = commands.find(ada, claim.task_id)
-    assert (task.status, task.progress) == (TaskStatus.COMPLETED, 100)
-    assert lines(ada, task.id) == [f"line {n}" for n in range(500)]
-
-
+@pytest.mark.parametrize(
+    "code", ["import time; time.sleep(600)", "while True: print('x' * 990)"], ids=["silent", "blocked by its output"]
+)
 def test_the_limit_is_kept_while_nothing_can_be_written(
-    ada: Actor,
-    data: Path,
-    lock: Callable[[float], object],
-    world: World,
-    tmp_path: Path,
+    code: str, ada: Actor, live: Live, lock: Lock, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "pid"
-    name = world.script_agent(
-        "sleeper", f"import os, time; open({str(file)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
-    )
+    monkeypatch.setattr(task_logger, "FULL", 50_000)
+    name, file = sleeper(world, code)
     claim = claimed(ada, name)
-    settings = Settings(data=data, timeout=1.5, warning=0.5, tick=10)
-    life = threading.Thread(target=processor.run_task, args=(claim, settings, threading.Event()))
-    begun = time.monotonic()
-    life.start()
-    eventually(lambda: file.exists() and file.read_text())
-    lock(4.0)
-    eventually(lambda: not psutil.pid_exists(int(file.read_text())))
-    assert time.monotonic() - begun < 3.5
-    life.join()
+    life = live(claim, timeout=1.5, warning=0.5, tick=10)
+    eventually(lambda: read_pid(file))
+    release = lock()
+    eventually(lambda: not is_alive(read_pid(file)))
+    assert life.is_alive(), "the end cannot be written"
+    release()
+    life.join(10)
     task = commands.find(ada, claim.task_id)
     assert task.end_reason is EndReason.TIMED_OUT
     assert any("left: the task will be stopped" in entry.message for entry in logs.after(ada, task.id))
 
 
 def test_a_lock_that_is_shorter_than_the_lease_harms_no_task(
-    ada: Actor,
-    bob: Actor,
-    start: Callable[..., Scheduler],
-    lock: Callable[[float], object],
-    world: World,
+    ada: Actor, bob: Actor, start: Callable[..., Scheduler], lock: Lock, world: World
 ) -> None:
-    name = world.script_agent(
-        "patient", "import time\nfor n in range(25): print('line', n, flush=True); time.sleep(0.1)"
-    )
+    code = "import time\nfor n in range(25): print('line', n, flush=True); time.sleep(0.1)"
+    name = world.script_agent("patient", code)
     start(lease=6, concurrency=2)
     made = [(actor, commands.create(actor, "x", None, name).id) for actor in (ada, bob)]
     eventually(lambda: all(commands.find(*each).progress == 30 for each in made))
     lock(2.0)
     eventually(lambda: all(commands.find(*each).end_reason for each in made), 20)
     for actor, task_id in made:
-        assert commands.find(actor, task_id).end_reason is EndReason.COMPLETED
+        task = commands.find(actor, task_id)
+        assert (task.end_reason, task.progress) == (EndReason.COMPLETED, 100)
         assert lines(actor, task_id) == [f"line {n}" for n in range(25)]
 
 
 def test_a_lock_that_is_longer_than_the_lease_ends_the_work_at_the_end_of_the_lease(
-    ada: Actor,
-    data: Path,
-    lock: Callable[..., Callable[[], None]],
-    world: World,
-    tmp_path: Path,
+    ada: Actor, live: Live, lock: Lock, world: World
 ) -> None:
-    code = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
-    code += "n = 0\nwhile True: print('line', n, flush=True); n += 1; time.sleep(0.02)"
-    claim = claimed(ada, world.script_agent("talker", code), 3)
-    life = threading.Thread(target=processor.run_task, args=(claim, Settings(data=data, lease=3), threading.Event()))
-    life.start()
+    code = "import time\nn = 0\nwhile True: print('line', n, flush=True); n += 1; time.sleep(0.02)"
+    name, file = sleeper(world, code)
+    claim = claimed(ada, name, 3)
+    life = live(claim, lease=3)
     eventually(lambda: len(lines(ada, claim.task_id)) > 20)
     release, locked = lock(), time.monotonic()
-    eventually(lambda: not is_alive(read_pid(tmp_path / "pid")), 15)
+    eventually(lambda: not is_alive(read_pid(file)), 15)
     assert 1.5 < time.monotonic() - locked < 6, "renewed a second before the lock at most"
     assert commands.find(ada, claim.task_id).end_reason is None
     release()
@@ -117,12 +117,7 @@ def test_a_lock_that_is_longer_than_the_lease_ends_the_work_at_the_end_of_the_le
 
 
 def test_a_process_that_prints_more_than_can_wait_is_blocked_and_loses_nothing(
-    ada: Actor,
-    data: Path,
-    lock: Callable[..., Callable[[], None]],
-    world: World,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    ada: Actor, live: Live, lock: Lock, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(task_logger, "FULL", 300_000)
     counter = tmp_path / "count"
@@ -134,8 +129,7 @@ def test_a_process_that_prints_more_than_can_wait_is_blocked_and_loses_nothing(
     )
     claim = claimed(ada, world.script_agent("talker", code))
     release = lock()
-    life = threading.Thread(target=processor.run_task, args=(claim, Settings(data=data), threading.Event()))
-    life.start()
+    life = live(claim)
     eventually(lambda: read_pid(counter) > 250)
     time.sleep(0.5)
     blocked_at = read_pid(counter)
@@ -144,43 +138,19 @@ def test_a_process_that_prints_more_than_can_wait_is_blocked_and_loses_nothing(
     assert life.is_alive()
     release()
     life.join(30)
-    task = commands.find(ada, claim.task_id)
-    assert task.end_reason is EndReason.COMPLETED
-    assert [line[:9] for line in lines(ada, task.id)] == [f"line {n:04}" for n in range(1_200)]
-
-
-def test_a_blocked_process_is_stopped_at_its_limit(
-    ada: Actor,
-    data: Path,
-    lock: Callable[..., Callable[[], None]],
-    world: World,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(task_logger, "FULL", 50_000)
-    code = f"import os; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\nwhile True: print('x' * 990)"
-    claim = claimed(ada, world.script_agent("flooder", code))
-    release = lock()
-    settings = Settings(data=data, timeout=2, warning=1)
-    life = threading.Thread(target=processor.run_task, args=(claim, settings, threading.Event()))
-    life.start()
-    eventually(lambda: read_pid(tmp_path / "pid"))
-    eventually(lambda: not is_alive(read_pid(tmp_path / "pid")), 6)
-    release()
-    life.join(10)
-    assert commands.find(ada, claim.task_id).end_reason is EndReason.TIMED_OUT
+    assert commands.find(ada, claim.task_id).end_reason is EndReason.COMPLETED
+    assert [line[:9] for line in lines(ada, claim.task_id)] == [f"line {n:04}" for n in range(1_200)]
 
 
 def test_a_stop_while_nothing_can_be_written_loses_no_finished_work(
-    ada: Actor, data: Path, lock: Callable[[float], object], world: World
+    ada: Actor, data: Path, live: Live, lock: Lock, world: World
 ) -> None:
     name = world.script_agent("quick", "import sys; open(sys.argv[1] + '/report.md', 'w').write('# Done')")
     claim = claimed(ada, name)
     stopping = threading.Event()
-    life = threading.Thread(target=processor.run_task, args=(claim, Settings(data=data), stopping))
     collected = data / "artifacts" / str(claim.task_id) / "report.md"
     lock(2.0)
-    life.start()
+    life = live(claim, stopping)
     while not collected.exists():
         assert life.is_alive()
         time.sleep(0.005)
@@ -192,9 +162,7 @@ def test_a_stop_while_nothing_can_be_written_loses_no_finished_work(
     assert logs.after(ada, claim.task_id)[-1].message.startswith("Completed in")
 
 
-def test_a_task_that_was_not_begun_waits_again_also_after_a_lock(
-    ada: Actor, data: Path, lock: Callable[[float], object]
-) -> None:
+def test_a_task_that_was_not_begun_waits_again_also_after_a_lock(ada: Actor, data: Path, lock: Lock) -> None:
     claim = claimed(ada, "claude")
     stopping = threading.Event()
     stopping.set()
@@ -204,10 +172,7 @@ def test_a_task_that_was_not_begun_waits_again_also_after_a_lock(
 
 
 def test_a_task_that_could_not_be_claimed_under_a_lock_starts_soon_after_it(
-    ada: Actor,
-    start: Callable[..., Scheduler],
-    lock: Callable[[float], object],
-    world: World,
+    ada: Actor, start: Callable[..., Scheduler], lock: Lock, world: World
 ) -> None:
     task = commands.create(ada, "x", None, world.script_agent("quick", "print('done')"))
     lock(1.0)

@@ -1,8 +1,10 @@
 """What may not be served is not served: one sentence, exit status 2, no traceback."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import psycopg2
 import pytest
 from alembic import command
 from sqlalchemy import text
@@ -10,71 +12,64 @@ from sqlalchemy import text
 from core.database import engine, schema
 from core.database.ownership import Actor
 from core.errors import ConfigurationError
-from tests.core.operating import core, one_sentence, serve
-from tests.support.databases import unguarded
+from core.identity import people
+from core.tasks import commands
+from tests.core.operating import one_sentence, operate, serve
+from tests.support.databases import Database, unguarded
 from tests.support.on_postgresql import Present
+from tests.support.world import World
 
-Settle = Callable[..., None]
+LATER = "UPDATE alembic_version SET version_num = 'made-up'"
 
 
-def change(*statements: str) -> None:
-    with unguarded() as session:
-        for statement in statements:
-            session.execute(text(statement))
+def refused(words: str) -> bool:
+    """The database is not served as it is; the sentence that says so has these words."""
+    with pytest.raises(ConfigurationError, match=words):
+        schema.check()
+    return True
 
 
 def test_what_the_migrations_made_can_be_served() -> None:
     schema.check()
     schema.prepare()
-    done = core("db", "check")
-    assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr == "The database can be served.\n"
+    done = operate("db", "check")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "The database can be served.\n")
 
 
 def test_an_older_schema_is_not_served_as_it_is_and_prepared_by_itself() -> None:
     command.downgrade(schema._alembic(), "-1")
-    with pytest.raises(ConfigurationError, match="older than this release"):
-        schema.check()
-    one_sentence(core("db", "check"), "older", "python -m core db upgrade")
+    one_sentence(operate("db", "check"), "older than this release", "python -m core db upgrade")
     schema.prepare()
     schema.check()
 
 
-def test_a_database_without_a_schema_is_older(database: object, settle: Settle, tmp_path: Path) -> None:
-    settle(TASKDECK_DATA=str(tmp_path / "new"), **database.empty())  # type: ignore[attr-defined]
-    one_sentence(core("db", "check"), "older", "python -m core db upgrade")
+def test_a_database_without_a_schema_is_older(database: Database, world: World, tmp_path: Path) -> None:
+    world.settle(TASKDECK_DATA=str(tmp_path / "new"), **database.empty())
+    one_sentence(operate("db", "check"), "older", "python -m core db upgrade")
 
 
-@pytest.mark.parametrize("way", [("db", "check"), ("db", "upgrade"), ("users", "list")])
-def test_a_newer_schema_is_refused_and_nothing_is_written(way: tuple[str, ...]) -> None:
-    change("UPDATE alembic_version SET version_num = 'made-up'")
-    one_sentence(core(*way), "newer than this release", "install the newer release")
+def test_a_newer_schema_is_refused_by_commands_and_server_and_nothing_is_written() -> None:
+    with unguarded() as session:
+        session.execute(text(LATER))
+    for words in (("db", "check"), ("db", "upgrade"), ("users", "list")):
+        one_sentence(operate(*words), "newer than this release", "install the newer release")
+    one_sentence(serve(), "Taskdeck cannot start", "newer")
     with unguarded() as session:
         assert session.scalar(text("SELECT version_num FROM alembic_version")) == "made-up"
 
 
-def test_the_server_does_not_start_on_a_newer_schema() -> None:
-    change("UPDATE alembic_version SET version_num = 'made-up'")
-    one_sentence(serve(), "Taskdeck cannot start", "newer")
-
-
-@pytest.fixture
-def nowhere(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """The environment that leads to no database."""
-    if not request.config.getoption("--postgresql"):
-        return {"DATABASE_URL": f"sqlite:///{tmp_path}"}  # a folder
-    url = f"postgresql://taskdeck:hunter2@/taskdeck?host={tmp_path}"
-    return dict.fromkeys(("DATABASE_URL", "WORKER_DATABASE_URL", "MIGRATION_DATABASE_URL"), url)
-
-
-def test_a_database_that_is_away_is_one_sentence_for_operators_and_server(nowhere: dict[str, str]) -> None:
-    one_sentence(serve(**nowhere), "Taskdeck cannot start", "DATABASE_URL")
-    for way in (("db", "check"), ("db", "upgrade"), ("users", "list")):
-        done = core(*way, **nowhere)
-        assert done.returncode in (1, 2)
-        assert done.stderr.count("\n") == 1, done.stderr[-400:]
-        assert "hunter2" not in done.stderr
-        assert "DATABASE_URL" in done.stderr
+def test_a_database_that_is_away_is_one_sentence_for_operators_and_server(
+    world: World, database: Database, tmp_path: Path
+) -> None:
+    away = {name: url.replace("@", ":hunter2@") for name, url in database.nowhere(tmp_path).items()}
+    done = [serve(**away)]
+    assert done[0].stderr.startswith("Taskdeck cannot start")
+    with world.nowhere():
+        done += [operate(*words) for words in (("db", "check"), ("db", "upgrade"), ("users", "list"))]
+    for each in done:
+        assert each.returncode in (1, 2)
+        assert each.stderr.count("\n") == 1 and "DATABASE_URL" in each.stderr, each.stderr
+        assert "hunter2" not in each.stderr
 
 
 #: Logins by what is wrong with them.
@@ -84,6 +79,7 @@ LOGINS = {
     "everyrole": "LOGIN IN ROLE tasks_app, tasks_worker",
     "heir": "LOGIN IN ROLE tasks_app, taskdeck_runner",  # inherits tasks_worker by a detour
     "stranger": "LOGIN",
+    "careful": "LOGIN NOINHERIT IN ROLE tasks_app, tasks_worker",
 }
 
 
@@ -91,7 +87,7 @@ LOGINS = {
 def login(postgresql: Present) -> Callable[[str], str]:
     def make(name: str) -> str:
         """The address of this login, which is made if it is not there."""
-        if not postgresql.ask("SELECT 1 FROM pg_roles WHERE rolname = %s", name):
+        if name in LOGINS and not postgresql.ask("SELECT 1 FROM pg_roles WHERE rolname = %s", name):
             postgresql.execute(f"CREATE ROLE {name} {LOGINS[name]}")
         return postgresql.url(name)
 
@@ -113,63 +109,90 @@ def login(postgresql: Present) -> Callable[[str], str]:
     ],
 )
 def test_a_login_that_would_void_the_policies_is_named(
-    variable: str, name: str, words: str, login: Callable[[str], str], postgresql: Present, settle: Settle
+    variable: str, name: str, words: str, login: Callable[[str], str], world: World
 ) -> None:
-    settle(**{variable: login(name) if name in LOGINS else postgresql.url(name)})
-    one_sentence(core("db", "check"), f"{variable} ", words, "README")
-    with pytest.raises(ConfigurationError, match=words):
-        schema.check()
+    world.settle(**{variable: login(name)})
+    one_sentence(operate("db", "check"), f"{variable} ", words, "docs/operations.md")
+    if name == "everyrole":
+        one_sentence(serve(), "Taskdeck cannot start. DATABASE_URL")
 
 
-@pytest.mark.parametrize("name", ["boss", "everyrole", "stranger"])
-def test_the_server_does_not_start_with_a_login_that_would_void_the_policies(
-    name: str, login: Callable[[str], str]
-) -> None:
-    one_sentence(serve(DATABASE_URL=login(name)), "Taskdeck cannot start. DATABASE_URL")
-
-
-def test_one_login_that_inherits_nothing_is_served(postgresql: Present, settle: Settle, ada: Actor) -> None:
-    if not postgresql.ask("SELECT 1 FROM pg_roles WHERE rolname = 'careful'"):
-        postgresql.execute("CREATE ROLE careful LOGIN NOINHERIT IN ROLE tasks_app, tasks_worker")
-    url = postgresql.url("careful")
-    settle(DATABASE_URL=url, WORKER_DATABASE_URL=None, MIGRATION_DATABASE_URL=None)
+def test_one_login_that_inherits_nothing_is_served(login: Callable[[str], str], world: World, ada: Actor) -> None:
+    world.settle(DATABASE_URL=login("careful"), WORKER_DATABASE_URL=None, MIGRATION_DATABASE_URL=None)
     schema.prepare()
-    assert core("users", "list").stdout.startswith("ada\t")
+    assert operate("users", "list").stdout.startswith("ada\t")
 
 
-TAMPERED = {
-    "a policy is gone": ("task_logs", "DROP POLICY runner ON task_logs"),
-    "the owner's policy is gone": ("tasks", "DROP POLICY owner ON tasks"),
-    "there is one more policy": ("artifacts", "CREATE POLICY extra ON artifacts USING (true)"),
-    "row level security is not forced": ("tasks", "ALTER TABLE tasks NO FORCE ROW LEVEL SECURITY"),
-    "row level security is off": ("task_logs", "ALTER TABLE task_logs DISABLE ROW LEVEL SECURITY"),
-    "a table is gone": ("artifacts", "DROP TABLE artifacts"),
-    "a policy lets everybody in": ("tasks", "ALTER POLICY owner ON tasks USING (true)"),
-    "a policy is for other roles": ("tasks", "ALTER POLICY runner ON tasks TO PUBLIC"),
+def test_a_login_that_may_become_a_superuser_is_refused(postgresql: Present) -> None:
+    postgresql.execute("GRANT postgres TO taskdeck_web")
+    try:
+        assert refused("may become one")
+    finally:
+        postgresql.execute("REVOKE postgres FROM taskdeck_web")
+
+
+TASKS, LOGS, FILES = (f"The table {name} lacks row level security" for name in ("tasks", "task_logs", "artifacts"))
+TRAIL = "may change the audit trail"
+SETTING = "current_setting('app.user_id', true)"
+VOIDED = {
+    "DROP POLICY runner ON task_logs": LOGS,
+    "DROP POLICY owner ON tasks": TASKS,
+    "CREATE POLICY extra ON artifacts USING (true)": FILES,
+    "ALTER TABLE tasks NO FORCE ROW LEVEL SECURITY": TASKS,
+    "ALTER TABLE task_logs DISABLE ROW LEVEL SECURITY": LOGS,
+    "DROP TABLE artifacts": FILES,
+    "ALTER POLICY owner ON tasks USING (true)": TASKS,
+    "ALTER POLICY owner ON tasks USING (user_id = user_id)": TASKS,
+    f"ALTER POLICY owner ON task_logs USING (user_id::text = {SETTING} OR true)": LOGS,
+    "ALTER POLICY runner ON tasks TO PUBLIC": TASKS,
+    "GRANT ALL ON ALL TABLES IN SCHEMA public TO tasks_app": "rights of tasks_app",
+    "GRANT TRUNCATE ON task_logs TO tasks_worker": "rights of tasks_worker",
+    "REVOKE ALL ON tasks FROM tasks_app": "rights of tasks_app",
+    "GRANT UPDATE ON audit_events TO tasks_app": TRAIL,
+    "GRANT TRUNCATE ON audit_events TO PUBLIC": TRAIL,
+    "GRANT CREATE ON SCHEMA public TO tasks_app": "tables of its own",
 }
 
 
-@pytest.mark.parametrize("way", TAMPERED)
-def test_a_table_without_exactly_its_policies_is_named(way: str, postgresql: Present) -> None:
-    table, statement = TAMPERED[way]
+@pytest.mark.parametrize("statement", VOIDED)
+def test_what_voids_the_policies_is_named_and_not_served(statement: str, postgresql: Present) -> None:
+    schema.check()
     postgresql.execute(statement)
-    with pytest.raises(ConfigurationError, match=f"The table {table} "):
-        schema.check()
-    one_sentence(core("db", "check"), f"The table {table} ", "row level security")
-
-
-def test_the_server_does_not_start_without_a_policy(postgresql: Present) -> None:
-    postgresql.execute("ALTER TABLE tasks NO FORCE ROW LEVEL SECURITY")
-    one_sentence(serve(), "Taskdeck cannot start. The table tasks ")
+    assert refused(VOIDED[statement])
+    if "NO FORCE" in statement:
+        one_sentence(serve(), "Taskdeck cannot start. The table tasks ")
 
 
 def test_a_role_that_is_gone_is_one_sentence(postgresql: Present) -> None:
     """As after a restore on another server: the tables are there and the roles are not."""
-    grants = postgresql.ask("SELECT rolname FROM pg_roles WHERE rolname = 'tasks_app'")
-    assert grants
     postgresql.execute("ALTER ROLE tasks_app RENAME TO tasks_app_elsewhere")
     try:
-        one_sentence(core("db", "check"), "tasks_app")
+        one_sentence(operate("db", "check"), "tasks_app")
     finally:
         postgresql.execute("ALTER ROLE tasks_app_elsewhere RENAME TO tasks_app")
     engine.dispose()
+
+
+def test_the_pages_login_can_put_no_table_before_the_real_one(postgresql: Present) -> None:
+    with postgresql.as_login("taskdeck_web") as connection, connection.cursor() as cursor:  # noqa: SIM117
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute("CREATE TEMP TABLE tasks (id int)")
+
+
+def test_logins_of_different_databases_are_refused(postgresql: Present, world: World) -> None:
+    world.settle(WORKER_DATABASE_URL=postgresql.server.url("postgres", "taskdeck_runner"))
+    assert refused("different databases")
+
+
+def test_a_server_that_only_reads_counts_as_away(postgresql: Present, ada: Actor) -> None:
+    postgresql.execute(f"ALTER DATABASE {postgresql.name} SET default_transaction_read_only = on")
+    engine.dispose()
+    with pytest.raises(engine.Unavailable):
+        engine.ping(1)
+    with pytest.raises(engine.Unavailable):
+        commands.create(ada, "x")
+
+
+def test_a_name_with_nul_is_nobodys(ada: Actor) -> None:
+    with suppress(UnicodeError):
+        assert people.find("ad\0a") is None

@@ -4,31 +4,31 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
 from alembic import command
-from sqlalchemy import text
 
-from core.database import schema
+from core.database import engine, schema
 from core.errors import ConfigurationError
 from core.identity import people
 from core.runner.claims import claim
 from core.tasks import commands
 from tests.conftest import PASSWORD
 from tests.core.database.conforming import OWNED, lacks
-from tests.core.operating import core, leading_to, one_sentence
-from tests.support.databases import unguarded
+from tests.core.operating import leading_to, one_sentence, operate
 from tests.support.on_postgresql import Present
-from tests.support.postgresql import programs, server
+from tests.support.postgresql import PostgreSQL, programs, server
 from tests.support.server import ROOT
 from tests.support.world import World
 
 pytestmark = pytest.mark.usefixtures("postgresql")
 
-RACERS = 6
-PREPARE = [sys.executable, "-W", "error", "-c", "from core.database import schema; schema.prepare()"]
+RACERS = 4
+PREPARE, UPGRADE = "schema.prepare()", "schema.upgrade()"
 
 FAILS = """
 import sqlalchemy as sa
@@ -61,18 +61,26 @@ def objects(present: Present) -> list[tuple[object, ...]]:
     )
 
 
-def race(environments: list[dict[str, str]]) -> None:
-    """Prepare all of these at once; all must succeed."""
+def race(environments: list[dict[str, str]], act: str) -> None:
+    """Do it to all of these at once; all must succeed."""
+    command = [sys.executable, "-W", "error", "-c", f"from core.database import schema; {act}"]
     racers = [
-        subprocess.Popen(PREPARE, cwd=ROOT, env=os.environ | env, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(command, cwd=ROOT, env=os.environ | env, stderr=subprocess.PIPE, text=True)
         for env in environments
     ]
-    said = [racer.communicate(timeout=100)[1] for racer in racers]
-    assert [racer.returncode for racer in racers] == [0] * len(racers), "".join(said)[-1500:]
+    errors = [racer.communicate(timeout=100)[1] for racer in racers]
+    assert [racer.returncode for racer in racers] == [0] * len(racers), "".join(errors)[-1500:]
 
 
-def test_what_db_roles_prints_works_on_an_empty_server_and_needs_no_further_right() -> None:
-    printed = core("db", "roles")
+def ask(bare: PostgreSQL, database: str, question: str) -> Any:
+    """One value, as the superuser of a bare server."""
+    with closing(psycopg2.connect(bare.dsn(database))) as connection, connection.cursor() as cursor:
+        cursor.execute(question)
+        return cursor.fetchall()[0][0]
+
+
+def test_what_db_roles_prints_works_on_an_empty_server_and_needs_no_further_right(world: World) -> None:
+    printed = operate("db", "roles")
     assert (printed.returncode, printed.stderr) == (0, "")
     with server(roles=False) as bare:
         psql = subprocess.run(
@@ -82,72 +90,50 @@ def test_what_db_roles_prints_works_on_an_empty_server_and_needs_no_further_righ
             text=True,
         )
         assert (psql.returncode, psql.stderr) == (0, "")
-        env = leading_to(bare, "taskdeck")
-        assert core("db", "upgrade", **env).stderr == "The database has the newest schema.\n"
-        assert core("db", "check", **env).returncode == 0
-        added = ("users", "add", "ada", "--email", "ada@example.org", "--password-stdin")
-        assert (
-            subprocess.run(
-                [sys.executable, "-m", "core", *added], cwd=ROOT, env=os.environ | env, input=PASSWORD.encode()
-            ).returncode
-            == 0
-        )
+        world.settle(**leading_to(bare, "taskdeck"))
+        assert operate("db", "upgrade").stderr == "The database has the newest schema.\n"
+        assert operate("db", "check").returncode == 0
+        assert people.add("ada", "ada@example.org", "Ada", PASSWORD)
         kinds = "SELECT bool_or(rolsuper OR rolbypassrls OR rolcreaterole) FROM pg_roles WHERE rolname ~ '^task'"
-        with psycopg2.connect(bare.dsn("postgres")) as connection, connection.cursor() as cursor:
-            cursor.execute(kinds)
-            assert cursor.fetchone() == (False,)
-        connection.close()
+        assert ask(bare, "postgres", kinds) is False
         single = [
             line.removeprefix("--") for line in printed.stdout.splitlines() if line.endswith((" taskdeck;", "worker;"))
         ]
         bare.execute(*(line for line in single if "LOGIN NOINHERIT" in line or "GRANT CONNECT" in line))
         url = bare.url("taskdeck", "taskdeck")
-        assert core("db", "check", **env | {"DATABASE_URL": url, "WORKER_DATABASE_URL": url}).returncode == 0
+        world.settle(DATABASE_URL=url, WORKER_DATABASE_URL=url)
+        assert operate("db", "check").returncode == 0
+        engine.dispose()
 
 
-def test_an_owner_who_may_not_make_roles_gets_one_sentence_and_leaves_nothing_behind() -> None:
+def test_an_owner_who_may_not_make_roles_gets_one_sentence_and_leaves_nothing_behind(world: World) -> None:
     with server(roles=False) as bare:
         bare.execute("CREATE ROLE plain LOGIN", "CREATE DATABASE taskdeck OWNER plain")
-        env = leading_to(bare, "taskdeck", **dict.fromkeys(leading_to(bare, ""), "plain"))
-        one_sentence(core("db", "upgrade", **env), "python -m core db roles")
-        one_sentence(core("users", "list", **env), "python -m core db roles")
-        with psycopg2.connect(bare.dsn("taskdeck")) as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
-            assert cursor.fetchone() == (0,)
-        connection.close()
+        world.settle(**leading_to(bare, "taskdeck", **dict.fromkeys(leading_to(bare, ""), "plain")))
+        for words in (("db", "upgrade"), ("users", "list")):
+            one_sentence(operate(*words), "python -m core db roles")
+        assert ask(bare, "taskdeck", "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
 
 
-def test_a_login_that_may_not_make_tables_gets_one_sentence(empty: Present) -> None:
-    web = os.environ["DATABASE_URL"]
-    one_sentence(core("db", "upgrade", MIGRATION_DATABASE_URL=web), "MIGRATION_DATABASE_URL")
+def test_a_login_that_may_not_make_tables_gets_one_sentence(empty: Present, world: World) -> None:
+    world.settle(MIGRATION_DATABASE_URL=os.environ["DATABASE_URL"])
+    one_sentence(operate("db", "upgrade"), "MIGRATION_DATABASE_URL")
 
 
-def test_six_processes_that_prepare_an_empty_database_at_once_all_succeed(empty: Present) -> None:
-    race([{}] * RACERS)
+def test_four_processes_that_prepare_an_empty_database_at_once_all_succeed(empty: Present) -> None:
+    race([{}] * RACERS, PREPARE)
     schema.check()
     assert len(empty.ask("SELECT * FROM alembic_version")) == 1
     assert empty.ask("SELECT count(DISTINCT xmin::text) FROM pg_class WHERE relname ~ '^(tasks|users)$'") == [(1,)]
 
 
-def test_six_databases_of_a_server_without_roles_are_prepared_at_once() -> None:
+def test_four_databases_of_a_server_without_roles_are_prepared_at_once() -> None:
     with server(roles=False) as bare:
         bare.execute("CREATE ROLE maker LOGIN CREATEROLE")
-        environments = []
-        for number in range(RACERS):
-            bare.execute(f"CREATE DATABASE d{number} OWNER maker")
-            environments.append(leading_to(bare, f"d{number}", **dict.fromkeys(leading_to(bare, ""), "maker")))
-        racers = [
-            subprocess.Popen(
-                [sys.executable, "-W", "error", "-m", "core", "db", "upgrade"],
-                cwd=ROOT,
-                env=os.environ | env,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for env in environments
-        ]
-        said = [racer.communicate(timeout=100)[1] for racer in racers]
-        assert [racer.returncode for racer in racers] == [0] * RACERS, [line[-300:] for line in said]
+        bare.execute(*(f"CREATE DATABASE d{number} OWNER maker" for number in range(RACERS)))
+        makers = dict.fromkeys(leading_to(bare, ""), "maker")
+        environments = [leading_to(bare, f"d{number}", **makers) for number in range(RACERS)]
+        race(environments, UPGRADE)
 
 
 @pytest.mark.parametrize("before", ["empty", "newest"])
@@ -192,21 +178,8 @@ def test_a_downgrade_to_the_beginning_leaves_nothing_and_can_be_upgraded_again(e
     assert claim("runner", 30)
 
 
-def test_without_the_policies_it_is_not_served_and_the_upgrade_guards_the_rows_again(postgresql: Present) -> None:
-    ada = people.add("ada", "ada@example.org", "Ada", PASSWORD)
-    task = commands.create(ada, "stays")
-    command.downgrade(schema._alembic(), "0002")
-    assert all(lacks(model.__tablename__) for model in OWNED)
-    with pytest.raises(ConfigurationError):
-        schema.check()
-    schema.upgrade()
-    assert commands.find(ada, task.id).prompt == "stays"
-    with unguarded() as session:
-        assert session.scalar(text("SELECT count(*) FROM task_logs")) == task.log_count
-
-
 @pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
-def test_a_downgrade_leaves_exactly_the_rights_and_objects_that_were_there_before(
+def test_a_downgrade_leaves_exactly_the_rights_and_objects_that_were_there_before_and_every_row(
     revision: str, empty: Present
 ) -> None:
     def everything() -> tuple[object, ...]:
@@ -222,5 +195,13 @@ def test_a_downgrade_leaves_exactly_the_rights_and_objects_that_were_there_befor
     before = everything()
     schema.upgrade()
     assert everything() != before
+    ada = people.add("ada", "ada@example.org", "Ada", PASSWORD)
+    task = commands.create(ada, "stays")
     command.downgrade(schema._alembic(), revision)
     assert everything() == before
+    assert all(bool(lacks(model.__tablename__)) is (revision < "0003") for model in OWNED)
+    with pytest.raises(ConfigurationError):
+        schema.check()
+    schema.upgrade()
+    assert commands.find(ada, task.id).prompt == "stays"
+    assert empty.ask("SELECT count(*) FROM task_logs") == [(task.log_count,)]

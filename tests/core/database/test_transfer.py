@@ -2,7 +2,8 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,30 +14,19 @@ from sqlalchemy import create_engine, insert, select, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from core.database import engine, schema
-from core.database.models import (
-    Artifact,
-    AuditEvent,
-    AuthSession,
-    Channel,
-    EndReason,
-    Role,
-    Task,
-    TaskLog,
-    TaskStatus,
-    User,
-)
-from core.database.ownership import Actor
+from core.database import engine, models, schema
+from core.database.models import AuditEvent, Channel, EndReason, Role, Task, TaskLog, TaskStatus, User
 from core.identity import people, throttle, tokens
 from core.log_text import LogType
 from core.runner.claims import claim
-from core.tasks import commands
+from core.tasks import commands, listing
 from tests.conftest import PASSWORD
 from tests.core.database.conforming import OWNED, lacks
 from tests.core.identity.trail import verify
-from tests.core.operating import core
+from tests.core.operating import Done, one_sentence, operate
 from tests.support import databases
 from tests.support.on_postgresql import Present
+from tests.support.world import World
 
 pytestmark = pytest.mark.usefixtures("postgresql")
 
@@ -44,29 +34,22 @@ ENTRIES = 10_000
 #: A time with microseconds in the hour that Europe has twice, and texts that some program somewhere spoils.
 MOMENT = datetime(2026, 10, 25, 0, 59, 59, 999_999, UTC)
 TEXTS = [
-    "Grüße 🌍 日本語 \u202eabc",
-    "\x1b[31mred\x1b[0m",
-    "%s %(x)s :y ?",
-    "'; DROP TABLE tasks; --",
-    "\\n\\",
-    "",
-    " a\tb\r\n",
+    *("Grüße 🌍 日本語 \u202eabc", "\x1b[31mred\x1b[0m", "%s %(x)s :y ?", "'; DROP TABLE tasks; --", "\\n\\"),
+    *("", " a\tb\r\n"),
 ]
-
-Settle = Callable[..., None]
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path, settle: Settle) -> Iterator[str]:
+def sqlite(tmp_path: Path, world: World) -> Iterator[str]:
     """The address of a SQLite database with the newest schema; this test's PostgreSQL is empty and has it, too."""
     url = f"sqlite:///{tmp_path / 'old' / 'taskdeck.db'}"
     (tmp_path / "old").mkdir()
     before = {name: os.environ[name] for name in databases.LOGINS}
-    settle(DATABASE_URL=url, WORKER_DATABASE_URL=None, MIGRATION_DATABASE_URL=None)
+    world.settle(DATABASE_URL=url, WORKER_DATABASE_URL=None, MIGRATION_DATABASE_URL=None)
     schema.upgrade()
     yield url
     engine.dispose()
-    settle(**before)
+    world.settle(**before)
 
 
 @pytest.fixture
@@ -76,11 +59,10 @@ def filled(sqlite: str) -> str:
     bob = people.add("bob", "bob@example.org", "Bob", PASSWORD)
     for actor in (ada, bob):
         tokens.create(actor, "laptop")
-        tokens.create(actor, "gone")
     throttle.count({"name:of nobody": 1, "address:x": 50}, now=MOMENT)
     with Session(engine.writing()) as session, session.begin():
         session.add(
-            AuthSession(
+            models.AuthSession(
                 user_id=ada.id, epoch=3, created_at=MOMENT, expires_at=MOMENT + timedelta(days=1), last_seen_at=MOMENT,
                 browser=TEXTS[0], address="2001:db8::1", proof="0" * 64,
             )
@@ -90,10 +72,9 @@ def filled(sqlite: str) -> str:
             for way, words, who in zip(Channel, TEXTS, (ada.id, None, ada.id, None), strict=False)
         )
         session.get_one(User, bob.id).is_active = False
-        for number, (status, reason) in enumerate(
-            [(TaskStatus.PENDING, None), (TaskStatus.PROCESSING, None), (TaskStatus.COMPLETED, EndReason.COMPLETED)]
-            + [(TaskStatus.ERROR, reason) for reason in EndReason]
-        ):
+        done = (TaskStatus.COMPLETED, EndReason.COMPLETED)
+        states = [(TaskStatus.PENDING, None), (TaskStatus.PROCESSING, None), done]
+        for number, (status, reason) in enumerate([*states, *((TaskStatus.ERROR, reason) for reason in EndReason)]):
             for actor in (ada, bob):
                 words = TEXTS[number % len(TEXTS)]
                 task = Task(
@@ -108,16 +89,11 @@ def filled(sqlite: str) -> str:
                     for seq, type in enumerate(LogType, 1)
                 )
                 session.add(
-                    Artifact(task_id=task.id, name=f"ä {number}.md", user_id=actor.id, size=2**40, sha256="0" * 64,
-                             media_type="text/plain")
+                    models.Artifact(task_id=task.id, name=f"ä {number}.md", user_id=actor.id, size=2**40,
+                                    sha256="0" * 64, media_type="text/plain")
                 )  # fmt: skip
-        session.execute(
-            insert(TaskLog),
-            [
-                {"task_id": 1, "seq": seq, "user_id": ada.id, "timestamp": MOMENT, "type": LogType.INFO, "message": "m"}
-                for seq in range(10, ENTRIES + 10)
-            ],
-        )
+        entry = {"task_id": 1, "user_id": ada.id, "timestamp": MOMENT, "type": LogType.INFO, "message": "m"}
+        session.execute(insert(TaskLog), [entry | {"seq": seq} for seq in range(10, ENTRIES + 10)])
         session.execute(text("DELETE FROM tasks WHERE id IN (3, 5)"))
     engine.dispose()
     return sqlite
@@ -125,31 +101,41 @@ def filled(sqlite: str) -> str:
 
 def rows(url: str) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table, as values of Python, by primary key."""
-    engine = create_engine(url, poolclass=NullPool)
-    with engine.connect() as connection:
+    with create_engine(url, poolclass=NullPool).connect() as connection:
         return {
             table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
             for table in engine.Base.metadata.sorted_tables
         }
 
 
-def copy(postgresql: Present, source: str, login: str = "taskdeck_owner") -> Any:
-    return core("db", "copy", "--from", source, "--to", postgresql.url(login))
+def copy(postgresql: Present, source: str, login: str = "taskdeck_owner") -> Done:
+    return operate("db", "copy", "--from", source, "--to", postgresql.url(login))
 
 
-def refused(done: Any, *words: str) -> None:
-    assert "Traceback" not in done.stderr, done.stderr[-500:]
-    assert (done.stdout, done.stderr.count("\n")) == ("", 1), done.stderr
+def refused(done: Done, *words: str) -> None:
+    one_sentence(done, *words, status=done.returncode)
     assert done.returncode in (1, 2)
-    for word in words:
-        assert word in done.stderr
+
+
+def onto(postgresql: Present, world: World) -> None:
+    """Let the settings lead to PostgreSQL."""
+    world.settle(**{name: postgresql.url(login) for name, login in databases.LOGINS.items()})
+
+
+def spoil(source: str, *statements: str) -> None:
+    """Run statements on a SQLite database past every rule of ours."""
+    with closing(sqlite3.connect(source.removeprefix("sqlite:///"))) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
 
 
 def is_empty(postgresql: Present) -> bool:
     return not any(rows(postgresql.url("postgres")).values())
 
 
-def test_every_row_of_every_table_is_the_same_on_both_sides(filled: str, postgresql: Present) -> None:
+def test_every_row_of_every_table_is_the_same_on_both_sides_and_nothing_is_written_over_it(
+    filled: str, postgresql: Present
+) -> None:
     before = rows(filled)
     assert all(before.values()), "every table holds something"
     done = copy(postgresql, filled)
@@ -159,20 +145,23 @@ def test_every_row_of_every_table_is_the_same_on_both_sides(filled: str, postgre
         table: str(len(found)) for table, found in before.items()
     }
     assert "TASKDECK_DATA" in done.stderr
+    refused(copy(postgresql, filled), "not empty")
+    assert rows(postgresql.url("postgres")) == before
 
 
-def test_people_go_on_where_they_were(filled: str, postgresql: Present, settle: Settle) -> None:
+def test_people_go_on_where_they_were(filled: str, postgresql: Present, world: World) -> None:
     highest = max(row[0] for row in rows(filled)["tasks"])
+    spoil(filled, "PRAGMA foreign_keys = ON", f"DELETE FROM tasks WHERE id >= {highest - 1}")  # noqa: S608
     assert copy(postgresql, filled).returncode == 0
-    onto(postgresql, settle)
+    onto(postgresql, world)
     schema.check()
     assert [lacks(model.__tablename__) for model in OWNED] == [[]] * len(OWNED)
     ada = verify("ada", PASSWORD)
     assert ada
     assert verify("bob", PASSWORD) is None
     own = {row[0] for row in rows(filled)["tasks"] if ada.id in row}
-    assert {task.id for task in everything(ada)} == own
-    assert commands.create(ada, "the next one").id == highest + 1
+    assert {task.id for task in listing.page(ada, limit=200).tasks} == own
+    assert commands.create(ada, "the next one").id == highest + 1, "no id is used again"
     highest = max(row[0] for row in rows(filled)["audit_events"])
     assert tokens.create(ada, "the next one")
     assert max(row[0] for row in rows(postgresql.url("postgres"))["audit_events"]) == highest + 1
@@ -182,96 +171,52 @@ def test_people_go_on_where_they_were(filled: str, postgresql: Present, settle: 
         postgresql.execute(f"INSERT INTO tasks (id, user_id, prompt) VALUES (999, '{ada.id}', 'x')")  # noqa: S608
 
 
-def onto(postgresql: Present, settle: Settle) -> None:
-    """Let the settings lead to PostgreSQL."""
-    settle(**{name: postgresql.url(login) for name, login in databases.LOGINS.items()})
-
-
-def everything(actor: Actor) -> list[Task]:
-    from core.tasks.listing import page
-
-    return page(actor, limit=200).tasks
-
-
-def test_an_id_that_was_deleted_is_not_used_again(filled: str, postgresql: Present, settle: Settle) -> None:
-    highest = max(row[0] for row in rows(filled)["tasks"])
-    with sqlite3.connect(filled.removeprefix("sqlite:///")) as connection:
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("DELETE FROM tasks WHERE id >= ?", (highest - 1,))
-    connection.close()
-    assert copy(postgresql, filled).returncode == 0
-    onto(postgresql, settle)
-    ada = verify("ada", PASSWORD)
-    assert ada
-    assert commands.create(ada, "a new one").id == highest + 1
-
-
-def test_a_database_without_rows_is_copied_too(sqlite: str, postgresql: Present, settle: Settle) -> None:
-    assert copy(postgresql, sqlite).returncode == 0
-    onto(postgresql, settle)
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
+def test_a_database_without_rows_is_copied_too_however_the_address_is_written(
+    scheme: str, sqlite: str, postgresql: Present, world: World
+) -> None:
+    target = f"{scheme}://" + postgresql.url("taskdeck_owner").partition("://")[2]
+    done = operate("db", "copy", "--from", sqlite, "--to", target)
+    assert done.returncode == 0, done.stderr[-300:]
+    onto(postgresql, world)
     schema.check()
     assert commands.create(people.add("eve", "eve@example.org", "Eve", PASSWORD), "first").id == 1
 
 
-def test_a_database_that_holds_something_is_not_written_to(filled: str, postgresql: Present) -> None:
-    assert copy(postgresql, filled).returncode == 0
-    before = rows(postgresql.url("postgres"))
-    refused(copy(postgresql, filled), "not empty")
-    assert rows(postgresql.url("postgres")) == before
-
-
-def test_a_source_with_an_older_schema_is_refused_with_advice(filled: str, postgresql: Present) -> None:
+def test_a_source_or_a_target_with_an_older_schema_is_refused_with_advice(
+    filled: str, postgresql: Present, database: databases.OnPostgreSQL
+) -> None:
+    made = database.empty()["MIGRATION_DATABASE_URL"]
+    refused(operate("db", "copy", "--from", filled, "--to", made), "older", "db upgrade")
     command.downgrade(schema._alembic(), "0001")
     refused(copy(postgresql, filled), "older", "db upgrade")
     assert is_empty(postgresql)
 
 
-def test_a_target_with_an_older_schema_or_none_is_refused_with_advice(
-    filled: str, postgresql: Present, database: databases.OnPostgreSQL
-) -> None:
-    made = database.empty()["MIGRATION_DATABASE_URL"]
-    refused(core("db", "copy", "--from", filled, "--to", made), "older", "db upgrade")
+ELSEWHERE = "postgresql+psycopg2://x:hunter2@/y?host=/nowhere"
 
 
 @pytest.mark.parametrize(
-    ("source", "target"),
+    ("source", "target", "words"),
     [
-        ("postgresql://a@b/c", "sqlite:////tmp/x.db"),
-        ("sqlite:////tmp/x.db", "sqlite:////tmp/y.db"),
-        ("mysql://a:hunter2@b/c", "postgresql://a:hunter2@b/c"),
-        ("nonsense", "hunter2"),
-        ("", ""),
+        ("postgresql://a@b/c", "sqlite:////tmp/x.db", ["sqlite:///", "postgresql"]),
+        ("sqlite:////tmp/x.db", "sqlite:////tmp/y.db", ["sqlite:///", "postgresql"]),
+        ("mysql://a:hunter2@b/c", "postgresql://a:hunter2@b/c", ["sqlite:///", "postgresql"]),
+        ("nonsense", "hunter2", ["sqlite:///", "postgresql"]),
+        ("", "", ["sqlite:///", "postgresql"]),
+        ("sqlite:////nowhere/absent.db", ELSEWHERE, ["absent.db"]),
+        (None, ELSEWHERE, ["database"]),
+        (None, "taskdeck_web", ["owner"]),
     ],
 )
-def test_other_kinds_of_addresses_are_refused(source: str, target: str) -> None:
-    done = core("db", "copy", "--from", source, "--to", target)
-    refused(done, "sqlite:///", "postgresql")
-    assert "hunter2" not in done.stderr
-
-
-@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
-def test_every_way_to_write_the_address_that_the_settings_take_is_good(
-    scheme: str, sqlite: str, postgresql: Present
+def test_what_cannot_be_read_or_written_is_named_and_nothing_is_made(
+    source: str | None, target: str, words: list[str], sqlite: str, postgresql: Present
 ) -> None:
-    target = f"{scheme}://" + postgresql.url("taskdeck_owner").partition("://")[2]
-    done = core("db", "copy", "--from", sqlite, "--to", target)
-    assert done.returncode == 0, done.stderr[-300:]
-
-
-def test_a_source_that_is_not_there_is_refused_and_not_made(tmp_path: Path, postgresql: Present) -> None:
-    refused(copy(postgresql, f"sqlite:///{tmp_path / 'absent.db'}"), "absent.db")
-    assert not (tmp_path / "absent.db").exists()
-
-
-def test_a_target_that_does_not_answer_is_named(sqlite: str, tmp_path: Path) -> None:
-    done = core("db", "copy", "--from", sqlite, "--to", f"postgresql+psycopg2://x:hunter2@/y?host={tmp_path}")
-    refused(done, "database")
+    target = postgresql.url(target) if target == "taskdeck_web" else target
+    done = operate("db", "copy", "--from", sqlite if source is None else source, "--to", target)
+    refused(done, *words)
     assert "hunter2" not in done.stderr
-
-
-def test_a_login_that_does_not_own_the_tables_is_refused(filled: str, postgresql: Present) -> None:
-    refused(copy(postgresql, filled, "taskdeck_web"), "owner")
-    assert is_empty(postgresql)
+    assert is_empty(postgresql) and not Path("/nowhere").exists()
 
 
 SPOIL = {
@@ -283,22 +228,15 @@ SPOIL = {
 
 @pytest.mark.parametrize("way", SPOIL)
 def test_a_failure_in_the_middle_leaves_the_target_empty_and_guarded(
-    way: str, filled: str, postgresql: Present, settle: Settle
+    way: str, filled: str, postgresql: Present, world: World
 ) -> None:
-    with sqlite3.connect(filled.removeprefix("sqlite:///")) as connection:
-        connection.execute("PRAGMA ignore_check_constraints = ON")
-        connection.execute("PRAGMA writable_schema = ON")
-        kept = "selected_agent TEXT DEFAULT 'claude'"
-        connection.execute(
-            "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = 'tasks'", (f"{kept} NOT NULL", kept)
-        )
-    connection.close()
-    with sqlite3.connect(filled.removeprefix("sqlite:///")) as connection:
-        connection.execute(SPOIL[way])
-    connection.close()
+    kept = "selected_agent TEXT DEFAULT ''claude''"
+    nullable = f"UPDATE sqlite_schema SET sql = replace(sql, '{kept} NOT NULL', '{kept}') WHERE name = 'tasks'"  # noqa: S608
+    spoil(filled, "PRAGMA ignore_check_constraints = ON", "PRAGMA writable_schema = ON", nullable)
+    spoil(filled, SPOIL[way])
     done = copy(postgresql, filled)
     assert done.returncode != 0
     assert is_empty(postgresql)
-    onto(postgresql, settle)
+    onto(postgresql, world)
     schema.check()
     refused(done)

@@ -5,10 +5,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from core.database import engine
 from core.database.models import Channel, EndReason, Role, Task
@@ -18,17 +17,12 @@ from core.identity import audit, links, people, sessions, signin, sso, tokens
 from core.runner.scheduler import Scheduler
 from core.tasks import commands, removal
 from tests.conftest import PASSWORD
-from tests.core.identity.trail import events, sign_in, stored, told
+from tests.core.identity.trail import NEW, change, events, link, sign_in, stored, told
 from tests.core.living import claimed, ended
 from tests.support.databases import unguarded
 from tests.support.waiting import eventually
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-NEW = "another horse battery"
-
-
-def token_of(address: str) -> str:
-    return parse_qs(urlsplit(address).query)["token"][0]
 
 
 def rows() -> list[Any]:
@@ -41,37 +35,29 @@ def rows() -> list[Any]:
         ]
 
 
-@pytest.mark.parametrize("way", [Channel.UI, Channel.API])
-def test_a_task_that_is_stopped_is_told_once_with_its_person_and_the_way(way: Channel, ada: Actor, bob: Actor) -> None:
-    audit.set_origin(way, "203.0.113.7")
+@pytest.mark.parametrize("channel", [Channel.UI, Channel.API])
+def test_a_task_that_is_stopped_or_deleted_is_told_once_with_its_person_and_the_channel(
+    channel: Channel, ada: Actor, bob: Actor
+) -> None:
+    audit.set_origin(channel, "203.0.113.7")
     running, waiting = claimed(bob).task_id, commands.create(ada, "x").id
-    commands.cancel(bob, running)
+    for _ in range(3):
+        commands.cancel(bob, running)
     commands.cancel(ada, waiting)
     with pytest.raises(Conflict):
         commands.cancel(ada, waiting)
-    with pytest.raises(NotFound):
-        commands.cancel(ada, running)
-    found = events("task.cancelled")
-    assert [(event.actor, event.subject, event.way, event.address) for event in found] == [
-        ("bob", str(running), way, "203.0.113.7"),
-        ("ada", str(waiting), way, "203.0.113.7"),
+    commands.delete_one(ada, waiting)
+    for act in (commands.cancel, commands.delete_one):
+        for task_id in (waiting, running, 0, 10**30):
+            with pytest.raises(NotFound):
+                act(ada, task_id)
+    assert told("task.cancelled", "task.deleted") == [
+        ("task.cancelled", "bob", str(running), ""),
+        ("task.cancelled", "ada", str(waiting), ""),
+        ("task.deleted", "ada", str(waiting), ""),
     ]
-
-
-def test_to_stop_a_task_again_is_not_told_again(ada: Actor) -> None:
-    running = claimed(ada).task_id
-    for _ in range(3):
-        commands.cancel(ada, running)
-    assert told("task.cancelled") == [("task.cancelled", "ada", str(running), "")]
-
-
-def test_a_task_that_is_deleted_is_told_and_what_is_not_there_is_not(ada: Actor, bob: Actor) -> None:
-    mine, theirs = commands.create(ada, "x").id, commands.create(bob, "x").id
-    commands.delete_one(ada, mine)
-    for task_id in (mine, theirs, 0, 10**30):
-        with pytest.raises(NotFound):
-            commands.delete_one(ada, task_id)
-    assert told("task.deleted") == [("task.deleted", "ada", str(mine), "")]
+    found = events("task.cancelled", "task.deleted")
+    assert {(event.way, event.address) for event in found} == {(channel, "203.0.113.7")}
 
 
 def test_a_deletion_of_many_is_one_event_for_each_batch_with_its_tasks(
@@ -89,26 +75,17 @@ def test_a_deletion_of_many_is_one_event_for_each_batch_with_its_tasks(
     assert sorted(number for batch in batches for number in batch) == mine
 
 
-def test_retention_is_told_as_taskdecks_own_act(ada: Actor, bob: Actor) -> None:
+def test_retention_is_told_as_taskdecks_own_act_whoever_started_the_server(
+    ada: Actor, bob: Actor, start: Callable[..., Scheduler]
+) -> None:
     gone = [ended(actor, EndReason.COMPLETED, now=NOON).id for actor in (ada, bob)]
-    with unguarded() as session:
-        session.execute(update(Task).values(created_at=NOON))
-    assert list(removal.retire(7.5)) == [2]
+    change(Task, created_at=NOON)
+    audit.set_origin(Channel.CLI, "203.0.113.7")
+    start(retention=7.5)
+    eventually(lambda: events("task.deleted"))
     (event,) = events("task.deleted")
     assert (event.actor_id, event.actor, event.way, event.address) == (None, "", Channel.SYSTEM, None)
     assert (event.subject, event.detail) == (f"{gone[0]}, {gone[1]}", "ended more than 7.5 days ago")
-
-
-def test_the_schedulers_retention_is_taskdecks_own_act_whoever_started_the_server(
-    ada: Actor, start: Callable[..., Scheduler]
-) -> None:
-    ended(ada, EndReason.COMPLETED, now=NOON)
-    with unguarded() as session:
-        session.execute(update(Task).values(created_at=NOON))
-    audit.set_origin(Channel.CLI, "203.0.113.7")
-    start(retention=1)
-    eventually(lambda: events("task.deleted"))
-    assert [(event.way, event.address) for event in events("task.deleted")] == [(Channel.SYSTEM, None)]
 
 
 def test_sign_ins_and_sign_outs_are_told(ada: Actor) -> None:
@@ -171,24 +148,24 @@ Act = Callable[[Actor, Actor, dict[str, Any]], object]
 
 #: Every act that is told, of Ada or of Grace, who is an administrator.
 ACTS: dict[str, Act] = {
-    "a person is added": lambda ada, grace, _: people.add("new", "new@example.org", "New", PASSWORD, by=grace),
-    "a person is invited": lambda ada, grace, _: people.invite("new", "new@example.org", "New", by=grace),
-    "another role": lambda ada, grace, _: people.set_role(ada.id, Role.ADMIN, by=grace),
-    "disabled": lambda ada, grace, _: people.set_active(ada.id, False, by=grace),
-    "deleted": lambda ada, grace, _: removal.remove_person(ada.id, by=grace),
-    "a sign-in": lambda ada, grace, _: signin.start("ada", PASSWORD),
-    "a single sign-on": lambda ada, grace, _: sso.start(
+    "a person is added": lambda ada, by, _: people.add("new", "new@example.org", "New", PASSWORD, by=by),
+    "a person is invited": lambda ada, by, _: people.invite("new", "new@example.org", "New", by=by),
+    "another role": lambda ada, by, _: people.set_role(ada.id, Role.ADMIN, by=by),
+    "disabled": lambda ada, by, _: people.set_active(ada.id, False, by=by),
+    "deleted": lambda ada, by, _: removal.remove_person(ada.id, by=by),
+    "a sign-in": lambda ada, by, _: signin.start("ada", PASSWORD),
+    "a single sign-on": lambda ada, by, _: sso.start(
         {"iat": int(engine.now().timestamp()), "email": ada.email, "email_verified": True}
     ),
-    "a sign-out": lambda ada, grace, made: sessions.end(made["session"]),
-    "a sign-out everywhere": lambda ada, grace, _: sessions.end_all(ada),
-    "a changed password": lambda ada, grace, _: signin.change_password(ada, PASSWORD, NEW),
-    "a password by a link": lambda ada, grace, made: links.set_password(made["link"], NEW),
-    "a new token": lambda ada, grace, _: tokens.create(ada, "another"),
-    "a revoked token": lambda ada, grace, made: tokens.revoke(ada, made["token"]),
-    "a stopped task": lambda ada, grace, made: commands.cancel(ada, made["task"]),
-    "a deleted task": lambda ada, grace, made: commands.delete_one(ada, made["task"]),
-    "deleted tasks": lambda ada, grace, _: commands.delete_ended(ada, ["completed"]),
+    "a sign-out": lambda ada, by, made: sessions.end(made["session"]),
+    "a sign-out everywhere": lambda ada, by, _: sessions.end_all(ada),
+    "a changed password": lambda ada, by, _: signin.change_password(ada, PASSWORD, NEW),
+    "a password by a link": lambda ada, by, made: links.set_password(made["link"], NEW),
+    "a new token": lambda ada, by, _: tokens.create(ada, "another"),
+    "a revoked token": lambda ada, by, made: tokens.revoke(ada, made["token"]),
+    "a stopped task": lambda ada, by, made: commands.cancel(ada, made["task"]),
+    "a deleted task": lambda ada, by, made: commands.delete_one(ada, made["task"]),
+    "deleted tasks": lambda ada, by, _: commands.delete_ended(ada, ["completed"]),
 }
 
 
@@ -200,7 +177,7 @@ def test_an_act_and_its_event_are_both_there_or_neither(
     made: dict[str, Any] = {"session": sessions.start(ada), "task": commands.create(ada, "x").id}
     tokens.create(ada, "laptop")
     made["token"] = tokens.of(ada)[0].id
-    made["link"] = token_of(links.make(ada.id, by=admin)[0])
+    made["link"] = link(ada)
     before, trail, real = rows(), told(), audit.record
 
     def note(*arguments: Any, **more: Any) -> None:

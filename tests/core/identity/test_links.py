@@ -1,5 +1,8 @@
+"""One-time links: the first administrator's, an invitation, a lost password."""
+
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from urllib.parse import parse_qs, urlsplit
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -9,17 +12,11 @@ from core.database.models import Role
 from core.database.ownership import Actor
 from core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from core.identity import links, people, sessions, setup, signin, tokens
+from core.tasks import removal
 from tests.conftest import PASSWORD
-from tests.core.identity.trail import at_once, sign_in, stored, told, verify
+from tests.core.identity.trail import NEW, SECOND, at_once, link, sign_in, stored, token_of, told, verify
 
-NEW = "another horse battery"
-SECOND = timedelta(seconds=1)
 DEAD = "used up or too old"
-
-
-def link(actor: Actor) -> str:
-    """The token of a new link."""
-    return parse_qs(urlsplit(links.make(actor.id, by=None)[0]).query)["token"][0]
 
 
 def is_dead(token: str, now: datetime | None = None) -> bool:
@@ -51,21 +48,18 @@ def test_an_invitation_lets_its_person_choose_a_first_password(cleo: Actor, admi
 def test_a_reset_replaces_the_password_and_ends_sessions_and_tokens_of_this_person(ada: Actor, bob: Actor) -> None:
     mine, theirs = sessions.start(ada), sessions.start(bob)
     token, kept = tokens.create(ada, "laptop"), tokens.create(bob, "laptop")
-    reset = link(ada)
+    first, reset, his = link(ada), link(ada), link(bob)
     assert links.look(reset) == links.Offer(ada, is_invitation=False)
+    for weak in ("short", "ada@example.org", "password123"):  # which leaves the link open
+        with pytest.raises(InvalidInput, match=r"at least|must not be|guessed first"):
+            links.set_password(reset, weak)
     assert links.set_password(reset, NEW) == ada
+    assert is_dead(first) and is_dead(reset) and links.look(his)
     assert (verify("ada", PASSWORD), verify("ada", NEW)) == (None, ada)
     assert (sessions.person(mine), sessions.person(theirs)) == (None, bob)
     assert tokens.person(token) is None and tokens.of(ada) == []
     assert tokens.person(kept)
     assert told("password.set") == [("password.set", "ada", "ada", "reset, tokens revoked: 1")]
-
-
-def test_the_first_link_that_is_used_voids_all_others_of_this_person_alone(ada: Actor, bob: Actor) -> None:
-    first, second, theirs = link(ada), link(ada), link(bob)
-    links.set_password(second, NEW)
-    assert is_dead(first) and is_dead(second)
-    assert links.look(theirs)
 
 
 @pytest.mark.parametrize(("invited", "lifetime"), [(True, timedelta(days=7)), (False, timedelta(hours=1))])
@@ -75,67 +69,43 @@ def test_a_link_dies_with_its_time(invited: bool, lifetime: timedelta, ada: Acto
     assert is_dead(token, made + lifetime + 2 * SECOND)
 
 
-@pytest.mark.parametrize("what", ["changed password", "sign-out everywhere", "disabled", "another role"])
-def test_whatever_ends_a_persons_sessions_voids_their_links(what: str, ada: Actor) -> None:
-    token = link(ada)
-    match what:
-        case "changed password":
-            signin.change_password(ada, PASSWORD, "a third horse battery")
-        case "sign-out everywhere":
-            sessions.end_all(ada)
-        case "disabled":
-            people.set_active(ada.id, False, by=None)
-            assert is_dead(token)
-            people.set_active(ada.id, True, by=None)
-        case _:
-            people.set_role(ada.id, Role.ADMIN, by=None)
-    assert is_dead(token)
-    assert links.look(link(ada))
-
-
-def test_an_invitation_to_a_member_makes_nobody_an_administrator(cleo: Actor) -> None:
-    token = link(cleo)
-    people.set_role(cleo.id, Role.ADMIN, by=None)
-    assert is_dead(token)
-    links.set_password(link(cleo), NEW)
-    found = verify("cleo", NEW)
-    assert found and found.role is Role.ADMIN
-
-
-def test_a_weak_password_leaves_the_link_open(ada: Actor) -> None:
-    token = link(ada)
-    for weak in ("short", "ada@example.org", "password123"):
-        with pytest.raises(InvalidInput, match=r"at least|must not be|guessed first"):
-            links.set_password(token, weak)
-    links.set_password(token, NEW)
-
-
-@pytest.mark.parametrize("forged", ["", "x", "a.b.c", "\ud800", "é.é.é", "x" * 10_000, "\0"])
-def test_a_forged_link_is_nobodys(forged: str, ada: Actor) -> None:
-    assert is_dead(forged)
-
-
-def test_another_signed_text_is_no_link(ada: Actor) -> None:
-    session_id = sessions.start(ada)
-    cookie = sessions.redeem(sessions.ticket(session_id))
-    for other in (
-        sessions.ticket(session_id),
-        cookie,
-        sessions.sign_out_token(ada),
-        setup._links().dumps("first admin"),
-    ):
-        assert is_dead(other)
-    assert not setup.is_open(link(ada))
-    assert sessions.read_cookie(link(ada)) is None
+VOIDING: dict[str, Callable[[Actor], object]] = {
+    "changed password": lambda ada: signin.change_password(ada, PASSWORD, "a third horse battery"),
+    "sign-out everywhere": sessions.end_all,
+    "disabled": lambda ada: people.set_active(ada.id, False, by=None),
+    "another role": lambda ada: people.set_role(ada.id, Role.ADMIN, by=None),
+    "deleted": lambda ada: removal.remove_person(ada.id, by=None),
+}
 
 
 @pytest.mark.attack(12)
-def test_a_deleted_persons_link_is_dead(ada: Actor, admin: Actor) -> None:
-    from core.tasks.removal import remove_person
-
+@pytest.mark.parametrize("what", VOIDING)
+def test_whatever_ends_a_persons_sessions_voids_their_links(what: str, ada: Actor) -> None:
     token = link(ada)
-    remove_person(ada.id, by=admin)
+    VOIDING[what](ada)
     assert is_dead(token)
+    if people.account("ada"):
+        people.set_active(ada.id, True, by=None)
+        assert is_dead(token)
+        assert links.look(link(ada))
+
+
+@pytest.mark.parametrize("forged", ["", "x", "a.b.c", "\ud800", "é.é.é", "x" * 10_000, "\0"])
+def test_a_forged_link_is_nobodys_and_makes_nobody(forged: str) -> None:
+    assert is_dead(forged) and not setup.is_open(forged)
+    with pytest.raises(InvalidInput, match="no longer valid"):
+        setup.create_admin(forged, "eve", "eve@example.org", "Eve", PASSWORD)
+    assert not people.exist()
+
+
+def test_another_signed_text_is_no_link(ada: Actor) -> None:
+    ticket = sessions.ticket(sessions.start(ada))
+    first_admin = setup._links().dumps("first admin")
+    for other in (ticket, sessions.redeem(ticket), sessions.sign_out_token(ada), first_admin):
+        assert is_dead(other)
+    for other in (ticket, link(ada)):
+        assert not setup.is_open(other)
+        assert sessions.read_cookie(other) is None
 
 
 def test_of_eight_that_use_a_link_at_once_one_sets_the_password(ada: Actor) -> None:
@@ -188,10 +158,29 @@ def test_whoever_forgot_the_password_can_sign_in_with_the_new_one_at_once(ada: A
     assert sign_in("ada", NEW) == ada
 
 
-def test_a_link_is_kept_nowhere(ada: Actor, data: object) -> None:
+def test_a_link_is_kept_nowhere(ada: Actor, data: Path) -> None:
     token = link(ada)
-    links.look(token)
-    assert token.encode() not in stored(data)  # type: ignore[arg-type]
-    links.set_password(token, NEW)
-    assert token.encode() not in stored(data)  # type: ignore[arg-type]
+    for act in (lambda: links.look(token), lambda: links.set_password(token, NEW)):
+        act()
+        assert token.encode() not in stored(data)
     assert token not in repr(told())
+
+
+def test_the_setup_link_creates_the_first_admin_and_is_dead_afterwards() -> None:
+    address = setup.link()
+    assert address and address.startswith("http://localhost:8501/setup?token=")
+    given = token_of(address)
+    with pytest.raises(InvalidInput, match="at least 10 characters"):
+        setup.create_admin(given, "ada", "ada@example.org", "Ada", "short")
+    assert setup.is_open(given), "a mistake in the form leaves it open"
+    admin = setup.create_admin(given, "ada", "ada@example.org", "Ada", PASSWORD)
+    assert (admin.role, verify("ada", PASSWORD)) == (Role.ADMIN, admin)
+    assert (setup.is_open(given), setup.link()) == (False, None)
+    with pytest.raises(InvalidInput, match="no longer valid"):
+        setup.create_admin(given, "eve", "eve@example.org", "Eve", PASSWORD)
+
+
+def test_a_setup_link_dies_with_its_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = token_of(setup.link())
+    monkeypatch.setattr(setup, "LIFETIME_SECONDS", -1)
+    assert not setup.is_open(given)

@@ -1,67 +1,51 @@
 import time
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from itsdangerous import TimestampSigner, URLSafeSerializer, URLSafeTimedSerializer
-from sqlalchemy import select, update
+from itsdangerous import TimestampSigner
 
 from core import config
-from core.config import signing_keys
 from core.database import engine
 from core.database.models import AuthSession, User
 from core.database.ownership import Actor
 from core.errors import InvalidInput
-from core.identity import people, sessions
-from tests.core.identity.trail import at_once, told
+from core.identity import sessions
+from tests.core.identity.trail import SECOND, at_once, change, cookie_of, rows_of, told
 from tests.support.databases import unguarded
 from tests.support.world import World
 
 GARBAGE = ["", "x", "..", "a.b", "a.b.c", "é", "\udc80", "\0", "x" * 10_000, "IjAwMDAi.x", f"{UUID(int=7)}"]
 
 
-def change(**values: object) -> None:
-    with unguarded() as session:
-        session.execute(update(User).values(**values))
-
-
-def cookie_of(session_id: UUID) -> str:
-    return sessions.redeem(sessions.ticket(session_id))
-
-
 @pytest.mark.attack(4, 60)
 def test_a_sign_in_lasts_fourteen_days_to_the_second(ada: Actor) -> None:
     session_id = sessions.start(ada)
-    with unguarded() as session:
-        expires = session.scalars(select(AuthSession.expires_at)).one()
+    expires = rows_of(AuthSession)[0].expires_at
     assert abs(expires - engine.now() - timedelta(days=14)) < timedelta(seconds=30)
     assert sessions.person(session_id) == ada
     assert sessions.person(session_id, now=expires - timedelta(microseconds=1)) == ada
     assert sessions.person(session_id, now=expires) is None
-    with unguarded() as session:
-        session.execute(update(AuthSession).values(expires_at=engine.now()))
+    change(AuthSession, expires_at=engine.now())
     assert (sessions.person(session_id), sessions.opened(ada)) == (None, [])
 
 
 @pytest.mark.attack(9)
-def test_an_ended_session_is_over_and_the_persons_other_one_is_not(ada: Actor) -> None:
-    first, second = sessions.start(ada), sessions.start(ada)
-    copied = cookie_of(first)
+@pytest.mark.parametrize("as_owner", [False, True])
+def test_an_ended_session_is_over_and_the_persons_other_one_and_anothers_are_not(
+    as_owner: bool, ada: Actor, bob: Actor
+) -> None:
+    first, second, theirs = sessions.start(ada), sessions.start(ada), sessions.start(bob)
+    copied, owner = cookie_of(first), ada if as_owner else None
     assert sessions.by_cookie(copied) == (first, ada)
-    sessions.end(first)
-    sessions.end(first)
+    sessions.end(theirs, owner=ada)
+    assert sessions.person(theirs) == bob
+    sessions.end(first, owner=owner)
+    sessions.end(first, owner=owner)
     assert (sessions.person(first), sessions.by_cookie(copied), sessions.person(second)) == (None, None, ada)
     assert sessions.person(uuid4()) is None
     sessions.end(uuid4())
-    assert told("session.ended") == [("session.ended", "ada", "ada", "")]
-
-
-def test_a_person_ends_their_own_sessions_and_nobody_elses(ada: Actor, bob: Actor) -> None:
-    mine, theirs = sessions.start(ada), sessions.start(bob)
-    sessions.end(theirs, owner=ada)
-    assert sessions.person(theirs) == bob
-    sessions.end(mine, owner=ada)
-    assert sessions.person(mine) is None
     assert told("session.ended") == [("session.ended", "ada", "ada", "")]
 
 
@@ -69,49 +53,35 @@ def test_the_open_sessions_of_a_person_are_listed_the_one_seen_last_first(ada: A
     old, first, second, ended, late = (sessions.start(ada, browser=name) for name in ("old", "one", "two", "x", "y"))
     sessions.start(bob)
     sessions.end(ended)
-    with unguarded() as session:
-        session.execute(update(AuthSession).where(AuthSession.id == late).values(expires_at=engine.now()))
-        # As the release before this one wrote it.
-        session.execute(update(AuthSession).where(AuthSession.id == old).values(last_seen_at=None, browser=None))
+    change(AuthSession, AuthSession.id == late, expires_at=engine.now())
+    change(AuthSession, AuthSession.id == old, last_seen_at=None, browser=None)  # as an older release wrote it
     sessions.note_use(first)
     assert [(each.id, each.browser) for each in sessions.opened(ada)] == [(first, "one"), (second, "two"), (old, "")]
-    change(session_epoch=1)
+    change(User, session_epoch=1)
     assert sessions.opened(ada) == []
 
 
-def test_a_browsers_name_is_cut_and_made_fit_to_store(ada: Actor) -> None:
+def test_a_browsers_name_is_cut_and_made_fit_to_store_and_no_use_is_noted_while_the_database_is_away(
+    ada: Actor, world: World
+) -> None:
     for name in ("x" * 5_000, "a\0b\x1b[2J\ud800c\nd"):
-        sessions.start(ada, browser=name)
-    long, strange = sorted((each.browser for each in sessions.opened(ada)), reverse=True)
-    assert long == "x" * sessions.BROWSER_CHARACTERS
-    assert strange == "a\ufffdb\ufffdc\nd"
-
-
-def test_a_use_is_not_noted_while_the_database_is_away(ada: Actor, world: World) -> None:
-    session_id = sessions.start(ada)
-    (before,) = sessions.opened(ada)
+        session_id = sessions.start(ada, browser=name)
+    before = sessions.opened(ada)
+    assert {each.browser for each in before} == {"x" * sessions.BROWSER_CHARACTERS, "a\ufffdb\ufffdc\nd"}
     with world.nowhere():
         sessions.note_use(session_id)
-    assert sessions.opened(ada) == [before]
+    assert sessions.opened(ada) == before
 
 
 @pytest.mark.attack(10)
 def test_a_sign_out_everywhere_ends_every_session_of_this_person_alone(ada: Actor, bob: Actor) -> None:
     mine, theirs = [sessions.start(ada) for _ in range(3)], sessions.start(bob)
     sessions.end_all(ada)
+    sessions.end(mine[0])
+    assert told("session.ended") == [], "of one that was over before"
     assert [sessions.person(each) for each in (*mine, theirs)] == [None, None, None, bob]
     assert sessions.person(sessions.start(ada)) == ada
     assert told("sessions.ended") == [("sessions.ended", "ada", "ada", "")]
-
-
-def test_who_is_disabled_or_gone_begins_no_session(ada: Actor, bob: Actor) -> None:
-    with unguarded() as session:
-        session.delete(session.get_one(User, bob.id))
-    change(is_active=False)
-    for actor in (ada, bob):
-        with pytest.raises(InvalidInput, match="cannot sign in just now"):
-            sessions.start(actor)
-    assert told("session.started") == []
 
 
 def test_a_site_with_tls_takes_no_cookie_that_a_neighbour_could_have_set(world: World) -> None:
@@ -123,27 +93,32 @@ def test_a_site_with_tls_takes_no_cookie_that_a_neighbour_could_have_set(world: 
 
 def test_a_new_sign_in_clears_everybodys_sessions_that_are_over(ada: Actor, bob: Actor) -> None:
     _, over, going_on = sessions.start(ada), sessions.start(bob), sessions.start(bob)
-    with unguarded() as session:
-        session.execute(update(AuthSession).where(AuthSession.id != going_on).values(expires_at=engine.now()))
+    change(AuthSession, AuthSession.id != going_on, expires_at=engine.now())
     new = sessions.start(ada)
-    with unguarded() as session:
-        assert set(session.scalars(select(AuthSession.id))) == {going_on, new} != {over, new}
+    assert {row.id for row in rows_of(AuthSession)} == {going_on, new} != {over, new}
 
 
-@pytest.mark.parametrize("values", [{"is_active": False}, {"session_epoch": 1}])
-def test_a_disabled_account_or_a_new_epoch_ends_every_session(values: dict[str, object], ada: Actor) -> None:
+@pytest.mark.attack(11, 12, 13)
+@pytest.mark.parametrize(
+    ("values", "begins"),
+    [({"is_active": False}, False), ({"session_epoch": 1}, True), ({"role": "analyst"}, True), ({}, False)],
+    ids=["disabled", "another epoch", "another role", "deleted"],
+)
+def test_what_becomes_of_an_account_counts_at_once(values: dict[str, Any], begins: bool, ada: Actor) -> None:
     session_id = sessions.start(ada)
-    change(**values)
-    assert sessions.person(session_id) is None
-
-
-@pytest.mark.attack(13)
-def test_a_change_of_role_counts_at_once(ada: Actor) -> None:
-    session_id = sessions.start(ada)
-    change(role="analyst")
-    person = sessions.person(session_id)
-    assert person
-    assert person.role == "analyst"
+    if values:
+        change(User, **values)
+    else:
+        with unguarded() as session:
+            session.delete(session.get_one(User, ada.id))
+    found = sessions.person(session_id)
+    assert (found and found.role) == values.get("role")
+    if begins:
+        assert sessions.person(sessions.start(ada))
+    else:
+        with pytest.raises(InvalidInput, match="cannot sign in just now"):
+            sessions.start(ada)
+        assert len(told("session.started")) == 1
 
 
 @pytest.mark.attack(34)
@@ -181,37 +156,24 @@ def test_a_ticket_is_good_for_a_minute(ada: Actor, monkeypatch: pytest.MonkeyPat
         sessions.redeem(late)
 
 
-def test_a_ticket_of_an_ended_session_fetches_nothing(ada: Actor) -> None:
-    ended = sessions.start(ada)
-    sessions.end(ended)
-    with pytest.raises(InvalidInput):
-        sessions.redeem(sessions.ticket(ended))
-
-
 @pytest.mark.attack(5)
-def test_a_cookie_is_no_ticket_and_a_ticket_is_no_cookie(ada: Actor) -> None:
-    first, second = sessions.start(ada), sessions.start(ada)
+def test_a_cookie_is_no_ticket_and_a_ticket_is_no_cookie_nor_good_for_an_ended_session(ada: Actor) -> None:
+    first, second, ended = (sessions.start(ada) for _ in range(3))
+    sessions.end(ended)
     assert sessions.read_cookie(sessions.ticket(first)) is None
-    with pytest.raises(InvalidInput):
-        sessions.redeem(sessions.redeem(sessions.ticket(second)))
+    for nothing in (cookie_of(second), sessions.ticket(ended)):
+        with pytest.raises(InvalidInput):
+            sessions.redeem(nothing)
 
 
 @pytest.mark.attack(5, 6, 7)
 def test_what_our_key_signed_and_is_no_sessions_id_is_nobodys(ada: Actor, bob: Actor) -> None:
     session_id = sessions.start(ada)
-    for said in (bob.id.hex, str(bob.id), "x", "", None, 7, {"username": "bob", "exp_date": 2e9}, [session_id.hex]):
-        signed = URLSafeSerializer(signing_keys(), salt="taskdeck.cookie").dumps(said)
-        assert sessions.by_cookie(signed) is None
-        ticket = URLSafeTimedSerializer(signing_keys(), salt="taskdeck.ticket").dumps(said)
+    for text in (bob.id.hex, str(bob.id), "x", "", None, 7, {"username": "bob", "exp_date": 2e9}, [session_id.hex]):
+        assert sessions.by_cookie(sessions._cookies().dumps(text)) is None
+        ticket = sessions._tickets().dumps(text)
         with pytest.raises(InvalidInput):
             sessions.redeem(ticket)
-
-
-@pytest.mark.attack(6)
-def test_a_cookie_with_another_sessions_id_in_it_and_its_old_signature_is_nobodys(ada: Actor, bob: Actor) -> None:
-    hers, his = cookie_of(sessions.start(ada)), cookie_of(sessions.start(bob))
-    swapped = f"{his.partition('.')[0]}.{hers.partition('.')[2]}"
-    assert (sessions.read_cookie(swapped), sessions.by_cookie(swapped)) == (None, None)
 
 
 @pytest.mark.attack(8, 34)
@@ -222,17 +184,15 @@ def test_a_forged_cookie_or_ticket_is_nobodys(text: str, ada: Actor) -> None:
         sessions.redeem(text)
 
 
-@pytest.mark.attack(2)
-def test_a_changed_letter_or_another_secret_voids_a_cookie(ada: Actor, data: object) -> None:
-    cookie = cookie_of(sessions.start(ada))
-    swapped = cookie[:5] + ("A" if cookie[5] != "A" else "B") + cookie[6:]
-    assert sessions.read_cookie(swapped) is None
-    (config.settings().data / "secret").write_text("another secret, of thirty-two bytes or more")
-    config.signing_secret.cache_clear()
-    assert sessions.read_cookie(cookie) is None
+@pytest.mark.attack(2, 6)
+def test_a_changed_letter_or_anothers_id_under_the_old_signature_voids_a_cookie(ada: Actor, bob: Actor) -> None:
+    hers, his = cookie_of(sessions.start(ada)), cookie_of(sessions.start(bob))
+    changed = hers[:5] + ("A" if hers[5] != "A" else "B") + hers[6:]
+    for forged in (changed, f"{his.partition('.')[0]}.{hers.partition('.')[2]}"):
+        assert (sessions.read_cookie(forged), sessions.by_cookie(forged)) == (None, None)
 
 
-@pytest.mark.attack(58)
+@pytest.mark.attack(2, 58)
 def test_after_a_change_of_the_key_the_old_one_verifies_until_it_is_taken_away(ada: Actor, world: World) -> None:
     first, second = "the first key, of 32 bytes and 8", "the next key, of 32 bytes or more"
 
@@ -256,10 +216,35 @@ def test_after_a_change_of_the_key_the_old_one_verifies_until_it_is_taken_away(a
     assert sessions.by_cookie(newer) is None
 
 
-@pytest.mark.attack(12)
-def test_a_deleted_persons_session_is_gone(ada: Actor) -> None:
+@pytest.mark.parametrize("who", ["the same person", "somebody else", "a forger", "nobody"])
+def test_a_sign_out_token_ends_only_the_persons_own_session(who: str, ada: Actor, bob: Actor) -> None:
     session_id = sessions.start(ada)
-    with unguarded() as session:
-        session.delete(session.get_one(User, ada.id))
-    assert sessions.person(session_id) is None
-    assert not people.exist()
+    cookie = cookie_of(session_id)
+    given = {"the same person": sessions.sign_out_token(ada), "somebody else": sessions.sign_out_token(bob)}
+    mine = who == "the same person"
+    assert sessions.end_by_token(cookie, given.get(who, {"a forger": "\ud800"}.get(who))) is mine
+    assert (sessions.person(session_id) is None) is mine
+    assert sessions.end_by_token("garbage", None)
+
+
+def test_a_sign_out_token_ends_no_session_that_began_after_it(ada: Actor) -> None:
+    token, session_id = sessions.sign_out_token(ada), sessions.start(ada)
+    cookie = cookie_of(session_id)
+    change(AuthSession, created_at=engine.now() + 5 * SECOND)
+    assert not sessions.end_by_token(cookie, token)
+    assert sessions.person(session_id) == ada
+
+
+@pytest.mark.attack(16)
+def test_the_cookie_that_a_ticket_replaces_ends_with_its_redemption_and_not_before(ada: Actor, bob: Actor) -> None:
+    first, second = sessions.start(ada), sessions.start(bob)
+    cookie = cookie_of(first)
+    with pytest.raises(InvalidInput):
+        sessions.redeem("forged", replaces=cookie)
+    assert sessions.person(first) == ada
+    sessions.redeem(sessions.ticket(second), replaces=cookie)
+    assert (sessions.person(first), sessions.person(second)) == (None, bob)
+    assert told("session.ended") == [("session.ended", "ada", "ada", "somebody signed in in the same browser")]
+    for nothing in ("", "garbage", cookie):
+        assert sessions.by_cookie(sessions.redeem(sessions.ticket(sessions.start(bob)), replaces=nothing))
+    assert len(told("session.ended")) == 1, "what is over is not told again"

@@ -3,43 +3,33 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
 
 from core.database import engine
 from core.database.models import ApiToken, TokenScope, User
 from core.database.ownership import Actor, acting_as_nobody
 from core.errors import InvalidInput, NotFound, NotSignedIn
 from core.identity import tokens
-from tests.core.identity.trail import at_once, stored, told
+from tests.core.identity.trail import at_once, change, rows_of, stored, told
 from tests.support.databases import unguarded
 from tests.support.world import World
 
 
-def row() -> ApiToken:
-    with unguarded() as session:
-        return session.scalars(select(ApiToken)).one()
+def only() -> ApiToken:
+    (row,) = rows_of(ApiToken)
+    return row  # type: ignore[no-any-return]
 
 
-def change(model: type[Any], **values: object) -> None:
-    with unguarded() as session:
-        session.execute(update(model).values(**values))
-
-
-def test_a_token_is_given_once_and_kept_as_a_digest(ada: Actor) -> None:
+def test_a_token_is_given_once_kept_as_a_digest_and_says_who_asks_and_what_they_may_do(ada: Actor, bob: Actor) -> None:
     token = tokens.create(ada, " laptop ", TokenScope.READ)
-    kept = row()
+    kept = only()
     assert token.startswith("tsk_")
     assert len(token) >= 47
     assert (kept.name, kept.prefix, kept.scope) == ("laptop", token[:12], TokenScope.READ)
     assert token[12:] not in repr(vars(kept))
     assert abs(kept.expires_at - engine.now() - timedelta(days=90)) < timedelta(seconds=30)
-
-
-def test_a_token_says_who_asks_and_what_they_may_do(ada: Actor, bob: Actor) -> None:
-    given = {tokens.create(ada, "a", TokenScope.READ): ada, tokens.create(bob, "b"): bob}
-    known = {token: tokens.person(token) for token in given}
-    assert {token: each.actor for token, each in known.items() if each} == given
-    assert [each.scope for each in known.values() if each] == [TokenScope.READ, TokenScope.WRITE]
+    for given, actor, scope in ((token, ada, TokenScope.READ), (tokens.create(bob, "b"), bob, TokenScope.WRITE)):
+        known = tokens.person(given)
+        assert known and (known.actor, known.scope) == (actor, scope)
 
 
 @pytest.mark.parametrize("label", ["", "  ", "x" * 101, "a\nb", "\u202ex"])
@@ -63,7 +53,7 @@ def test_an_unknown_token_is_nobodys(forged: str, ada_token: str) -> None:
 @pytest.mark.attack(36)
 def test_nothing_that_only_resembles_a_token_is_one(ada_token: str) -> None:
     last = "A" if ada_token[-1] != "A" else "B"
-    kept = row()
+    kept = only()
     for other in (
         *(ada_token[:-1], ada_token[:-1] + last, ada_token + "x", ada_token + "=", " " + ada_token, ada_token.upper()),
         *(ada_token.removeprefix("tsk_"), kept.prefix, kept.token_hash, "tsk_" + kept.token_hash),
@@ -75,50 +65,37 @@ def test_nothing_that_only_resembles_a_token_is_one(ada_token: str) -> None:
 @pytest.mark.attack(37)
 @pytest.mark.parametrize(
     ("model", "values"),
-    [
-        (ApiToken, {"expires_at": engine.now()}),
-        (ApiToken, {"revoked_at": engine.now()}),
-        (User, {"is_active": False}),
-    ],
+    [(ApiToken, {"expires_at": engine.now()}), (ApiToken, {"revoked_at": engine.now()}), (User, {"is_active": False})],
 )
 def test_an_expired_revoked_or_disabled_persons_token_is_nobodys(
     model: type[Any], values: dict[str, object], ada_token: str
 ) -> None:
-    assert tokens.person(ada_token)
+    expires = only().expires_at
+    assert tokens.person(ada_token, now=expires - timedelta(microseconds=1))
+    assert tokens.person(ada_token, now=expires) is None
     change(model, **values)
     assert tokens.person(ada_token) is None
 
 
-@pytest.mark.attack(37)
-def test_a_token_is_valid_to_the_end_of_its_time(ada_token: str) -> None:
-    expires = row().expires_at
-    assert tokens.person(ada_token, now=expires - timedelta(microseconds=1))
-    assert tokens.person(ada_token, now=expires) is None
-
-
-def test_the_last_use_is_due_once_a_minute_and_asking_writes_nothing(ada_token: str) -> None:
+def test_the_last_use_is_due_once_a_minute_and_noted_unless_the_database_is_away(ada_token: str, world: World) -> None:
     def is_due(**later: int) -> bool:
         known = tokens.person(ada_token, now=engine.now() + timedelta(**later))
         assert known
         return known.use_is_due
 
-    assert is_due()
-    assert row().last_used_at is None
-    tokens.note_use(row().id)
-    assert abs(row().last_used_at - engine.now()) < timedelta(seconds=30)  # type: ignore[operator]
-    assert (is_due(), is_due(minutes=2)) == (False, True)
-
-
-def test_a_use_is_not_noted_while_the_database_is_away(ada_token: str, world: World) -> None:
-    token_id = row().id
+    token_id = only().id
     with world.nowhere():
         tokens.note_use(token_id)
-    assert row().last_used_at is None
+    assert is_due()
+    assert only().last_used_at is None, "to ask writes nothing"
+    tokens.note_use(token_id)
+    assert abs(only().last_used_at - engine.now()) < timedelta(seconds=30)  # type: ignore[operator]
+    assert (is_due(), is_due(minutes=2)) == (False, True)
 
 
 @pytest.mark.attack(41)
 def test_a_person_revokes_their_own_tokens_and_nobody_elses(ada: Actor, bob: Actor, ada_token: str) -> None:
-    token_id = row().id
+    token_id = only().id
     for number in (token_id + 1, 0, -1, 2**63, 10**30):
         with pytest.raises(NotFound, match="no such token"):
             tokens.revoke(ada, number)
@@ -142,8 +119,7 @@ def test_the_tokens_that_work_are_listed_the_newest_first(ada: Actor, bob: Actor
     old, gone, _ = reversed(tokens.of(ada))
     tokens.revoke(ada, gone.id)
     assert [each.name for each in tokens.of(ada)] == ["new", "old"]
-    with unguarded() as session:
-        session.execute(update(ApiToken).where(ApiToken.id == old.id).values(expires_at=engine.now()))
+    change(ApiToken, ApiToken.id == old.id, expires_at=engine.now())
     assert [each.name for each in tokens.of(ada)] == ["new"]
     with acting_as_nobody() as session:
         assert tokens.revoke_all(session, ada.id) == 1
@@ -181,8 +157,7 @@ def test_who_is_disabled_or_gone_makes_no_token(how: str, ada: Actor) -> None:
             session.delete(session.get_one(User, ada.id))
     with pytest.raises(NotSignedIn):
         tokens.create(ada, "x")
-    with unguarded() as session:
-        assert session.scalars(select(ApiToken)).all() == []
+    assert rows_of(ApiToken) == []
 
 
 @pytest.mark.attack(43)

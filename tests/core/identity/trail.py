@@ -6,17 +6,21 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Barrier
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from core.database import engine
 from core.database.models import AuditEvent
 from core.database.ownership import Actor
-from core.identity import passwords, people, signin
+from core.identity import links, passwords, people, sessions, signin
 from tests.support.databases import unguarded
 
 QUARTER = timedelta(minutes=15)
+SECOND = timedelta(seconds=1)
+NEW = "another horse battery"
 
 
 def verify(username: str, password: str) -> Actor | None:
@@ -29,6 +33,33 @@ def sign_in(username: str, password: str) -> Actor | None:
     """Whose session begins with this password."""
     begun = signin.start(username, password)
     return begun[0] if begun else None
+
+
+def token_of(address: str | None) -> str:
+    """The secret in the address of a one-time link."""
+    return parse_qs(urlsplit(address or "").query)["token"][0]
+
+
+def link(actor: Actor) -> str:
+    """The secret of a new link that sets this person's password."""
+    return token_of(links.make(actor.id, by=None)[0])
+
+
+def cookie_of(session_id: UUID) -> str:
+    """The cookie that a new session's ticket fetches."""
+    return sessions.redeem(sessions.ticket(session_id))
+
+
+def change(model: type[Any], *conditions: Any, **values: object) -> None:
+    """Set columns of the rows that meet the conditions, past every rule."""
+    with unguarded() as session:
+        session.execute(update(model).where(*conditions).values(**values))
+
+
+def rows_of(model: type[Any]) -> list[Any]:
+    """Every row of a table."""
+    with unguarded() as session:
+        return list(session.scalars(select(model)))
 
 
 def events(*kinds: str) -> list[AuditEvent]:
