@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -121,18 +122,25 @@ def _hindrance(program: str | None) -> str | None:
                 file.write(rules)
                 file.seek(0)
                 argv[1:1] = ["--seccomp", str(file.fileno())]
-            done = subprocess.run(
+            with subprocess.Popen(
                 argv,
                 env={"PATH": bubblewrap.path()},
                 pass_fds=[file.fileno()],
-                capture_output=True,
-                timeout=PROBE_SECONDS,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
                 text=True,
                 errors="replace",
-            )
+                process_group=0,
+            ) as done:
+                try:
+                    _, complaint = done.communicate(timeout=PROBE_SECONDS)
+                except subprocess.TimeoutExpired:
+                    os.killpg(done.pid, signal.SIGKILL)  # also what it forked, which may not die with it yet
+                    raise
     except OSError as error:
         return f"bubblewrap cannot be started ({type(error).__name__})"
-    reason = " ".join(done.stderr.split())[:200]
+    reason = " ".join(complaint.split())[:200]
     return f"bubblewrap cannot make a sandbox on this machine ({reason})" if done.returncode else None
 
 
