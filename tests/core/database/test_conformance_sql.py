@@ -1,7 +1,5 @@
 # ruff: noqa: S608  the statements are the tests' own
-"""Ownership on PostgreSQL against bare SQL: what the web login cannot do, whatever it sends; who reads everybody, who
-only reads, and whose connection it was before.
-"""
+"""Ownership against bare SQL on PostgreSQL: what the web login cannot do, whatever it sends."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,16 +8,15 @@ from typing import Any
 
 import psycopg2
 import pytest
-from psycopg2.errors import InsufficientPrivilege, ReadOnlySqlTransaction
+from psycopg2.errors import InsufficientPrivilege
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
-from sqlalchemy import create_engine, event, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import create_engine
 
 from core.database import engine
-from core.database.models import Role, Task, User, owned_tables
-from core.database.ownership import Actor, OwnershipViolation, acting_as, acting_as_nobody, reading_everyone
+from core.database.models import owned_tables
+from core.database.ownership import Actor
 from tests.core.database import conforming
-from tests.core.database.conforming import World, become, dump
+from tests.core.database.conforming import World, dump
 from tests.support.on_postgresql import Present
 
 setup, world = conforming.setup, conforming.world
@@ -252,73 +249,3 @@ def test_the_statistics_show_no_values(world: World, postgresql: Present) -> Non
     with web(world.bob) as cursor:
         cursor.execute("SELECT tablename FROM pg_stats WHERE tablename = ANY(%s)", (TABLES,))
         assert cursor.fetchall() == []
-
-
-@pytest.mark.parametrize("table", TABLES)
-def test_the_database_itself_knows_who_may_read_everybody(table: str, world: World, postgresql: Present) -> None:
-    bob, both = {str(world.bob.id)}, {str(world.ada.id), str(world.bob.id)}
-    for role, is_active, seen in (
-        (Role.MEMBER, True, bob),
-        (Role.ANALYST, True, both),
-        (Role.ADMIN, True, both),
-        (Role.ADMIN, False, bob),
-        (Role.MEMBER, True, bob),
-    ):
-        become(world.bob, role, is_active)
-        with web(world.bob) as cursor:
-            assert owners(cursor, table) == bob, "nobody reads everybody without asking for it"
-            cursor.execute("SET app.reads = 'everyone'")
-            assert owners(cursor, table) == seen
-            if table == "tasks":
-                cursor.execute("UPDATE tasks SET progress = 3 RETURNING user_id")
-                assert firsts(cursor) == bob
-                cursor.execute("DELETE FROM tasks RETURNING user_id")
-                assert firsts(cursor) == bob
-            with pytest.raises(InsufficientPrivilege):
-                cursor.execute(insert_into(table, world))
-        with web() as cursor:
-            cursor.execute(f"{AS_APP}; SET app.reads = 'everyone'")
-            assert owners(cursor, table) == set(), "without a person"
-
-
-def test_a_transaction_that_reads_cannot_write(world: World, postgresql: Present) -> None:
-    become(world.bob, Role.ADMIN)
-    for begin in (
-        lambda: reading_everyone(world.bob),
-        lambda: acting_as(world.bob, reading=True),
-        lambda: acting_as_nobody(reading=True),
-    ):
-        with begin() as session:  # past the session's own rules
-            connection = session.get_bind().connect()
-            with pytest.raises(DBAPIError) as caught:
-                connection.execute(text("UPDATE users SET name = 'x'"))
-            assert isinstance(caught.value.orig, ReadOnlySqlTransaction)
-            connection.close()
-
-
-def test_one_connection_for_hundreds_of_turns_never_shows_a_foreign_row(
-    world: World, postgresql: Present, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    small = create_engine(engine.configured().url, pool_size=1, max_overflow=0)
-    event.listen(small, "begin", lambda connection: engine._begin_postgresql(engine.DatabaseRole.WEB, connection))
-    monkeypatch.setattr(engine, "configured", lambda role=engine.DatabaseRole.WEB: small)
-    for turn in range(300):
-        actor = (world.ada, world.bob)[turn % 2]
-        with suppress(ZeroDivisionError, DBAPIError), acting_as(actor, reading=turn % 3 == 0) as session:
-            assert {task.user_id for task in session.scalars(select(Task))} == {actor.id}
-            match turn % 5:
-                case 1:
-                    raise ZeroDivisionError
-                case 2:
-                    session.scalar(select(Task.id / 0))
-                case 3:
-                    session.rollback()
-        if turn % 7 == 0:
-            with suppress(OwnershipViolation), acting_as_nobody(reading=True) as session:
-                assert session.scalar(select(User.id).where(User.id == actor.id)) == actor.id
-                session.scalars(select(Task)).all()
-        if turn % 10 == 0:
-            with small.connect() as bare:
-                assert bare.exec_driver_sql("SELECT count(*) FROM tasks").scalar() == 0
-    assert small.pool.checkedout() == 0  # type: ignore[attr-defined]
-    small.dispose()
