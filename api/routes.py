@@ -83,7 +83,9 @@ def list_tasks(
 @router.post("/tasks", status_code=201, tags=["tasks"])
 def create_task(actor: CurrentActor, new: schemas.NewTask) -> schemas.CreatedTask:
     """Accept a task; it runs in the background."""
-    task = commands.create(actor, new.prompt, new.repoUrl, new.selectedAgent, new.selectedModel)
+    task = commands.create(
+        actor, prompt=new.prompt, repo_url=new.repoUrl, agent=new.selectedAgent, model=new.selectedModel
+    )
     return schemas.CreatedTask(task=_shown(actor, task), message="Task created; it runs in the background.")
 
 

@@ -93,7 +93,7 @@ def _commit(path: Path) -> None:
 
 def _create(actor: Actor, number: int) -> None:
     for _ in range(number):
-        commands.create(actor, "x", None, "lines")
+        commands.create(actor, prompt="x", agent="lines")
 
 
 def _end(runner: str, number: int) -> None:

@@ -267,5 +267,5 @@ def test_the_product_works_on_an_upgraded_database(old: str) -> None:
     assert [(task.id, task.extension) for task in listing.page(ada).tasks] == [(2, 0), (1, 0)]
     assert commands.cancel(ada, 2).end_reason is EndReason.CANCELLED
     assert [entry.message for entry in logs.after(bob, 9)] == ["the beginning", "the end"]
-    assert commands.create(bob, "x").id == 10  # no number is used twice, also not after an upgrade
+    assert commands.create(bob, prompt="x").id == 10  # no number is used twice, also not after an upgrade
     assert [one.actor.username for one in people.accounts(by=ada)] == ["a", "b"]

@@ -240,7 +240,7 @@ def test_nobody_can_keep_the_server_from_stopping(tmp_path: Path, hang: Callable
 
 def test_a_server_that_gets_no_port_begins_no_task(tmp_path: Path, ada: Actor) -> None:
     server = Server(tmp_path, command="uvicorn app:app --host 127.0.0.1 --port {port}")
-    commands.create(ada, "x", None, "data-processor")
+    commands.create(ada, prompt="x", agent="data-processor")
     with socket.create_server(("127.0.0.1", server.port)):
         failed = subprocess.run(server._command, cwd=ROOT, env=server.environment, capture_output=True, timeout=60)
     assert failed.returncode != 0

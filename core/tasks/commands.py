@@ -53,7 +53,7 @@ class Changes(TypedDict, total=False):
 
 
 def create(
-    actor: Actor, prompt: str, repo_url: str | None = None, agent: str | None = None, model: str | None = None
+    actor: Actor, *, prompt: str, repo_url: str | None = None, agent: str | None = None, model: str | None = None
 ) -> Task:
     """Accept a task; it waits as pending and is announced.
 

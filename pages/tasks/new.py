@@ -111,7 +111,7 @@ if st.button("Run again" if first else "Create task", type="primary", icon=":mat
         if first:
             task = commands.rerun(actor, first.id, prompt=prompt or "", repo_url=repository, agent=name, model=model)
         else:
-            task = commands.create(actor, prompt or "", repository, name, model)
+            task = commands.create(actor, prompt=prompt or "", repo_url=repository, agent=name, model=model)
     except (InvalidInput, NotFound) as error:
         st.error(error.message)
     else:

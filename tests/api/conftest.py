@@ -137,7 +137,7 @@ def make_task() -> MakeTask:
 @pytest.fixture
 def running(ada: Actor) -> claims.Claim:
     """A task of Ada's that a runner has just taken; two entries stand in its log."""
-    commands.create(ada, "Count", agent="data-processor")
+    commands.create(ada, prompt="Count", agent="data-processor")
     claim = claims.claim("runner", 30)
     assert claim is not None
     return claim

@@ -80,7 +80,7 @@ def elsewhere() -> Iterator[Callable[[str | None], float]]:
 
 
 def test_what_another_process_writes_comes_within_about_a_second(opened: Opened, ada: Actor) -> None:
-    number = commands.create(ada, "Count", agent="data-processor").id
+    number = commands.create(ada, prompt="Count", agent="data-processor").id
     with opened(number) as stream:
         until(stream, "task", status="pending")
         with elsewhere() as write:
@@ -96,7 +96,7 @@ def test_what_another_process_writes_comes_within_about_a_second(opened: Opened,
 
 
 def test_a_whole_life_in_this_process_comes_by_the_bell(only_the_bell: None, opened: Opened, ada: Actor) -> None:
-    number = commands.create(ada, "Count", agent="data-processor").id
+    number = commands.create(ada, prompt="Count", agent="data-processor").id
     with opened(number) as stream:
         assert [next(stream).name, next(stream).data["status"]] == ["entry", "pending"]
         claim = claims.claim("runner", 30)
@@ -130,7 +130,7 @@ def test_what_the_owner_asks_for_comes_by_the_bell(
 
 
 def test_a_waiting_task_that_is_cancelled_ends_its_stream(only_the_bell: None, opened: Opened, ada: Actor) -> None:
-    number = commands.create(ada, "Count").id
+    number = commands.create(ada, prompt="Count").id
     with opened(number) as stream:
         until(stream, "task", status="pending")
         commands.cancel(ada, number)

@@ -79,7 +79,7 @@ class Life:
         self.monotonic: Callable[[], float] = time.monotonic
 
     def __call__(self, agent: str, repo_url: str | None = None) -> Task:
-        task = commands.create(self.actor, "the prompt", repo_url, agent)
+        task = commands.create(self.actor, prompt="the prompt", repo_url=repo_url, agent=agent)
         self.run_task()
         return commands.find(self.actor, task.id)
 
@@ -90,7 +90,7 @@ class Life:
 
     def begin(self, agent: str, repo_url: str | None = None) -> tuple[Task, threading.Thread]:
         """Live a new task in a thread of its own."""
-        task = commands.create(self.actor, "the prompt", repo_url, agent)
+        task = commands.create(self.actor, prompt="the prompt", repo_url=repo_url, agent=agent)
         thread = threading.Thread(target=self.run_task)
         thread.start()
         return task, thread
@@ -104,7 +104,7 @@ class Life:
 
 def claimed(actor: Actor, agent: str = "claude", lease: float = 30, now: datetime | None = None) -> Claim:
     """The claim of a new task."""
-    commands.create(actor, "the prompt", None, agent)
+    commands.create(actor, prompt="the prompt", agent=agent)
     claim = claims.claim("runner", lease, now=now)
     assert claim
     return claim
@@ -112,7 +112,7 @@ def claimed(actor: Actor, agent: str = "claude", lease: float = 30, now: datetim
 
 def ended(actor: Actor, reason: EndReason, prompt: str = "x", now: datetime | None = None) -> Task:
     """A task that has ended."""
-    task = commands.create(actor, prompt)
+    task = commands.create(actor, prompt=prompt)
     while claim := claims.claim("runner", 30):
         claims.finish(claim, reason, None if reason is EndReason.COMPLETED else "It failed.", now=now)
     return task

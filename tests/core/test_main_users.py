@@ -79,7 +79,7 @@ def test_users_role_disable_and_enable_say_nothing_and_do_it(ada: Actor, bob: Ac
 def test_users_delete_takes_everything_of_this_person_and_nothing_of_another(
     ada: Actor, bob: Actor, data: Path
 ) -> None:
-    gone, kept = ended(ada, EndReason.COMPLETED).id, commands.create(bob, "stays").id
+    gone, kept = ended(ada, EndReason.COMPLETED).id, commands.create(bob, prompt="stays").id
     (data / "artifacts" / str(gone)).mkdir(parents=True)
     token = tokens.create(ada, "laptop")
     done = operate("users", "delete", "ada")

@@ -41,7 +41,7 @@ def begun(
         world.settle(TASKDECK_AGENTS=str(path))
         catalog.cache_clear()
         server = serve(agents=path, lease=LEASE, grace=0, **more)
-        task = commands.create(ada, "x", None, "stubborn")
+        task = commands.create(ada, prompt="x", agent="stubborn")
         eventually(lambda: any(entry.message == "begun" for entry in whole_log(ada, task.id)), 20)
         assert len(left_running(data)) >= 5, "a supervisor, the box, the shell and what it detached"
         return server, task

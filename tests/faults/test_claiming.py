@@ -28,7 +28,7 @@ PROCESSES = 8
 def test_two_thousand_tasks_are_each_taken_by_one_of_eight_processes(
     ada: Actor, bob: Actor, measured: Callable[[str], None]
 ) -> None:
-    made = [commands.create((ada, bob)[number % 2], f"t{number}").id for number in range(TASKS)]
+    made = [commands.create((ada, bob)[number % 2], prompt=f"t{number}").id for number in range(TASKS)]
     begun = time.monotonic()
     runners = [
         subprocess.Popen(

@@ -74,12 +74,12 @@ def flood(
     def run(code: str, seconds: float) -> list[TaskLog]:
         warm, flooding = world.script_agent("warm", "print('warm')"), world.script_agent("flooding", code)
         server = serve()
-        first = commands.create(ada, "x", None, warm).id
+        first = commands.create(ada, prompt="x", agent=warm).id
         eventually(lambda: commands.find(ada, first).status in ENDED)
         process = psutil.Process(server.process.pid)
         before = highest = process.memory_info().rss
         begun = time.monotonic()
-        task_id = commands.create(ada, "x", None, flooding).id
+        task_id = commands.create(ada, prompt="x", agent=flooding).id
         while commands.find(ada, task_id).status not in ENDED:
             highest = max(highest, process.memory_info().rss)
             assert time.monotonic() < begun + seconds

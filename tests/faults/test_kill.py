@@ -49,7 +49,7 @@ def test_a_server_that_dies_right_after_a_claim_leaves_a_task_that_is_never_begu
 ) -> None:
     world.script_agent("quick", QUICK.format(path=str(tmp_path / "ran")))
     server = serve(death="claimed", lease=LEASE, concurrency=1)
-    killed, *waiting = (commands.create(ada, f"t{number}", None, "quick").id for number in range(3))
+    killed, *waiting = (commands.create(ada, prompt=f"t{number}", agent="quick").id for number in range(3))
     assert server.process.wait(10) == -signal.SIGKILL
     assert commands.find(ada, killed).status is TaskStatus.PROCESSING
     measured(after_the_restart(server, ada, data, killed, waiting))
@@ -70,8 +70,8 @@ def test_a_killed_server_leaves_no_process_no_running_task_and_loses_no_waiting_
     server = serve(lease=LEASE, concurrency=1)
     catalog.catalog.cache_clear()  # the server's folder may be cloned from now on
     repository = server.repository("small", {"data.csv": "id,amount\n1,2\n"})
-    running = commands.create(ada, "t0", str(repository), "patient").id
-    waiting = [commands.create(ada, f"t{number}", None, "patient").id for number in (1, 2, 3)]
+    running = commands.create(ada, prompt="t0", repo_url=str(repository), agent="patient").id
+    waiting = [commands.create(ada, prompt=f"t{number}", agent="patient").id for number in (1, 2, 3)]
     eventually(lambda: whole_log(ada, running)[-1].message == "two")
     before, log = commands.find(ada, running), whole_log(ada, running)
     assert (before.status, before.progress) == (TaskStatus.PROCESSING, 30)
@@ -102,7 +102,7 @@ def test_a_server_that_dies_before_it_writes_the_end_runs_nothing_twice(
     made = "open(sys.argv[1] + '/report.md', 'w').write('# Done')"
     world.script_agent("quick", QUICK.format(path=str(tmp_path / "ran")) + made)
     server = serve(death="exited", lease=LEASE, concurrency=1)
-    killed, *waiting = (commands.create(ada, f"t{number}", None, "quick").id for number in range(3))
+    killed, *waiting = (commands.create(ada, prompt=f"t{number}", agent="quick").id for number in range(3))
     assert server.process.wait(10) == -signal.SIGKILL
     assert ran(tmp_path / "ran") == ["t0"]
     assert (data / "artifacts" / str(killed) / "report.md").exists()

@@ -65,7 +65,7 @@ def test_a_lock_longer_than_the_lease_ends_the_work_in_time_and_refuses_writes_p
 ) -> None:
     talker = world.script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
     server = serve(concurrency=1, lease=5)
-    running, waiting = (commands.create(ada, name, None, talker).id for name in ("running", "waiting"))
+    running, waiting = (commands.create(ada, prompt=name, agent=talker).id for name in ("running", "waiting"))
     eventually(lambda: numbers(ada, running))
     posts: list[float] = []
     dead = 0.0
@@ -125,7 +125,7 @@ def test_a_lock_shorter_than_the_lease_costs_nothing(
 ) -> None:
     talker = world.script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
     serve(concurrency=1, lease=120)
-    running = commands.create(ada, "x", None, talker).id
+    running = commands.create(ada, prompt="x", agent=talker).id
     eventually(lambda: numbers(ada, running))
     with locked() as since:
         while time.monotonic() < since + 40:
@@ -154,7 +154,7 @@ def test_a_chatty_agent_waits_for_the_database_and_loses_nothing(
     chatty = world.script_agent("chatty", CHATTY)
     server = serve(concurrency=1, lease=120, log_lines=100_000)
     process = psutil.Process(server.process.pid)
-    running = commands.create(ada, "x", None, chatty).id
+    running = commands.create(ada, prompt="x", agent=chatty).id
     eventually(lambda: numbers(ada, running))
     before = highest = process.memory_info().rss
     with locked() as since:

@@ -116,7 +116,7 @@ def test_a_restart_in_mid_task_loses_no_line_and_the_task_completes(
 ) -> None:
     world.script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
     server = deck(lease=30)
-    task = commands.create(ada, "x", None, "talker").id
+    task = commands.create(ada, prompt="x", agent="talker").id
     for seen in (20, 120):
         eventually(lambda seen=seen: len(lines(ada, task)) > seen, 20)
         own.stop()
@@ -135,7 +135,7 @@ def test_ended_connections_are_made_anew_and_leak_nobodys_rows(
     own: PostgreSQL, deck: Callable[..., Server], ada: Actor, bob: Actor
 ) -> None:
     server = deck()
-    mine = {actor.id: commands.create(actor, actor.name, None, "claude").id for actor in (ada, bob)}
+    mine = {actor.id: commands.create(actor, prompt=actor.name, agent="claude").id for actor in (ada, bob)}
     end_all = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IN ('taskdeck_web', 'taskdeck_runner')"
     )
@@ -164,7 +164,7 @@ def test_ten_seconds_without_a_database_are_503s_and_a_task_that_ends_meanwhile_
 ) -> None:
     world.script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
     server = deck(lease=30)
-    task = commands.create(ada, "x", None, "talker").id
+    task = commands.create(ada, prompt="x", agent="talker").id
     with server.client(tokens.create(ada, "x")) as client:
         eventually(lambda: len(lines(ada, task)) > 20, 20)
         assert status(client) == 200
@@ -199,7 +199,7 @@ def test_a_table_that_an_administrator_locks_is_a_503_within_six_seconds(
     call: str, own: PostgreSQL, deck: Callable[..., Server], ada: Actor
 ) -> None:
     server = deck()
-    task = commands.create(ada, "x").id
+    task = commands.create(ada, prompt="x").id
     calls = {
         "list": ("GET", "/tasks", None),
         "create": ("POST", "/tasks", {"prompt": "x"}),
@@ -261,7 +261,9 @@ def test_two_servers_on_one_database_run_each_of_forty_tasks_once(
     world.script_agent("quick", QUICK.format(path=str(tmp_path / "ran")))
     servers = [deck(concurrency=2) for _ in range(2)]
     made = [
-        (actor, commands.create(actor, f"t{number}", None, "quick").id) for number in range(20) for actor in (ada, bob)
+        (actor, commands.create(actor, prompt=f"t{number}", agent="quick").id)
+        for number in range(20)
+        for actor in (ada, bob)
     ]
     eventually(lambda: all(ended(actor, [task]) for actor, task in made), 100)
     assert sorted(ran(tmp_path / "ran")) == sorted(f"t{number}" for number in range(20) for _ in range(2))

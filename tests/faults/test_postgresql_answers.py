@@ -43,7 +43,7 @@ def test_commits_whose_answers_get_lost_are_made_once(
         url = os.environ["WORKER_DATABASE_URL"].replace(str(own.folder), str(proxy.folder))
         world.settle(WORKER_DATABASE_URL=url)
         schedule(lease=30)
-        task = commands.create(ada, "x", None, "talker").id
+        task = commands.create(ada, prompt="x", agent="talker").id
         eventually(lambda: len(lines(ada, task)) > 5)
         armed.set()
         eventually(lambda: len(proxy.lost) >= 4, 30)
@@ -78,7 +78,7 @@ def test_a_claim_whose_answer_gets_lost_is_given_back_and_runs_once(
     with losing(own, lose) as proxy:
         world.settle(WORKER_DATABASE_URL=os.environ["WORKER_DATABASE_URL"].replace(str(own.folder), str(proxy.folder)))
         schedule(lease=2)
-        first, second = (commands.create(ada, f"t{number}", None, "quick").id for number in range(2))
+        first, second = (commands.create(ada, prompt=f"t{number}", agent="quick").id for number in range(2))
         assert lost.wait(10)
         eventually(lambda: ended(ada, [first, second]), 20)
         assert {ended_once(ada, task).end_reason for task in (first, second)} == {EndReason.COMPLETED}

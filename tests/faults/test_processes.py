@@ -75,7 +75,7 @@ def watched(
         path = tmp_path / "noted"
         name = world.script_agent("stubborn", f"NOTES = {str(path)!r}\n{code}")
         schedule(timeout=timeout, warning=timeout / 2)
-        task_id = commands.create(ada, "x", None, name).id
+        task_id = commands.create(ada, prompt="x", agent=name).id
         eventually(lambda: len(ran(path)) >= number, 20)
         assert len(pids(path)) == number
         then(task_id)

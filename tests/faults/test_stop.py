@@ -43,7 +43,7 @@ def running(
     def start(command: str, grace: float) -> tuple[Server, int]:
         name = world.script_agent("patient", PATIENT.format(path=str(tmp_path / "ran")))
         server = serve(command, lease=2, concurrency=2, grace=grace)
-        task = commands.create(ada, "t0", None, name)
+        task = commands.create(ada, prompt="t0", agent=name)
         eventually(lambda: ran(tmp_path / "ran"))
         return server, task.id
 
@@ -93,7 +93,7 @@ def test_a_stopping_server_claims_nothing_and_completes_what_ends_in_time(
     with visited(server, ada_token, task_id):
         server.process.terminate()
         eventually(lambda: refuses(server))
-        waiting = [commands.create(ada, "later", None, "patient").id for _ in range(3)]  # there is a free slot
+        waiting = [commands.create(ada, prompt="later", agent="patient").id for _ in range(3)]  # there is a free slot
         deadline = time.monotonic() + 2.5  # several sweeps
         while time.monotonic() < deadline:
             assert {commands.find(ada, each).status for each in waiting} == {TaskStatus.PENDING}

@@ -72,7 +72,7 @@ def test_a_jump_of_the_time_moves_neither_lease_nor_limit(
     talker = world.script_agent("talker", TALKER.format(path=str(tmp_path / "ran")))
     schedule(now=lambda: engine.now(), lease=LEASE, warning=WARNING, timeout=LIMIT)
     begun = time.monotonic()
-    task_id = commands.create(ada, "t0", None, talker).id
+    task_id = commands.create(ada, prompt="t0", agent=talker).id
     eventually(lambda: ran(tmp_path / "ran"))
     jump(timedelta(minutes=minutes))
     warned = 0.0
@@ -112,7 +112,7 @@ def test_a_jump_of_the_time_does_not_suspend_the_sweep(
     for by in (0, minutes, 0):
         jump(timedelta(minutes=by))
         begun = time.monotonic()
-        task_id = commands.create(ada, "x", None, quick).id
+        task_id = commands.create(ada, prompt="x", agent=quick).id
         eventually(lambda task_id=task_id: commands.find(ada, task_id).started_at, 5)
     measured(f"{minutes:+} min: started {time.monotonic() - begun:.1f} s after its creation")
 
@@ -132,7 +132,7 @@ def test_a_runner_that_lost_its_lease_stops_its_process_and_writes_nothing(
     path = tmp_path / "ran"
     talker = world.script_agent("talker", TALKER.format(path=str(path)))
     schedule(concurrency=1)
-    task_id = commands.create(ada, "t0", None, talker).id
+    task_id = commands.create(ada, prompt="t0", agent=talker).id
     eventually(lambda: len(whole_log(ada, task_id)) > 10)
     assert claims.expire(now=engine.now() + timedelta(seconds=100)) == [task_id]
     lost = time.monotonic()
@@ -141,7 +141,7 @@ def test_a_runner_that_lost_its_lease_stops_its_process_and_writes_nothing(
     measured(f"dead {time.monotonic() - lost:.1f} s after the loss")
     eventually(lambda: (left_running(data), left_lying(data)) == ([], []), 2)
     Path(f"{path}.go").touch()
-    after = commands.create(ada, "t1", None, talker).id  # the slot is free again
+    after = commands.create(ada, prompt="t1", agent=talker).id  # the slot is free again
     eventually(lambda: commands.find(ada, after).status is TaskStatus.COMPLETED)
     assert ended_once(ada, task_id).end_reason is EndReason.INTERRUPTED
     assert commands.find(ada, task_id).updated_at == end.updated_at

@@ -46,7 +46,7 @@ def test_the_other_server_ends_what_a_killed_one_held_and_does_the_rest(
 ) -> None:
     steady = world.script_agent("steady", STEADY.format(path=str(tmp_path / "ran")))
     servers = [serve(lease=LEASE, concurrency=2) for _ in range(2)]
-    made = [commands.create(ada, f"t{number}", None, steady).id for number in range(TASKS)]
+    made = [commands.create(ada, prompt=f"t{number}", agent=steady).id for number in range(TASKS)]
     eventually(lambda: len(ran(tmp_path / "ran")) >= TASKS // 3, 60)
 
     def held() -> list[int]:
@@ -102,7 +102,7 @@ def test_a_server_that_was_frozen_writes_nothing_about_a_task_that_another_one_e
         "talker", PATIENT.format(path=str(path)).replace("time.sleep(0.02)", "print(time.sleep(0.02))")
     )
     first = serve(lease=LEASE, concurrency=1)
-    task_id = commands.create(ada, "t0", None, talker).id
+    task_id = commands.create(ada, prompt="t0", agent=talker).id
     eventually(lambda: len(whole_log(ada, task_id)) > 20)
     second = serve(lease=LEASE, concurrency=1)
 
@@ -119,7 +119,7 @@ def test_a_server_that_was_frozen_writes_nothing_about_a_task_that_another_one_e
     measured(f"interrupted {took:.1f} s and processes dead {dead:.1f} s after SIGSTOP, lease {LEASE} s")
     eventually(lambda: left_lying(data) == [], 5)
     Path(f"{path}.go").touch()
-    after = commands.create(ada, "t1", None, talker).id  # both servers go on
+    after = commands.create(ada, prompt="t1", agent=talker).id  # both servers go on
     eventually(lambda: ended(ada, [after]))
     assert ended_once(ada, after).end_reason is EndReason.COMPLETED
     assert [server.stop() for server in (first, second)] == [0, 0]

@@ -78,7 +78,7 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def world(setup: str, ada: Actor, bob: Actor) -> World:
-    adas, bobs = (commands.create(actor, f"{actor.name}'s own").id for actor in (ada, bob))
+    adas, bobs = (commands.create(actor, prompt=f"{actor.name}'s own").id for actor in (ada, bob))
     with unguarded() as session:
         session.add_all(
             row_for(model, actor, task_id)

@@ -78,7 +78,7 @@ def test_ping_wants_to_write(lock: Lock) -> None:
 
 
 def test_people_who_use_up_their_connections_leave_the_runners_theirs(ada: Actor) -> None:
-    task = commands.create(ada, "x")
+    task = commands.create(ada, prompt="x")
     with ExitStack() as stack:
         take_every_connection(stack)
         with acting_as_system(reading=True) as session:

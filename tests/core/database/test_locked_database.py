@@ -83,7 +83,7 @@ def test_a_lock_that_is_shorter_than_the_lease_harms_no_task(
     code = "import time\nfor n in range(25): print('line', n, flush=True); time.sleep(0.1)"
     name = world.script_agent("patient", code)
     start(lease=6, concurrency=2)
-    made = [(actor, commands.create(actor, "x", None, name).id) for actor in (ada, bob)]
+    made = [(actor, commands.create(actor, prompt="x", agent=name).id) for actor in (ada, bob)]
     eventually(lambda: all(commands.find(*each).progress == 30 for each in made))
     lock(2.0)
     eventually(lambda: all(commands.find(*each).end_reason for each in made), 20)
@@ -174,7 +174,7 @@ def test_a_task_that_was_not_begun_waits_again_also_after_a_lock(ada: Actor, dat
 def test_a_task_that_could_not_be_claimed_under_a_lock_starts_soon_after_it(
     ada: Actor, start: Callable[..., Scheduler], lock: Lock, world: World
 ) -> None:
-    task = commands.create(ada, "x", None, world.script_agent("quick", "print('done')"))
+    task = commands.create(ada, prompt="x", agent=world.script_agent("quick", "print('done')"))
     lock(1.0)
     start()
     eventually(lambda: commands.find(ada, task.id).status is TaskStatus.COMPLETED, 8)

@@ -19,7 +19,7 @@ from tests.core.database.conforming import OWNED, dump, row_for
 @pytest.fixture
 def task(ada: Actor, bob: Actor) -> Task:
     """A task of Ada's with a row in every owned table."""
-    made = commands.create(ada, "Ada's own")
+    made = commands.create(ada, prompt="Ada's own")
     with acting_as(ada) as session:
         session.add_all([row_for(model, ada, made.id) for model in OWNED if model is not Task])
     return made
@@ -85,7 +85,7 @@ def test_what_cannot_be_limited_to_an_owner_is_refused(way: str, task: Task, ada
 
 
 def test_an_error_in_the_block_rolls_everything_back(ada: Actor) -> None:
-    task = commands.create(ada, "x")
+    task = commands.create(ada, prompt="x")
     before = dump()
     for way in (acting_as(ada), acting_as_system()):
         with pytest.raises(ZeroDivisionError), way as session:

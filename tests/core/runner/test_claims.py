@@ -36,7 +36,7 @@ def everything() -> list[object]:
 
 
 def test_four_runners_claim_two_hundred_tasks_each_exactly_once(ada: Actor, bob: Actor) -> None:
-    created = [commands.create(actor, "x").id for _ in range(100) for actor in (ada, bob)]
+    created = [commands.create(actor, prompt="x").id for _ in range(100) for actor in (ada, bob)]
 
     def take(runner: str) -> list[int]:
         taken: list[int] = []
@@ -54,7 +54,7 @@ def test_four_runners_claim_two_hundred_tasks_each_exactly_once(ada: Actor, bob:
 
 
 def test_the_oldest_task_goes_first_and_of_one_instant_the_first_made(ada: Actor) -> None:
-    made = [commands.create(ada, "x").id for _ in range(4)]
+    made = [commands.create(ada, prompt="x").id for _ in range(4)]
     with unguarded() as session:
         session.execute(update(Task).values(created_at=NOON))
         session.execute(update(Task).where(Task.id == made[2]).values(created_at=NOON - timedelta(days=1)))
@@ -64,7 +64,7 @@ def test_the_oldest_task_goes_first_and_of_one_instant_the_first_made(ada: Actor
 
 
 def test_a_claim_starts_the_task_and_says_how_long_it_waited(ada: Actor) -> None:
-    task = commands.create(ada, "hello", "https://git.example.org/x", "data-processor")
+    task = commands.create(ada, prompt="hello", repo_url="https://git.example.org/x", agent="data-processor")
     started = task.created_at + timedelta(seconds=2.5)
     claim = claims.claim("me", 30, now=started)
     assert claim == Claim(task.id, ada.id, "me", 1, "hello", "https://git.example.org/x", "data-processor", None)
@@ -181,7 +181,7 @@ def test_artifacts_are_stored_with_the_end_or_not_at_all(ada: Actor) -> None:
 
 def test_only_a_lease_that_has_passed_is_ended_once_with_an_entry_and_the_old_log(ada: Actor) -> None:
     first, second = (claimed(ada, lease=lease, now=NOON) for lease in (10, 20))
-    commands.create(ada, "pending")
+    commands.create(ada, prompt="pending")
     claims.record(first, [entry("done so far")], 30)
     assert claims.expire(now=NOON + timedelta(seconds=10)) == []
     assert claims.expire(now=NOON + timedelta(seconds=10, microseconds=1)) == [first.task_id]
@@ -258,6 +258,6 @@ def test_a_finish_may_be_repeated_and_only_the_same_one(ada: Actor) -> None:
 
 
 def test_a_clock_that_was_set_back_makes_no_wait_negative(ada: Actor) -> None:
-    task = commands.create(ada, "x")
+    task = commands.create(ada, prompt="x")
     claims.claim("runner", 30, now=task.created_at - timedelta(minutes=10))
     assert logs.after(ada, task.id)[-1].message == "Started after waiting 0.0 s."

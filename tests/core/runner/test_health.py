@@ -29,20 +29,20 @@ def test_of_nothing_there_is_nothing_to_tell(ada: Actor) -> None:
 
 def test_what_waits_is_counted_of_everybody_and_the_longest_wait_is_told(ada: Actor, bob: Actor) -> None:
     for actor, minutes in ((ada, 3), (bob, 7), (ada, 5)):
-        made_at(commands.create(actor, "x").id, NOON - timedelta(minutes=minutes))
+        made_at(commands.create(actor, prompt="x").id, NOON - timedelta(minutes=minutes))
     assert health.load(now=NOON) == Load(3, 420.0, [])
 
 
 def test_a_task_from_the_future_has_waited_no_time(ada: Actor) -> None:
-    made_at(commands.create(ada, "x").id, NOON + timedelta(minutes=10))
+    made_at(commands.create(ada, prompt="x").id, NOON + timedelta(minutes=10))
     assert health.load(now=NOON).oldest_pending_seconds == 0
 
 
 def test_each_runner_is_told_with_its_tasks_and_the_lease_that_ends_first(ada: Actor, bob: Actor) -> None:
     for actor, runner, lease in ((ada, "b", 30), (bob, "a", 20), (bob, "b", 10), (ada, "gone", -5)):
-        commands.create(actor, "x")
+        commands.create(actor, prompt="x")
         assert claims.claim(runner, lease, now=NOON)
-    made_at(commands.create(ada, "waits").id, NOON)
+    made_at(commands.create(ada, prompt="waits").id, NOON)
     runners = [Runner("a", 1, 20.0), Runner("b", 2, 10.0), Runner("gone", 1, -5.0)]
     assert health.load(now=NOON) == Load(1, 0.0, runners)
 
@@ -57,7 +57,7 @@ def test_a_runner_whose_tasks_ended_is_told_no_more(ada: Actor) -> None:
 def test_counting_stops_where_nobody_counts_any_more(ada: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "COUNTED", 3)
     for _ in range(6):
-        commands.create(ada, "x")
+        commands.create(ada, prompt="x")
     assert health.load().pending == 4
 
 
@@ -77,7 +77,7 @@ def test_which_of_some_tasks_run_and_which_are_there_is_told_of_everybodys(
     monkeypatch.setattr(health, "ASKED_AT_ONCE", 2)
     over = ended(ada, EndReason.COMPLETED).id
     held = {claimed(actor).task_id for actor in (ada, bob, ada)}
-    waits = commands.create(ada, "waits").id
+    waits = commands.create(ada, prompt="waits").id
     assert health.running([over, *held, waits, 4711]) == held
     assert health.running([over]) == health.running([]) == set()
     assert health.existing([over, *held, waits, 4711]) == {over, *held, waits}

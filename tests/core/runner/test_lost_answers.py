@@ -51,7 +51,7 @@ def test_a_claim_whose_answer_is_lost_is_given_back_and_the_task_runs_once(
     world: World,
 ) -> None:
     lose_the_first_answer("claim")
-    task = commands.create(ada, "x", None, world.script_agent("quick", "print('ran')"))
+    task = commands.create(ada, prompt="x", agent=world.script_agent("quick", "print('ran')"))
     eventually(lambda: commands.find(ada, task.id).status is TaskStatus.COMPLETED, 8)
     said = [entry.message for entry in logs.after(ada, task.id)]
     assert said.count("ran") == 1
@@ -71,7 +71,7 @@ def given_back(data: Path, meanwhile: Callable[[], object] = lambda: None) -> No
 def test_what_was_given_back_and_taken_by_another_runner_keeps_its_files(
     ada: Actor, data: Path, lose_the_first_answer: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task = commands.create(ada, "x")
+    task = commands.create(ada, prompt="x")
     monkeypatch.setattr(processor, "RETRY_SECONDS", 0.01)
     kept = data / "artifacts" / str(task.id) / "report.md"
     lose_the_first_answer("release")
@@ -91,7 +91,7 @@ def test_what_was_given_back_and_taken_by_another_runner_keeps_its_files(
 
 
 def test_a_task_that_was_to_stop_is_not_given_back_but_stopped(ada: Actor, data: Path) -> None:
-    task = commands.create(ada, "x")
+    task = commands.create(ada, prompt="x")
     given_back(data, lambda: commands.cancel(ada, task.id))
     ended = commands.find(ada, task.id)
     assert (ended.end_reason, ended.error) == (EndReason.CANCELLED, commands.NEVER_BEGAN)

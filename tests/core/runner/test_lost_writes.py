@@ -73,7 +73,7 @@ def test_a_task_that_is_deleted_after_a_lost_answer_leaves_no_file(
         lossy(*arguments, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(claims, "finish", delete_then_finish)
-    commands.create(ada, "x", None, world.script_agent("writer", WRITER))
+    commands.create(ada, prompt="x", agent=world.script_agent("writer", WRITER))
     run_task.run_task()
     assert left_behind(data) == []
 

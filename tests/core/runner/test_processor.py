@@ -92,8 +92,8 @@ def test_an_agent_that_is_not_set_up_says_so(name: str, run_task: Life) -> None:
 def test_an_agent_that_is_gone_since_is_named(
     run_task: Life, ada: Actor, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task = commands.create(ada, "x", None, world.script_agent("short-lived", ""))
-    monkeypatch.delitem(registry.extra, "short-lived")
+    task = commands.create(ada, prompt="x", agent=world.script_agent("short-lived", ""))
+    monkeypatch.setattr(core.agents.registry, "build_agents", made)
     run_task.run_task()
     assert "There is no agent short-lived any more" in str(commands.find(ada, task.id).error)
 
@@ -104,7 +104,7 @@ def test_a_repository_that_is_not_there_or_not_allowed_any_more_fails_the_task(
     task = run_task("data-processor", f"{local_root}/absent")
     assert "could not be cloned" in str(task.error)
     assert any(message.startswith("fatal: ") for message in run_task.log(task))
-    task = commands.create(ada, "x", f"{local_root}/absent", "data-processor")
+    task = commands.create(ada, prompt="x", repo_url=f"{local_root}/absent", agent="data-processor")
     (tmp_path / "agents.toml").unlink()
     catalog.catalog.cache_clear()
     run_task.run_task()

@@ -37,7 +37,7 @@ def test_a_settled_deployment_gets_its_secret_is_asked_for_its_health_and_shows_
             f'health_url = "{server.url}/health"\n'
         )
         catalog.cache_clear()
-        task = commands.create(run_task.actor, "deploy to staging", str(origin), "deployment-bot")
+        task = commands.create(run_task.actor, prompt="deploy to staging", repo_url=str(origin), agent="deployment-bot")
         run_task.run_task()
         asked = server.asked
     task = commands.find(run_task.actor, task.id)

@@ -53,7 +53,7 @@ def test_a_deleted_tasks_process_dies_within_two_seconds_and_nothing_is_left(
     world: World,
 ) -> None:
     code = "import sys; open(sys.argv[1] + '/a.md', 'w').write('x')\n" + DETACH.format(path=str(tmp_path / "pid"))
-    task = commands.create(ada, "x", None, world.script_agent("sleeper", code))
+    task = commands.create(ada, prompt="x", agent=world.script_agent("sleeper", code))
     runner = threading.Thread(target=run_task.run_task)
     runner.start()
     eventually(lambda: read_pid(tmp_path / "pid"))
@@ -71,7 +71,7 @@ def test_a_task_that_is_deleted_while_its_files_are_kept_leaves_no_file(
     run_task: Life, ada: Actor, data: Path, world: World
 ) -> None:
     code = "import sys; [open(f'{sys.argv[1]}/{n}.md', 'w').write('x') for n in range(3)]"
-    task = commands.create(ada, "x", None, world.script_agent("worker", code))
+    task = commands.create(ada, prompt="x", agent=world.script_agent("worker", code))
     gone: list[bool] = []
 
     def clock() -> float:
@@ -104,7 +104,9 @@ def test_a_server_that_stops_ends_its_task_as_interrupted_at_once(
     ada: Actor,
     world: World,
 ) -> None:
-    task = commands.create(ada, "x", None, world.script_agent("sleeper", DETACH.format(path=str(tmp_path / "pid"))))
+    task = commands.create(
+        ada, prompt="x", agent=world.script_agent("sleeper", DETACH.format(path=str(tmp_path / "pid")))
+    )
     runner = threading.Thread(target=run_task.run_task)
     runner.start()
     eventually(lambda: read_pid(tmp_path / "pid"))
@@ -120,7 +122,9 @@ def test_a_server_that_stops_ends_its_task_as_interrupted_at_once(
 def test_a_runner_that_lost_its_lease_does_not_overwrite_the_end(
     run_task: Life, ada: Actor, tmp_path: Path, world: World
 ) -> None:
-    task = commands.create(ada, "x", None, world.script_agent("sleeper", DETACH.format(path=str(tmp_path / "pid"))))
+    task = commands.create(
+        ada, prompt="x", agent=world.script_agent("sleeper", DETACH.format(path=str(tmp_path / "pid")))
+    )
     runner = threading.Thread(target=run_task.run_task)
     runner.start()
     eventually(lambda: read_pid(tmp_path / "pid"))

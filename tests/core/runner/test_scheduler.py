@@ -36,7 +36,7 @@ def test_the_bell_starts_a_task_before_the_sweep_would(
     start(concurrency=2)
     waits = []
     for _ in range(5):
-        task = commands.create(ada, "x", None, name)
+        task = commands.create(ada, prompt="x", agent=name)
         eventually(lambda task=task: commands.find(ada, task.id).started_at)
         waits.append(commands.find(ada, task.id).started_at - task.created_at)  # type: ignore[operator]
     assert max(waits) < timedelta(seconds=1), "the sweep comes every two seconds"
@@ -51,7 +51,7 @@ def test_one_slot_runs_twenty_tasks_in_order_and_loses_none(
     name = world.script_agent("writer", ORDER.format(path=str(tmp_path / "order")))
     start(concurrency=1)
     for number in range(20):
-        commands.create(ada, str(number), None, name)
+        commands.create(ada, prompt=str(number), agent=name)
     eventually(lambda: all_ended(ada), 30)
     assert (tmp_path / "order").read_text().split() == [str(number) for number in range(20)]
     assert listing.counts(ada)[TaskStatus.COMPLETED] == 20
@@ -69,7 +69,7 @@ def test_fifty_tasks_made_by_five_threads_all_run_once(
 
     def create(thread: int) -> None:
         for number in range(10):
-            commands.create((ada, bob)[thread % 2], f"{thread}-{number}", None, name)
+            commands.create((ada, bob)[thread % 2], prompt=f"{thread}-{number}", agent=name)
 
     threads = [threading.Thread(target=create, args=[thread]) for thread in range(5)]
     for thread in threads:
@@ -92,7 +92,7 @@ def test_no_more_tasks_run_at_once_than_there_are_slots(
     name = world.script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
     start(concurrency=2)
     for _ in range(5):
-        commands.create(ada, "x", None, name)
+        commands.create(ada, prompt="x", agent=name)
     eventually(lambda: len(pids(tmp_path / "pids")) == 2)
     assert listing.counts(ada) == {"pending": 3, "processing": 2, "completed": 0, "error": 0}
     oldest = listing.page(ada, limit=5).tasks[-1]
@@ -105,7 +105,7 @@ def test_a_task_of_another_process_is_found_by_the_sweep(start: Callable[..., Sc
     start(concurrency=1)
     code = (
         "from core.identity import people; from core.tasks import commands\n"
-        "print(commands.create(people.find('ada'), 'x', None, 'claude').id)\n"
+        "print(commands.create(people.find('ada'), prompt='x', agent='claude').id)\n"
     )
     root = Path(commands.__file__).parents[2]
     made = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
@@ -118,7 +118,7 @@ def test_a_task_that_waited_before_the_start_runs_at_once(
     ada: Actor,
     world: World,
 ) -> None:
-    task = commands.create(ada, "x", None, world.script_agent("quick", QUICK))
+    task = commands.create(ada, prompt="x", agent=world.script_agent("quick", QUICK))
     start()
     eventually(lambda: commands.find(ada, task.id).status is TaskStatus.COMPLETED, 3)
 
@@ -129,13 +129,13 @@ def test_the_task_of_a_dead_runner_is_interrupted_after_its_lease_and_never_run_
     data: Path,
     world: World,
 ) -> None:
-    task = commands.create(ada, "x", None, world.script_agent("quick", QUICK))
+    task = commands.create(ada, prompt="x", agent=world.script_agent("quick", QUICK))
     claims.claim("a runner that is dead", 1.0)
     for folder in ("workspaces", "artifacts"):
         (data / folder / str(task.id) / "half").mkdir(parents=True)
     start()
     eventually(lambda: commands.find(ada, task.id).status is TaskStatus.ERROR, 6)
-    after = commands.create(ada, "x", None, "quick")
+    after = commands.create(ada, prompt="x", agent="quick")
     eventually(lambda: commands.find(ada, after.id).status is TaskStatus.COMPLETED)
     found = commands.find(ada, task.id)
     assert (found.end_reason, found.attempt) == (EndReason.INTERRUPTED, 1)
@@ -149,7 +149,9 @@ def test_a_running_task_keeps_its_lease_longer_than_one_lease(
     tmp_path: Path,
     world: World,
 ) -> None:
-    task = commands.create(ada, "x", None, world.script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids"))))
+    task = commands.create(
+        ada, prompt="x", agent=world.script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
+    )
     start(lease=3)
     eventually(lambda: pids(tmp_path / "pids"))
     first = commands.find(ada, task.id).lease_until
@@ -184,7 +186,7 @@ def test_an_end_that_cannot_be_written_frees_the_slot(
         for statement in BREAK[session.get_bind().dialect.name]:
             session.connection().exec_driver_sql(statement)
     start(concurrency=1, lease=30)
-    cursed, other = (commands.create(ada, prompt, None, name) for prompt in ("cursed", "fine"))
+    cursed, other = (commands.create(ada, prompt=prompt, agent=name) for prompt in ("cursed", "fine"))
     eventually(lambda: commands.find(ada, other.id).status is TaskStatus.COMPLETED)
     assert commands.find(ada, cursed.id).status is TaskStatus.PROCESSING
     assert f"task {cursed.id} could not be ended" in caplog.text
@@ -197,7 +199,7 @@ def test_an_end_that_cannot_be_written_frees_the_slot(
 def test_workspaces_that_nobody_works_in_are_removed_at_the_start(
     start: Callable[..., Scheduler], ada: Actor, data: Path
 ) -> None:
-    held = commands.create(ada, "x", None, "claude")
+    held = commands.create(ada, prompt="x", agent="claude")
     assert claims.claim("another server", 30)
     for name in (str(held.id), "4711", "what is this"):
         (data / "workspaces" / name).mkdir(parents=True)

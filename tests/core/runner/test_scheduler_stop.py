@@ -32,7 +32,7 @@ def test_stop_ends_what_outlives_the_grace_leaves_what_waits_and_returns_quickly
 ) -> None:
     name = world.script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
     scheduler = start(concurrency=2, grace=grace)
-    made = [(actor, commands.create(actor, "x", None, name).id) for actor in (ada, bob, ada)]
+    made = [(actor, commands.create(actor, prompt="x", agent=name).id) for actor in (ada, bob, ada)]
     eventually(lambda: len(pids(tmp_path / "pids")) == 2)
     began = time.monotonic()
     scheduler.stop()
@@ -43,7 +43,7 @@ def test_stop_ends_what_outlives_the_grace_leaves_what_waits_and_returns_quickly
         assert logs.after(actor, task_id)[-1].message == processor.INTERRUPTED
     assert commands.find(*made[2]).status is TaskStatus.PENDING
     assert not any(is_alive(pid) for pid in pids(tmp_path / "pids"))
-    commands.create(ada, "x", None, name)  # nobody hears the bell any more, and nothing fails
+    commands.create(ada, prompt="x", agent=name)  # nobody hears the bell any more, and nothing fails
     assert listing.counts(ada)[TaskStatus.PENDING] == 2
 
 
@@ -55,7 +55,7 @@ def test_a_task_that_ends_within_the_grace_is_completed_and_none_begins_meanwhil
 ) -> None:
     name = world.script_agent("waiter", WAITER.format(path=str(tmp_path / "go")))
     scheduler = start(concurrency=1, grace=30)
-    task, waits = (commands.create(ada, "x", None, name) for _ in range(2))
+    task, waits = (commands.create(ada, prompt="x", agent=name) for _ in range(2))
     eventually(lambda: any(entry.message == "begun" for entry in logs.after(ada, task.id)))
     stopping = threading.Thread(target=scheduler.stop)
     stopping.start()
@@ -81,7 +81,7 @@ def test_the_grace_begins_with_the_close(
     name = world.script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
     ahead = [0.0]
     scheduler = start(grace=20, monotonic=lambda: time.monotonic() + ahead[0])
-    task = commands.create(ada, "x", None, name)
+    task = commands.create(ada, prompt="x", agent=name)
     eventually(lambda: pids(tmp_path / "pids"))
     scheduler.close()
     eventually(lambda: commands.find(ada, task.id).progress == 30)
@@ -100,7 +100,7 @@ def test_the_lease_of_a_task_is_renewed_during_the_grace(
 ) -> None:
     name = world.script_agent("waiter", WAITER.format(path=str(tmp_path / "go")))
     scheduler = start(grace=30, lease=3)
-    task = commands.create(ada, "x", None, name)
+    task = commands.create(ada, prompt="x", agent=name)
     eventually(lambda: commands.find(ada, task.id).progress == 30)
     before = commands.find(ada, task.id).lease_until
     stopping = threading.Thread(target=scheduler.stop)
@@ -119,7 +119,7 @@ def test_hurry_ends_the_grace(
 ) -> None:
     name = world.script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
     scheduler = start(grace=60)
-    task = commands.create(ada, "x", None, name)
+    task = commands.create(ada, prompt="x", agent=name)
     eventually(lambda: pids(tmp_path / "pids"))
     stopping = threading.Thread(target=scheduler.stop)
     stopping.start()
@@ -139,10 +139,10 @@ def test_after_a_close_nothing_is_claimed_by_bell_sweep_or_free_slot(
 ) -> None:
     name = world.script_agent("waiter", WAITER.format(path=str(tmp_path / "go")))
     scheduler = start(concurrency=2, lease=1.5)
-    running = commands.create(ada, "x", None, name)
+    running = commands.create(ada, prompt="x", agent=name)
     eventually(lambda: commands.find(ada, running.id).progress == 30)
     scheduler.close()
-    waits = commands.create(ada, "x", None, name)
+    waits = commands.create(ada, prompt="x", agent=name)
     (tmp_path / "go").touch()
     eventually(lambda: commands.find(ada, running.id).end_reason)
     for _ in range(2):  # the look of the first one is over when the second one comes
@@ -159,7 +159,7 @@ def test_a_stop_in_the_middle_of_many_short_tasks_breaks_none(
 ) -> None:
     name = world.script_agent("quick", QUICK)
     scheduler = start(concurrency=4)
-    made = [commands.create(ada, "x", None, name).id for _ in range(12)]
+    made = [commands.create(ada, prompt="x", agent=name).id for _ in range(12)]
     eventually(lambda: listing.counts(ada)[TaskStatus.COMPLETED])
     scheduler.stop()
     counts = listing.counts(ada)
@@ -174,7 +174,7 @@ def test_starting_and_stopping_many_times_is_quiet_and_leaves_no_thread(
     before = threading.active_count()
     for _ in range(20):
         scheduler = start(lease=1)
-        commands.create(ada, "x", None, name)
+        commands.create(ada, prompt="x", agent=name)
         scheduler.stop()  # an exception in one of its threads is a warning, and so fails this test
     assert threading.active_count() == before
 
@@ -182,7 +182,7 @@ def test_starting_and_stopping_many_times_is_quiet_and_leaves_no_thread(
 def test_a_task_of_which_nothing_was_begun_waits_again_when_the_server_stops(
     ada: Actor, data: Path, world: World
 ) -> None:
-    task = commands.create(ada, "x", None, world.script_agent("quick", QUICK))
+    task = commands.create(ada, prompt="x", agent=world.script_agent("quick", QUICK))
     claim = claims.claim("runner", 30)
     assert claim
     stopping = threading.Event()

@@ -38,10 +38,10 @@ def test_a_jump_of_the_time_interrupts_nothing_that_lives_and_spares_nothing_tha
     lease = 4
     name = world.script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
     scheduler = start(lease=lease, now=wall)
-    living = commands.create(ada, "x", None, name)
+    living = commands.create(ada, prompt="x", agent=name)
     eventually(lambda: pids(tmp_path / "pids"))
     scheduler.close()  # what follows is claimed by another runner, which is dead
-    dead = commands.create(bob, "x", None, name)
+    dead = commands.create(bob, prompt="x", agent=name)
     assert claims.claim("dead", lease)
     next_sweep(scheduler)
     wall.offset += timedelta(minutes=minutes)
@@ -80,7 +80,7 @@ def test_a_scheduler_tells_when_it_swept_last_and_how_much_runs(
     assert 0 <= scheduler.since_sweep <= time.monotonic() - before  # type: ignore[operator]
     next_sweep(scheduler)
     assert (scheduler.away, scheduler.running, scheduler.slots) == (False, 0, 2)
-    task = commands.create(ada, "x", None, name)
+    task = commands.create(ada, prompt="x", agent=name)
     eventually(lambda: scheduler.running == 1)
     commands.cancel(ada, task.id)
     eventually(lambda: scheduler.running == 0)
@@ -94,7 +94,7 @@ def test_while_nothing_can_be_written_the_scheduler_says_so_and_goes_on_afterwar
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(claims, "WAIT_SECONDS", 0.1)
-    task = commands.create(ada, "x", None, world.script_agent("quick", QUICK))
+    task = commands.create(ada, prompt="x", agent=world.script_agent("quick", QUICK))
     release = lock()
     scheduler = start(lease=1.5)
     eventually(lambda: scheduler.away)
@@ -143,7 +143,7 @@ def test_after_the_database_was_away_no_lease_is_judged_before_it_could_be_renew
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(claims, "WAIT_SECONDS", 0.1)
-    task = commands.create(ada, "x")
+    task = commands.create(ada, prompt="x")
     claim = claims.claim("elsewhere", 0.5)
     assert claim
     release = lock()
@@ -182,9 +182,9 @@ def test_a_thread_that_hangs_loses_its_lease_and_the_others_go_on(
     )
     hangs, quick = world.script_agent("hangs", code), world.script_agent("quick", QUICK)
     start(concurrency=2, lease=2)
-    task = commands.create(ada, "x", None, hangs)
+    task = commands.create(ada, prompt="x", agent=hangs)
     assert hung.wait(10)
-    others = [commands.create(bob, "x", None, quick).id for _ in range(3)]
+    others = [commands.create(bob, prompt="x", agent=quick).id for _ in range(3)]
     eventually(lambda: commands.find(ada, task.id).end_reason, 12)
     assert commands.find(ada, task.id).error == claims.RUNNER_GONE
     eventually(lambda: all(commands.find(bob, other).status is TaskStatus.COMPLETED for other in others))
@@ -205,7 +205,7 @@ def test_a_jump_in_the_middle_of_a_sweep_interrupts_nothing_that_lives(
 ) -> None:
     name = world.script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
     scheduler = start(lease=6, now=wall)
-    task = commands.create(ada, "x", None, name)
+    task = commands.create(ada, prompt="x", agent=name)
     eventually(lambda: pids(tmp_path / "pids"))
     ping, jumped = engine.ping, []
 

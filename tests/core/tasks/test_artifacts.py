@@ -13,7 +13,7 @@ from core.tasks import artifacts, commands
 @pytest.fixture
 def task_id(ada: Actor, data: Path) -> int:
     """A completed task of Ada's with two files."""
-    task = commands.create(ada, "x")
+    task = commands.create(ada, prompt="x")
     claim = claims.claim("runner", 30)
     assert claim
     folder = data / "artifacts" / str(task.id)
@@ -59,6 +59,6 @@ def test_anothers_files_are_like_absent_ones(other: int | str, bob: Actor, task_
 
 
 def test_a_task_without_files_has_none_and_no_address(ada: Actor) -> None:
-    task = commands.create(ada, "x")
+    task = commands.create(ada, prompt="x")
     assert artifacts.of(ada, task.id) == []
     assert task.sandbox_url is None

@@ -22,7 +22,7 @@ def finish(ada: Actor, data: Path) -> Finish:
     """A completed task of Ada's with these files; its id."""
 
     def made(**files: bytes) -> int:
-        task = commands.create(ada, "x")
+        task = commands.create(ada, prompt="x")
         claim = claims.claim("runner", 30)
         assert claim
         for name, content in files.items():

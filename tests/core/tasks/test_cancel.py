@@ -33,7 +33,7 @@ def said(actor: Actor, task_id: int) -> list[tuple[LogType, str]]:
 
 
 def test_a_waiting_task_ends_at_once_and_is_never_claimed(ada: Actor) -> None:
-    task = commands.create(ada, "x")
+    task = commands.create(ada, prompt="x")
     stopped = commands.cancel(ada, task.id)
     assert (stopped.status, stopped.end_reason, stopped.error) == ("error", "cancelled", "Stopped before it began.")
     assert stopped.cancel_requested_at == stopped.finished_at == stopped.updated_at
@@ -71,7 +71,7 @@ def test_a_task_that_has_ended_cannot_be_stopped(reason: EndReason, ada: Actor) 
 
 
 def test_a_task_that_was_stopped_while_it_waited_cannot_be_stopped_again(ada: Actor) -> None:
-    task = commands.create(ada, "x")
+    task = commands.create(ada, prompt="x")
     commands.cancel(ada, task.id)
     with pytest.raises(Conflict):
         commands.cancel(ada, task.id)
@@ -80,7 +80,7 @@ def test_a_task_that_was_stopped_while_it_waited_cannot_be_stopped_again(ada: Ac
 
 @pytest.mark.parametrize("running", [False, True])
 def test_another_persons_task_cannot_be_stopped_and_nothing_is_written(running: bool, ada: Actor, bob: Actor) -> None:
-    task_id = claimed(ada).task_id if running else commands.create(ada, "x").id
+    task_id = claimed(ada).task_id if running else commands.create(ada, prompt="x").id
     before = (row_counts(), commands.find(ada, task_id).updated_at)
     for absent in (task_id, task_id + 1, 0, -1, 2**63):
         with pytest.raises(NotFound, match=r"^There is no such task\.$"):
@@ -90,7 +90,7 @@ def test_another_persons_task_cannot_be_stopped_and_nothing_is_written(running: 
 
 
 def test_a_name_in_the_entry_is_made_fit_to_store(ada: Actor) -> None:
-    task = commands.create(ada, "x")
+    task = commands.create(ada, prompt="x")
     commands.cancel(replace(ada, name="A\x1b[2Jda password=hunter2222"), task.id)
     assert said(ada, task.id)[0][1] == "Stop requested by Ada password=[hidden]"
 
@@ -158,7 +158,7 @@ def test_a_clone_is_stopped_too(
     (folder / "git").write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
     (folder / "git").chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=":")
-    task = commands.create(run_task.actor, "x", f"{local_root}/slow", "data-processor")
+    task = commands.create(run_task.actor, prompt="x", repo_url=f"{local_root}/slow", agent="data-processor")
     thread = threading.Thread(target=run_task.run_task)
     thread.start()
     eventually(lambda: read_pid(tmp_path / "pid"))
@@ -199,7 +199,7 @@ def test_a_stop_at_the_moment_of_completion_leaves_one_end(ada: Actor) -> None:
 
 def test_of_a_stop_and_a_claim_at_the_same_moment_both_are_true_or_one(ada: Actor) -> None:
     for _ in range(20):
-        task = commands.create(ada, "x")
+        task = commands.create(ada, prompt="x")
         with ThreadPoolExecutor(2) as pool:
             claim, stopped = pool.submit(claims.claim, "runner", 30), pool.submit(commands.cancel, ada, task.id)
         found = commands.find(ada, task.id)
@@ -234,11 +234,11 @@ def test_a_stopped_task_gives_its_slot_to_the_next_and_leaves_bobs_alone(
     sleeper = world.script_agent("sleeper", SLEEPER.format(path=str(tmp_path / "pids")))
     quick = world.script_agent("quick", QUICK)
     start(concurrency=2)
-    theirs = commands.create(bob, "x", None, sleeper)
+    theirs = commands.create(bob, prompt="x", agent=sleeper)
     eventually(lambda: len(pids(tmp_path / "pids")) == 1)
-    mine = commands.create(ada, "x", None, sleeper)
+    mine = commands.create(ada, prompt="x", agent=sleeper)
     eventually(lambda: len(pids(tmp_path / "pids")) == 2)
-    waits = commands.create(ada, "x", None, quick)
+    waits = commands.create(ada, prompt="x", agent=quick)
     commands.cancel(ada, mine.id)
     eventually(lambda: commands.find(ada, waits.id).status is TaskStatus.COMPLETED)
     assert commands.find(ada, mine.id).end_reason is EndReason.CANCELLED

@@ -45,7 +45,7 @@ def test_refused_input_is_explained_and_writes_nothing(what: str, ada: Actor) ->
 
 
 def test_a_created_task_is_pending_with_one_entry_and_the_defaults(ada: Actor) -> None:
-    task = commands.create(ada, "  Look at the data.\n", "  https://git.example.org/x ")
+    task = commands.create(ada, prompt="  Look at the data.\n", repo_url="  https://git.example.org/x ")
     assert (task.prompt, task.repo_url) == ("Look at the data.", "https://git.example.org/x")
     assert (task.status, task.progress, task.attempt, task.log_count) == (TaskStatus.PENDING, 0, 0, 1)
     assert (task.selected_agent, task.selected_model, task.user_id) == ("claude", "sonnet", ada.id)
@@ -67,8 +67,8 @@ def open_list(tmp_path: Path) -> None:
 def test_where_the_list_of_models_is_open_any_name_of_a_model_is_kept_as_it_is(
     model: str, ada: Actor, open_list: None
 ) -> None:
-    assert commands.create(ada, "x", model=model).selected_model == model
-    assert commands.create(ada, "x").selected_model == "sonnet"
+    assert commands.create(ada, prompt="x", model=model).selected_model == model
+    assert commands.create(ada, prompt="x").selected_model == "sonnet"
 
 
 @pytest.mark.attack(65)
@@ -79,14 +79,14 @@ def test_a_model_that_is_a_command_or_an_option_is_refused_also_where_the_list_i
     model: str, ada: Actor, open_list: None
 ) -> None:
     with pytest.raises(InvalidInput, match="That is no name of a model") as caught:
-        commands.create(ada, "x", model=model)
+        commands.create(ada, prompt="x", model=model)
     assert "touch" not in caught.value.message
     assert row_counts() == (0, 0)
 
 
 @pytest.mark.parametrize("prompt", ["x" * 20_000, "𝔘" * 20_000, "zwei\nZeilen", "\u202eאב", "'; DROP TABLE tasks; --"])
 def test_a_prompt_is_kept_to_the_last_character(prompt: str, ada: Actor) -> None:
-    assert commands.find(ada, commands.create(ada, prompt).id).prompt == prompt
+    assert commands.find(ada, commands.create(ada, prompt=prompt).id).prompt == prompt
 
 
 @pytest.mark.parametrize("way", [commands.find, commands.delete_one, commands.cancel, commands.rerun, commands.extend])
@@ -94,7 +94,7 @@ def test_a_prompt_is_kept_to_the_last_character(prompt: str, ada: Actor) -> None
 def test_anothers_id_is_like_an_absent_one(
     way: Callable[[Actor, int], object], task_id: int | str, ada: Actor, bob: Actor
 ) -> None:
-    ids = {"theirs": commands.create(ada, "x").id, "deleted": commands.create(bob, "x").id}
+    ids = {"theirs": commands.create(ada, prompt="x").id, "deleted": commands.create(bob, prompt="x").id}
     commands.delete_one(bob, ids["deleted"])
     with pytest.raises(NotFound) as caught:
         way(bob, ids[task_id] if isinstance(task_id, str) else task_id)
@@ -103,14 +103,14 @@ def test_anothers_id_is_like_an_absent_one(
 
 
 def test_a_deleted_task_takes_its_log_and_files_along_and_its_id_is_never_used_again(data: Path, ada: Actor) -> None:
-    task, kept = commands.create(ada, "x"), commands.create(ada, "x")
+    task, kept = commands.create(ada, prompt="x"), commands.create(ada, prompt="x")
     for each in (task, kept):
         (data / "artifacts" / str(each.id)).mkdir(parents=True)
         (data / "artifacts" / str(each.id) / "report.md").write_text("x")
     commands.delete_one(ada, kept.id)
     assert row_counts() == (1, 1)
     assert [folder.name for folder in (data / "artifacts").iterdir()] == [str(task.id)]
-    assert commands.create(ada, "x").id > kept.id
+    assert commands.create(ada, prompt="x").id > kept.id
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_ended_tasks_are_deleted_by_their_word_and_counted(
     for task in made:
         (data / "artifacts" / str(task.id)).mkdir(parents=True)
     theirs = [ended(bob, EndReason.COMPLETED), ended(bob, EndReason.FAILED)]
-    commands.create(ada, "waits")
+    commands.create(ada, prompt="waits")
     assert commands.delete_ended(ada, words) == count
     rest = listing.page(ada).tasks
     assert {task.status for task in rest} == left

@@ -99,7 +99,7 @@ def test_without_a_word_in_its_agents_settings_there_is_no_more_time(
 def test_only_a_running_task_gets_more_time(ada: Actor, allow: Callable[..., None]) -> None:
     allow("claude", 120)
     over = [ended(ada, reason).id for reason in EndReason]
-    for task_id in (commands.create(ada, "x").id, *over):
+    for task_id in (commands.create(ada, prompt="x").id, *over):
         with pytest.raises(Conflict, match="Only a running task"):
             commands.extend(ada, task_id)
         assert unchanged(ada, task_id)

@@ -13,7 +13,7 @@ from tests.support.databases import unguarded
 
 
 def test_tasks_of_the_same_instant_are_paged_each_once_and_newest_first(ada: Actor, bob: Actor) -> None:
-    created = [commands.create(actor, "x").id for _ in range(23) for actor in (ada, bob)][::2]
+    created = [commands.create(actor, prompt="x").id for _ in range(23) for actor in (ada, bob)][::2]
     with unguarded() as session:
         session.execute(update(Task).values(created_at=commands.find(ada, created[0]).created_at))
     seen, cursor, pages = [], None, 0
@@ -26,14 +26,14 @@ def test_tasks_of_the_same_instant_are_paged_each_once_and_newest_first(ada: Act
 
 
 def test_a_task_that_is_made_while_somebody_pages_shifts_nothing(ada: Actor) -> None:
-    first = [commands.create(ada, "x").id for _ in range(4)]
+    first = [commands.create(ada, prompt="x").id for _ in range(4)]
     page = listing.page(ada, limit=2)
-    commands.create(ada, "newer")
+    commands.create(ada, prompt="newer")
     assert [task.id for task in listing.page(ada, limit=2, cursor=page.next_cursor).tasks] == first[1::-1]
 
 
 def test_the_last_page_has_no_next_one_even_if_it_is_full(ada: Actor) -> None:
-    commands.create(ada, "x"), commands.create(ada, "x")
+    commands.create(ada, prompt="x"), commands.create(ada, prompt="x")
     assert listing.page(ada, limit=2).next_cursor is None
     assert listing.page(ada, limit=1).next_cursor is not None
 
@@ -60,7 +60,7 @@ def test_a_cursor_at_the_edge_of_the_calendar_is_no_fault(moment: str, ada: Acto
 
 def test_anothers_cursor_opens_nothing(ada: Actor, bob: Actor) -> None:
     for _ in range(3):
-        commands.create(ada, "x")
+        commands.create(ada, prompt="x")
     assert listing.page(bob, cursor=listing.page(ada, limit=1).next_cursor).tasks == []
 
 
@@ -75,7 +75,7 @@ def test_a_page_has_bounds(given: dict[str, Any], word: str, ada: Actor) -> None
 def test_pages_are_filtered_by_status_and_by_text_together(ada: Actor) -> None:
     ended(ada, EndReason.COMPLETED, "Report on sales")
     ended(ada, EndReason.FAILED, "Report on costs")
-    commands.create(ada, "Report later")
+    commands.create(ada, prompt="Report later")
     found = listing.page(ada, status=TaskStatus.ERROR, query="report").tasks
     assert [task.prompt for task in found] == ["Report on costs"]
     assert listing.page(ada, status=TaskStatus.PENDING, query="costs").tasks == []
@@ -97,32 +97,32 @@ def test_pages_are_filtered_by_status_and_by_text_together(ada: Actor) -> None:
 )
 def test_a_search_takes_every_character_literally(query: str, found: list[str], ada: Actor) -> None:
     for prompt in ("100% done", "100 done", "a_b", "axb", "back\\slash"):
-        commands.create(ada, prompt)
+        commands.create(ada, prompt=prompt)
     assert sorted(task.prompt for task in listing.page(ada, query=query).tasks) == found
 
 
 def test_a_search_for_half_a_character_finds_nothing_and_is_no_fault(ada: Actor) -> None:
-    commands.create(ada, "x")
+    commands.create(ada, prompt="x")
     assert listing.page(ada, query="\udc80").tasks == []
 
 
 def test_counts_are_of_ones_own_tasks_and_name_every_status(ada: Actor, bob: Actor) -> None:
     assert listing.counts(ada) == dict.fromkeys(TaskStatus, 0)
-    ended(ada, EndReason.COMPLETED), ended(bob, EndReason.FAILED), commands.create(ada, "x")
+    ended(ada, EndReason.COMPLETED), ended(bob, EndReason.FAILED), commands.create(ada, prompt="x")
     assert listing.counts(ada) == {"pending": 1, "processing": 0, "completed": 1, "error": 0}
 
 
 def test_counting_stops_where_nobody_counts_any_more(ada: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "COUNTED", 3)
     for _ in range(5):
-        commands.create(ada, "x", agent="claude")
+        commands.create(ada, prompt="x", agent="claude")
     assert listing.counts(ada)[TaskStatus.PENDING] == 4
 
 
 def test_another_persons_many_tasks_change_no_count(ada: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "COUNTED", 2)
     for _ in range(4):
-        commands.create(bob, "x")
-    commands.create(ada, "x")
+        commands.create(bob, prompt="x")
+    commands.create(ada, prompt="x")
     assert listing.counts(ada)[TaskStatus.PENDING] == 1
     assert listing.counts(bob)[TaskStatus.PENDING] == 3

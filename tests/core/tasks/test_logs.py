@@ -16,7 +16,7 @@ MOMENT = datetime(2026, 5, 4, 13, 2, 1, 5000, UTC)
 @pytest.fixture
 def task_id(ada: Actor) -> int:
     """A task of Ada's with entries 1 to 12: two of Taskdeck's own, then ten in turns of info and error."""
-    task = commands.create(ada, "x")
+    task = commands.create(ada, prompt="x")
     claim = claims.claim("runner", 30)
     assert claim
     types = (LogType.INFO, LogType.ERROR)
@@ -56,7 +56,7 @@ def test_all_entries_of_the_wanted_types_since_one_and_none_of_anothers(ada: Act
 
 
 def test_the_newest_entries_of_anothers_task_are_none(ada: Actor, bob: Actor, task_id: int) -> None:
-    own = commands.create(bob, "x").id
+    own = commands.create(bob, prompt="x").id
     found = logs.newest(bob, [task_id, own], 5)
     assert (found[task_id], len(found[own])) == ([], 1)
 

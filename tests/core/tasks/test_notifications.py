@@ -27,9 +27,9 @@ def heard() -> Iterator[list[int]]:
 def test_the_bell_rings_once_for_each_task_after_its_row_can_be_read(ada: Actor) -> None:
     seen = []
     deafen = notifications.task_waiting.subscribe(lambda task_id: seen.append(commands.find(ada, task_id).id))
-    created = [commands.create(ada, "x").id for _ in range(3)]
+    created = [commands.create(ada, prompt="x").id for _ in range(3)]
     deafen()
-    commands.create(ada, "nobody listens any more")
+    commands.create(ada, prompt="nobody listens any more")
     assert seen == created
 
 
@@ -38,7 +38,7 @@ def test_it_does_not_ring_for_what_is_rolled_back(heard: list[int], ada: Actor) 
         notifications.task_waiting.publish(session, 1)
         raise ZeroDivisionError
     with pytest.raises(InvalidInput):
-        commands.create(ada, "")
+        commands.create(ada, prompt="")
     assert heard == []
 
 
@@ -59,7 +59,7 @@ def test_a_listener_that_fails_harms_neither_the_others_nor_what_was_committed(
     deafen_first = notifications.task_waiting.subscribe(fail)
     later: list[int] = []
     deafen_last = notifications.task_waiting.subscribe(later.append)
-    task = commands.create(ada, "x")
+    task = commands.create(ada, prompt="x")
     deafen_first(), deafen_last()
     assert heard == later == [task.id]
     assert commands.find(ada, task.id).id == task.id
@@ -69,20 +69,20 @@ def test_a_listener_that_fails_harms_neither_the_others_nor_what_was_committed(
 def test_the_way_out_is_for_one_listener_alone_and_may_be_taken_twice(heard: list[int], ada: Actor) -> None:
     leave = notifications.task_waiting.subscribe(lambda _: None)
     leave(), leave()
-    task = commands.create(ada, "x")
+    task = commands.create(ada, prompt="x")
     assert heard == [task.id]
 
 
 def test_a_listener_may_leave_while_it_listens(ada: Actor, heard: list[int]) -> None:
     once: list[int] = []
     leave = notifications.task_waiting.subscribe(lambda task_id: (once.append(task_id), leave()))
-    first, second = commands.create(ada, "x"), commands.create(ada, "x")
+    first, second = commands.create(ada, prompt="x"), commands.create(ada, prompt="x")
     assert (once, heard) == ([first.id], [first.id, second.id])
 
 
 def test_every_write_to_a_task_is_news_once_it_can_be_read(ada: Actor) -> None:
     claims_of = [claimed(ada) for _ in range(4)]
-    waits = commands.create(ada, "x")
+    waits = commands.create(ada, prompt="x")
     seen: list[tuple[int, int]] = []
     deafen = notifications.task_changed.subscribe(
         lambda task_id: seen.append((task_id, commands.find(ada, task_id).log_count))

@@ -45,11 +45,11 @@ def ids() -> set[int]:
 def test_many_tasks_are_deleted_in_batches_and_all_counted(ada: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(removal, "BATCH_TASKS", 2)
     for _ in range(5):
-        commands.create(ada, "x", agent="claude")
+        commands.create(ada, prompt="x", agent="claude")
         held = claims.claim("runner", 30)
         assert held
         claims.finish(held, EndReason.FAILED, "No.")
-    kept = commands.create(ada, "kept", agent="claude")
+    kept = commands.create(ada, prompt="kept", agent="claude")
     assert commands.delete_ended(ada, ["failed"]) == 5
     assert [task.id for task in listing.page(ada).tasks] == [kept.id]
 
@@ -73,7 +73,7 @@ def test_between_two_batches_everybody_else_can_write(ada: Actor, bob: Actor, mo
     for _ in range(3):
         ended(ada, EndReason.COMPLETED)
     written = [
-        commands.create(bob, "x").id
+        commands.create(bob, prompt="x").id
         for _ in removal.remove(partial(acting_as, ada), Task.status == TaskStatus.COMPLETED, by=ada)
     ]
     assert len(written) == 3
@@ -105,7 +105,7 @@ def test_only_ended_and_old_tasks_of_everybody_retire_with_logs_and_files(data: 
     gone = [ended(actor, reason, now=NOON - old).id for actor in (ada, bob) for reason in EndReason]
     kept = [ended(actor, EndReason.COMPLETED, now=NOON - age).id for actor in (ada, bob) for age in (edge, young)]
     running = claimed(bob).task_id
-    waiting = commands.create(ada, "waits").id
+    waiting = commands.create(ada, prompt="waits").id
     change(*gone, *kept, running, waiting, created_at=NOON - timedelta(days=30))
     with_files(data, *gone, *kept)
     assert sum(removal.retire(7, now=NOON)) == len(gone) == 10

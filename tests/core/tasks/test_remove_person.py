@@ -43,7 +43,7 @@ def fill(actor: Actor, data: Path) -> list[Task]:
     """A session, a token and a task in every state, with a row in every owned table and a file each."""
     sessions.start(actor)
     tokens.create(actor, "laptop")
-    made = [ended(actor, reason) for reason in EndReason] + [commands.create(actor, "waits")]
+    made = [ended(actor, reason) for reason in EndReason] + [commands.create(actor, prompt="waits")]
     with unguarded() as session:
         session.add_all(row_for(model, actor, task.id) for model in OWNED if model is not Task for task in made)
     for task in made:
@@ -101,7 +101,7 @@ def test_a_runner_whose_persons_account_is_gone_writes_nothing_more(ada: Actor) 
 def test_a_task_that_comes_when_the_account_is_gone_is_refused(ada: Actor) -> None:
     removal.remove_person(ada.id, by=None)
     with pytest.raises(NotSignedIn):
-        commands.create(ada, "too late")
+        commands.create(ada, prompt="too late")
 
 
 def test_whoever_posts_tasks_until_the_end_leaves_none(ada: Actor, bob: Actor, data: Path) -> None:
@@ -110,7 +110,7 @@ def test_whoever_posts_tasks_until_the_end_leaves_none(ada: Actor, bob: Actor, d
     def post() -> None:
         try:
             while people.find("ada"):  # as every page and call asks
-                posted.append(commands.create(ada, "one more").id)
+                posted.append(commands.create(ada, prompt="one more").id)
                 begun.set()
         except Exception as error:
             failures.append(error)
@@ -126,7 +126,7 @@ def test_whoever_posts_tasks_until_the_end_leaves_none(ada: Actor, bob: Actor, d
     assert posted and of(ada) == []
     told_of = {number for _, _, subject, _ in told("task.deleted") for number in subject.split(", ")}
     assert told_of <= {str(number) for number in posted}
-    assert commands.create(bob, "x")
+    assert commands.create(bob, prompt="x")
 
 
 def test_a_task_that_slips_in_after_the_last_batch_goes_with_its_files(
@@ -148,11 +148,11 @@ def test_a_task_that_slips_in_after_the_last_batch_goes_with_its_files(
 def test_between_two_batches_everybody_else_can_write(ada: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(removal, "BATCH_TASKS", 1)
     for _ in range(3):
-        commands.create(ada, "x")
+        commands.create(ada, prompt="x")
     real, written = removal._remove_files, []
 
     def files(task_ids: Any) -> None:
-        written.append(commands.create(bob, "x").id)
+        written.append(commands.create(bob, prompt="x").id)
         real(task_ids)
 
     monkeypatch.setattr(removal, "_remove_files", files)
@@ -166,7 +166,7 @@ def test_an_account_that_is_enabled_meanwhile_stays(ada: Actor, admin: Actor, mo
         people.set_active(ada.id, True, by=None)
         yield 0
 
-    commands.create(ada, "x")
+    commands.create(ada, prompt="x")
     monkeypatch.setattr(removal, "remove", remove)
     with pytest.raises(Conflict, match="enabled or deleted in the meantime"):
         removal.remove_person(ada.id, by=admin)
@@ -245,7 +245,7 @@ def test_a_task_that_a_runner_claims_at_the_same_moment_goes_as_well(
 ) -> None:
     for actor in (ada, bob):
         for _ in range(20):
-            commands.create(actor, "x")
+            commands.create(actor, prompt="x")
     claimed_ids: list[int] = []
 
     def act(turn: int) -> None:

@@ -133,7 +133,7 @@ def test_a_rerun_is_a_new_task_that_waits_and_is_announced(ada: Actor, heard: li
 @pytest.mark.parametrize("status", TaskStatus)
 def test_a_task_may_be_run_again_however_it_stands(status: TaskStatus, ada: Actor) -> None:
     made: dict[TaskStatus, Callable[[], int]] = {
-        TaskStatus.PENDING: lambda: commands.create(ada, "x").id,
+        TaskStatus.PENDING: lambda: commands.create(ada, prompt="x").id,
         TaskStatus.PROCESSING: lambda: claimed(ada).task_id,
         TaskStatus.COMPLETED: lambda: ended(ada, EndReason.COMPLETED).id,
         TaskStatus.ERROR: lambda: ended(ada, EndReason.FAILED).id,
@@ -144,7 +144,7 @@ def test_a_task_may_be_run_again_however_it_stands(status: TaskStatus, ada: Acto
 
 
 def test_a_rerun_of_a_rerun_names_the_one_before_it(ada: Actor) -> None:
-    first = commands.create(ada, "x")
+    first = commands.create(ada, prompt="x")
     second = commands.rerun(ada, first.id, prompt="y")
     third = commands.rerun(ada, second.id)
     assert (third.rerun_of, third.prompt) == (second.id, "y")
@@ -183,7 +183,7 @@ def test_a_change_that_cannot_be_used_is_explained_and_writes_nothing(
 def test_what_may_no_longer_be_used_is_refused_unless_it_is_changed(
     ada: Actor, local_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = commands.create(ada, "x", f"{local_root}/shop", "painter")
+    first = commands.create(ada, prompt="x", repo_url=f"{local_root}/shop", agent="painter")
     (tmp_path / "agents.toml").unlink()
     catalog.catalog.cache_clear()
     with pytest.raises(InvalidInput, match="only where the administrator allowed it"):

@@ -199,8 +199,8 @@ def test_deleting_counts_the_tasks_asks_for_the_name_and_deletes_all_of_it(
     open_app: Open, grace: Actor, ada: Actor, bob: Actor
 ) -> None:
     for prompt in ("one secret", "two secret"):
-        commands.create(ada, prompt, agent="data-processor")
-    commands.create(bob, "his own", agent="data-processor")
+        commands.create(ada, prompt=prompt, agent="data-processor")
+    commands.create(bob, prompt="his own", agent="data-processor")
     hers, app = open_app(ada), press(show(open_app, grace, "ada"), "Delete…")
     assert "**2 tasks** with logs and files" in texts(app)
     assert "secret" not in texts(app), "an administrator sees how many, not which"

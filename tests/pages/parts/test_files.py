@@ -24,7 +24,7 @@ def open_task(open_app: Open, ada: Actor) -> OpenTask:
     """Open the page of a completed task with these files; None is one whose content is lost."""
 
     def open_(**files: str | bytes | None) -> AppTest:
-        commands.create(ada, "Profile the data")
+        commands.create(ada, prompt="Profile the data")
         held = claims.claim("runner", 30)
         assert held
         kept = []

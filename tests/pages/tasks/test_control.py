@@ -42,7 +42,7 @@ def test_a_running_task_is_asked_to_stop_once(open_app: Open, ada: Actor) -> Non
 
 
 def test_a_waiting_task_is_stopped_at_once(open_app: Open, ada: Actor) -> None:
-    task = commands.create(ada, "Later", None, "data-processor")
+    task = commands.create(ada, prompt="Later", agent="data-processor")
     app = press(open_app(ada, "tasks/detail", id=str(task.id)), "Stop")
     assert [element.value for element in app.info] == [commands.NEVER_BEGAN.replace(".", "\\.")]
     assert "Cancelled" in html(app)
@@ -83,7 +83,9 @@ def test_the_countdown_turns_amber_at_the_warning(open_app: Open, ada: Actor, ra
 def test_a_re_run_links_the_first_one_and_says_what_is_different_also_when_that_is_gone(
     open_app: Open, ada: Actor
 ) -> None:
-    first = commands.create(ada, "Profile the data", "https://git.example.org/x", "data-processor")
+    first = commands.create(
+        ada, prompt="Profile the data", repo_url="https://git.example.org/x", agent="data-processor"
+    )
     second = commands.rerun(ada, first.id, agent="code-review")
     difference = shared.plain(f"Runs task {first.id} again: agent data-processor -> code-review.")
     app = open_app(ada, "tasks/detail", id=str(second.id))

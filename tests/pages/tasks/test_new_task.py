@@ -114,7 +114,7 @@ def test_a_model_of_one_s_own_can_be_typed_where_the_list_is_open(
     open_app: Open, ada: Actor, settle: Callable[[str], None]
 ) -> None:
     settle(READY + "allow_other_models = true\n")
-    commands.create(ada, "Fix the test", model="claude-3-opus-20240229")
+    commands.create(ada, prompt="Fix the test", model="claude-3-opus-20240229")
     app = open_app(ada, "tasks/new", again="1")
     # AppTest cannot type into it; what was typed before is kept.
     assert app.selectbox[0].proto.accept_new_options
@@ -162,7 +162,9 @@ def again(app):
 
 
 def test_a_task_runs_again_with_what_was_changed(open_app: Open, ada: Actor) -> None:
-    first = commands.create(ada, "Profile the data", "https://git.example.org/x", "data-processor")
+    first = commands.create(
+        ada, prompt="Profile the data", repo_url="https://git.example.org/x", agent="data-processor"
+    )
     app = open_app(ada, "tasks/new", again=str(first.id))
     assert (app.title[0].value, app.text_area[0].value, app.text_input[0].value) == (
         "Run again",
@@ -185,7 +187,7 @@ def test_a_task_runs_again_with_what_was_changed(open_app: Open, ada: Actor) -> 
 
 def test_a_second_re_run_begins_with_the_first_task_again(open_app: Open, ada: Actor, world: World) -> None:
     other = world.script_agent("other", "")
-    first = commands.create(ada, "Profile the data", None, "data-processor")
+    first = commands.create(ada, prompt="Profile the data", agent="data-processor")
     app = open_app(ada, "tasks/new", again=str(first.id))
     app.radio[0].set_value(other)
     again(app)
@@ -196,7 +198,7 @@ def test_a_second_re_run_begins_with_the_first_task_again(open_app: Open, ada: A
 
 
 def test_a_form_for_a_re_run_leaves_the_draft_of_a_new_task_alone(open_app: Open, ada: Actor) -> None:
-    first = commands.create(ada, "Profile the data", None, "data-processor")
+    first = commands.create(ada, prompt="Profile the data", agent="data-processor")
     app = open_app(ada, "tasks/new")
     app.text_area[0].input("half a thought").run()
     app.query_params["again"] = str(first.id)
@@ -208,7 +210,7 @@ def test_a_form_for_a_re_run_leaves_the_draft_of_a_new_task_alone(open_app: Open
 @pytest.mark.attack(23)
 @pytest.mark.parametrize("asked", ["999", "abc", "-1", "theirs"])
 def test_what_cannot_run_again_becomes_a_new_task(open_app: Open, ada: Actor, bob: Actor, asked: str) -> None:
-    theirs = commands.create(bob, "A secret", None, "data-processor")
+    theirs = commands.create(bob, prompt="A secret", agent="data-processor")
     app = open_app(ada, "tasks/new", again=str(theirs.id) if asked == "theirs" else asked)
     assert not app.exception
     assert app.title[0].value == "New task"
@@ -217,7 +219,7 @@ def test_what_cannot_run_again_becomes_a_new_task(open_app: Open, ada: Actor, bo
 
 
 def test_an_agent_that_is_not_set_up_here_is_named_before_a_task_runs_again(open_app: Open, ada: Actor) -> None:
-    first = commands.create(ada, "Write code", None, "claude")
+    first = commands.create(ada, prompt="Write code", agent="claude")
     app = open_app(ada, "tasks/new", again=str(first.id))
     assert app.warning[0].value.startswith("claude is not set up")
     again(app)

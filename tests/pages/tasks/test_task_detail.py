@@ -19,7 +19,7 @@ from tests.pages.widgets import html
 
 
 def start(actor: Actor, prompt: str = "Profile the data") -> claims.Claim:
-    commands.create(actor, prompt, agent="data-processor")
+    commands.create(actor, prompt=prompt, agent="data-processor")
     held = claims.claim("runner", 30)
     assert held
     return held

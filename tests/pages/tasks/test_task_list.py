@@ -8,7 +8,7 @@ from tests.pages.conftest import Open
 
 
 def make(actor: Actor, *prompts: str) -> list[int]:
-    return [commands.create(actor, prompt, agent="data-processor").id for prompt in prompts]
+    return [commands.create(actor, prompt=prompt, agent="data-processor").id for prompt in prompts]
 
 
 def end(reason: EndReason) -> None:
