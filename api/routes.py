@@ -18,6 +18,7 @@ from core.agents.registry import DEFAULT, agents
 from core.database.models import Task, TaskStatus
 from core.database.ownership import Actor
 from core.tasks import commands, listing, logs
+from core.words import count
 
 TAIL_ENTRIES = 20
 
@@ -98,7 +99,7 @@ def delete_tasks(
 ) -> schemas.Deleted:
     """Delete all of the caller's completed and/or failed tasks."""
     number = commands.delete_ended(actor, [word.strip() for word in action.split(",")])
-    return schemas.Deleted(message=f"{number} tasks deleted.", deletedCount=number)
+    return schemas.Deleted(message=f"{count(number, 'task')} deleted.", deletedCount=number)
 
 
 @router.get("/tasks/{task_id}", tags=["tasks"])

@@ -26,11 +26,12 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core import metrics
 from core.database import engine
-from core.database.models import Artifact, EndReason, Task, TaskLog, TaskStatus
+from core.database.models import Artifact, Task, TaskLog
 from core.database.ownership import acting_as_system
 from core.errors import ClaimLost
 from core.log_text import LogType
 from core.sandbox.output import StoredArtifact
+from core.states import EndReason, TaskStatus
 from core.tasks import notifications
 from core.tasks.entries import Entry, insert_entries
 
@@ -41,9 +42,7 @@ WAIT_SECONDS = 1.0
 #: No server's lease is longer, in seconds.
 LONGEST_LEASE = 300.0
 
-RUNNER_GONE = (
-    "The runner went away before the task ended; what it did until then is in the log. Run it again if needed."
-)
+RUNNER_GONE = "The server that ran this task stopped. The log shows how far it got; run it again if needed."
 
 _reading = partial(acting_as_system, reading=True)
 
@@ -85,7 +84,7 @@ def claim(runner: str, lease: float, *, now: datetime | None = None) -> Claim | 
         .with_for_update(skip_locked=True)
         .scalar_subquery()
     )
-    if not _exists(Task.status == TaskStatus.PENDING, order=(Task.created_at, Task.id)):  # an idle look takes no lock
+    if not _exists(Task.status == TaskStatus.PENDING, order=(Task.created_at, Task.id)):  # asking in vain takes no lock
         return None
     with _writing() as session:
         task = session.scalar(

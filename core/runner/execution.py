@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from core.agents.base import Agent, LogLine, OutputParser, Progress
-from core.errors import AgentFailed
+from core.errors import AgentFailed, ServerStopping
 from core.log_text import LogType
 from core.runner.clock import Clock
 from core.runner.heartbeat import Heartbeat
@@ -19,15 +19,11 @@ from core.words import duration
 #: Of what a step of our own prints, in characters: more is no answer that anything could be done with.
 MOST_PRINTED = 32 * 2**20
 
-#: How long one look for a process's output takes at most, in seconds: so soon is everything else noticed.
+#: How long one read of a process's output waits at most, in seconds: so soon is everything else noticed.
 READ_SECONDS = 0.1
 
 
-class Stopped(Exception):
-    """The server is going down."""
-
-
-class _Hear(Protocol):
+class _Feed(Protocol):
     def __call__(self, line: str, *, is_error: bool) -> None: ...
 
 
@@ -55,25 +51,25 @@ class Execution:
         self,
         agent: Agent,
         command: Command,
-        listener: OutputParser,
+        parser: OutputParser,
         progress: Callable[[float], None],
-        sign: Callable[[], float],
+        activity: Callable[[], float],
     ) -> int:
         """Run an agent's process to its end; its exit status. ``progress`` is told the share of it that is done.
 
-        An agent is at work also while what ``sign`` gives changes. Raises AgentFailed when it said nothing for too
+        The agent also counts as active while ``activity()`` changes. Raises AgentFailed when it said nothing for too
         long, or used more than it may; and what ``beat`` raises.
         """
 
         def feed(line: str, *, is_error: bool) -> None:
-            for meaning in [LogLine(LogType.INFO, line)] if is_error else listener.feed(line):
+            for meaning in [LogLine("info", line)] if is_error else parser.feed(line):
                 if isinstance(meaning, Progress):
                     progress(meaning.share)
                 else:
                     self._log.output(LogType(meaning.type), meaning.message)
 
         try:
-            return self._run(command, feed, agent.info.name, idle=agent.info.idle, sign=sign)
+            return self._run(command, feed, agent.name, idle=agent.idle, activity=activity)
         finally:
             self._log.end_of_output()
 
@@ -98,13 +94,13 @@ class Execution:
         return self._run(command, feed, command.argv[0], limit=limit), printed
 
     def beat(self) -> None:
-        """What goes on whatever the step: the clock, and the look whether the task is still wanted.
+        """What goes on whatever the step: the clock, and the question whether the task is still wanted.
 
-        Raises TimedOut, Stopped, and what Heartbeat.check raises.
+        Raises TimedOut, ServerStopping, and what Heartbeat.check raises.
         """
         self._heartbeat.check()
         if self._stopping.is_set():
-            raise Stopped
+            raise ServerStopping
         self._clock.extend(self._heartbeat.extension)
         self._clock.check()
         if warning := self._clock.warning():
@@ -115,32 +111,32 @@ class Execution:
     def _run(
         self,
         command: Command,
-        feed: _Hear,
+        feed: _Feed,
         name: str,
         limit: float = math.inf,
         idle: float = math.inf,
-        sign: Callable[[], float] = lambda: 0.0,
+        activity: Callable[[], float] = lambda: 0.0,
     ) -> int:
         if command.shown:
             self._log.command(command.shown)
-        began = heard = self._monotonic()
-        last_sign = sign()
+        began = active_at = self._monotonic()
+        last_activity = activity()
         with Process(command, silence=self._silence) as process:
             while not process.ended:
                 process.alive()
                 if self._log.full:
                     time.sleep(READ_SECONDS)  # nothing is read: the pipe fills, and the process waits
-                    heard = self._monotonic()
+                    active_at = self._monotonic()
                 else:
                     for line, is_error in process.read(READ_SECONDS):
                         feed(line, is_error=is_error)
-                        heard = self._monotonic()
-                if (newest := sign()) != last_sign:
-                    last_sign, heard = newest, self._monotonic()
+                        active_at = self._monotonic()
+                if (newest := activity()) != last_activity:
+                    last_activity, active_at = newest, self._monotonic()
                 self.beat()
                 if self._monotonic() >= began + limit:
                     raise AgentFailed(f"{name} was stopped after {duration(limit)} without an end.")
-                if self._monotonic() >= heard + idle:
+                if self._monotonic() >= active_at + idle:
                     raise AgentFailed(f"{name} said nothing for {duration(idle)} and was stopped.")
             self.beat()  # its end may be ours: it was killed because this thread was held up for too long
             if process.verdict:

@@ -1,17 +1,15 @@
 """How the work as a whole stands: what waits, who works, how long their leases hold."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 
 from core.database import engine
-from core.database.models import Task, TaskStatus
+from core.database.models import Task
 from core.database.ownership import acting_as_system
+from core.states import TaskStatus
 from core.tasks.listing import COUNTED
-
-ASKED_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -52,18 +50,3 @@ def load(*, now: datetime | None = None) -> Load:
         max(0.0, (now - oldest).total_seconds()) if oldest else 0.0,
         [Runner(name, number, (until - now).total_seconds()) for name, number, until in holders if name and until],
     )
-
-
-def running(task_ids: Collection[int]) -> set[int]:
-    """Those of these tasks that some runner holds, here or elsewhere."""
-    return existing(task_ids, Task.status == TaskStatus.PROCESSING)
-
-
-def existing(task_ids: Collection[int], *conditions: ColumnElement[bool]) -> set[int]:
-    """Those of these tasks that are there, and fulfil the conditions."""
-    asked, found = sorted(task_ids), set[int]()
-    with acting_as_system(reading=True) as session:
-        for start in range(0, len(asked), ASKED_AT_ONCE):
-            some = Task.id.in_(asked[start : start + ASKED_AT_ONCE])
-            found.update(session.scalars(select(Task.id).where(some, *conditions)))
-    return found

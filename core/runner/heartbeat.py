@@ -1,8 +1,8 @@
 """A running task's line to the database, on a thread and connections of its own.
 
 It renews the lease, writes the log and asks what the owner wants. The thread that watches the process never waits for
-the database: it only reads here how things stand. So a database that does not answer suspends neither the limit nor
-the rule that nobody works beyond a lease.
+the database: it only reads here how things stand. An outage of the database therefore delays neither the limit nor the
+lease's end.
 """
 
 import threading
@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import Self
 
 from core.database import engine
+from core.errors import OutOfContact, StopRequested
 from core.runner import claims
 from core.runner.claims import Claim, Control
 from core.runner.task_logger import BATCH_SECONDS, TaskLogger
 
-#: How often it asks whether the task is still wanted, in seconds.
-LOOK_SECONDS = 0.5
+#: How often it asks what the owner wants, in seconds.
+CONTROL_SECONDS = 0.5
 
 #: After how long the database is asked again that did not answer, in seconds.
 RETRY_SECONDS = 1.0
@@ -23,21 +24,8 @@ RETRY_SECONDS = 1.0
 #: A thread that gave no sign of life for so long hangs: its lease is not renewed any more. In seconds.
 HUNG_SECONDS = 60.0
 
-
 #: A stop is seen so late at most while the database answers, in seconds: a larger difference is a jump of the time.
 LATEST_SECONDS = 5.0
-
-
-class StopRequested(Exception):
-    """The owner wants the task to stop, since ``at``, on the monotonic clock."""
-
-    def __init__(self, at: float) -> None:
-        super().__init__()
-        self.at = at
-
-
-class OutOfContact(Exception):
-    """For a whole lease nobody could renew it: others may count this runner as gone."""
 
 
 class Heartbeat:
@@ -59,7 +47,7 @@ class Heartbeat:
         self._monotonic = monotonic
         self._held_until = start + lease
         self._renew_at = start + lease / 3
-        self._look_at = self._seen_alive_at = monotonic()
+        self._control_at = self._seen_alive_at = monotonic()
         self._verdict: Exception | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"heartbeat-{claim.task_id}", daemon=True)
@@ -99,17 +87,17 @@ class Heartbeat:
 
     def _beat(self) -> None:
         now = self._monotonic()
-        if now >= self._look_at:  # first: what cannot be written must not delay what the owner wants
-            self._hear(claims.read_control(self._claim), now)
-            self._look_at = now + LOOK_SECONDS
+        if now >= self._control_at:  # first: what cannot be written must not delay what the owner wants
+            self._obey(claims.read_control(self._claim), now)
+            self._control_at = now + CONTROL_SECONDS
         if now >= self._renew_at and now - self._seen_alive_at < HUNG_SECONDS:
             claims.renew(self._claim, self._lease)
             self._held_until = now + self._lease  # from before the question: others count from after it
             self._renew_at = now + self._lease / 3
         self._log.beat()
 
-    def _hear(self, wishes: Control, now: float) -> None:
-        self.extension = wishes.extension
-        if wishes.cancel_requested_at and self._verdict is None:
-            late = (engine.now() - wishes.cancel_requested_at).total_seconds()
+    def _obey(self, control: Control, now: float) -> None:
+        self.extension = control.extension
+        if control.cancel_requested_at and self._verdict is None:
+            late = (engine.now() - control.cancel_requested_at).total_seconds()
             self._verdict = StopRequested(now - min(max(0.0, late), LATEST_SECONDS))

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from core.database import engine
 from core.log_text import MAX_CHARACTERS, LogType, storable
@@ -37,12 +37,11 @@ class TaskLogger:
         claim: Claim,
         *,
         lines: int,
-        secrets: Sequence[str] = (),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.batch_ready = threading.Event()  #: a whole batch waits; the writer clears it
         self._claim = claim
-        self._secrets = secrets
+        self.secrets: tuple[str, ...] = ()  #: what no entry shows, see ``hide``
         self._monotonic = monotonic
         self._lock = threading.Lock()  # of what waits, and its size
         self._waiting: list[Entry] = []
@@ -57,6 +56,10 @@ class TaskLogger:
         self.branch: str | None = None  #: the task's branch, stored with the next progress
         self._progress = 0
         self._stored_progress = 0
+
+    def hide(self, *values: str) -> None:
+        """Show these secrets in no entry that is made from now on."""
+        self.secrets += values
 
     def info(self, message: str) -> None:
         """Something worth knowing happened."""
@@ -130,7 +133,7 @@ class TaskLogger:
             left_out = f"{self._left_out:,} lines of output were left out here"
             self.info(f"{left_out}; the last {len(self._tail):,} follow, with their times.")
         for line in self._tail:
-            self._add(Entry(line.type, storable(line.message, self._secrets), line.timestamp))
+            self._add(Entry(line.type, storable(line.message, self.secrets), line.timestamp))
         self._tail.clear()
         self._left_out = 0
 
@@ -141,7 +144,7 @@ class TaskLogger:
         return [*self._sending, *self._waiting]
 
     def _entry(self, type: LogType, message: str) -> Entry:
-        return Entry(type, storable(message, self._secrets), engine.now())
+        return Entry(type, storable(message, self.secrets), engine.now())
 
     def _add(self, entry: Entry) -> None:
         with self._lock:

@@ -1,13 +1,16 @@
-"""What people do with tasks. Each function says who asks, is one transaction, and sees that person's tasks alone."""
+"""What people do with tasks. Each function says who asks, and sees that person's tasks alone.
+
+Each write is one transaction; deletes work in batches.
+"""
 
 import logging
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -17,13 +20,15 @@ from core.agents.fields import MODEL
 from core.agents.registry import DEFAULT, agents
 from core.config import settings
 from core.database import engine
-from core.database.models import ENDED, MAX_ID, EndReason, Task, TaskLog, TaskStatus
+from core.database.models import MAX_ID, Task, TaskLog
 from core.database.ownership import Actor, acting_as
 from core.errors import Conflict, InvalidInput, NotFound, NotSignedIn
 from core.identity import audit
 from core.log_text import LogType, storable
 from core.repositories import addresses
+from core.states import ENDED, EndReason, TaskStatus
 from core.tasks import notifications
+from core.tasks.entries import Entry, as_rows
 from core.tasks.removal import remove
 from core.words import duration
 
@@ -34,7 +39,7 @@ PROMPT_CHARACTERS = 20_000
 #: Letters and signs that show nothing: fillers of Hangul, the empty pattern of Braille.
 _BLANK = "\u115f\u1160\u3164\uffa0\u2800"
 
-#: How long before its limit a task can no longer be extended, in seconds: its runner must still hear of it.
+#: How long before its limit a task can no longer be extended, in seconds: its runner must still learn of it.
 TOO_LATE_SECONDS = 5.0
 
 #: The words of a bulk delete, as the API and the pages have them.
@@ -55,7 +60,7 @@ class Changes(TypedDict, total=False):
 def create(
     actor: Actor, *, prompt: str, repo_url: str | None = None, agent: str | None = None, model: str | None = None
 ) -> Task:
-    """Accept a task; it waits as pending and is announced.
+    """Accept a task: it is pending, and the scheduler is notified.
 
     Raises InvalidInput for a prompt, address, agent or model that cannot be used, and NotSignedIn when the account is
     gone; then nothing is written.
@@ -110,29 +115,24 @@ def owned(session: Session, task_id: int, *, lock: bool = False) -> Task:
 
 
 def cancel(actor: Actor, task_id: int) -> Task:
-    """Stop a task: a waiting one ends at once, a running one as soon as its runner hears of it, in about a second.
+    """Stop a task: a waiting one ends at once, a running one as soon as its runner reads of it, in about a second.
 
     To ask again changes nothing. Raises NotFound, and Conflict when the task has ended.
     """
-    asked = (LogType.INFO, f"Stop requested by {actor.name}.")
     now = engine.now()
     with acting_as(actor) as session:
         task = owned(session, task_id, lock=True)
         if task.status in ENDED:
             raise Conflict("The task has already ended: there is nothing to stop.")
-        if task.status is TaskStatus.PENDING:
-            end = {
-                "status": TaskStatus.ERROR,
-                "end_reason": EndReason.CANCELLED,
-                "error": NEVER_BEGAN,
-                "finished_at": now,
-                "cancel_requested_at": now,
-            }
-            _move(session, task, end, [asked, (LogType.INFO, NEVER_BEGAN)], now)
-        elif task.cancel_requested_at is None:
-            _move(session, task, {"cancel_requested_at": now}, [asked], now)
-        else:
+        if task.cancel_requested_at:
             return task
+        task.cancel_requested_at = now
+        said = [f"Stop requested by {actor.name}."]
+        if task.status is TaskStatus.PENDING:
+            task.status, task.end_reason, task.error = TaskStatus.ERROR, EndReason.CANCELLED, NEVER_BEGAN
+            task.finished_at = now
+            said.append(NEVER_BEGAN)
+        _changed(session, task, said, now)
         audit.record(session, audit.Kind.TASK_CANCELLED, by=actor, subject=str(task_id))
     if task.status in ENDED:
         metrics.ENDED.labels(EndReason.CANCELLED).inc()
@@ -151,9 +151,10 @@ def extend(actor: Actor, task_id: int) -> Task:
         if reason := why_not_extend(task, now=now):
             raise Conflict(reason)
         limits = limits_of(task)
+        task.extension = limits.extension
         total = duration(limits.timeout + limits.extension)
         said = f"{actor.name} gave it {duration(limits.extension)} more: the limit is {total} now."
-        _move(session, task, {"extension": limits.extension}, [(LogType.INFO, said)], now)
+        _changed(session, task, [said], now)
     return task
 
 
@@ -163,9 +164,9 @@ def why_not_extend(task: Task, *, now: datetime | None = None) -> str | None:
     if end is None:
         return "Only a running task can be given more time."
     if not limits_of(task).extension:
-        return f"The administrator's settings give tasks of {task.selected_agent} no more time."
+        return f"Extensions are not enabled for {task.selected_agent}."
     if task.extension:
-        return "The task was given more time before; that is possible once."
+        return "This task was already extended once."
     if task.cancel_requested_at or end - (now or engine.now()) < timedelta(seconds=TOO_LATE_SECONDS):
         return "The task is about to be stopped."
     return None
@@ -215,10 +216,10 @@ def _checked(prompt: str, repo_url: str | None, agent: str | None, model: str | 
     )
 
 
-def _accept(actor: Actor, task: Task, *entries: str) -> Task:
-    """Store and announce a checked task, with its first log entries."""
+def _accept(actor: Actor, task: Task, *said: str) -> Task:
+    """Store a checked task with its first log entries, and notify whoever runs tasks."""
     now = engine.now()
-    said = [*entries, f"Task accepted for {task.selected_agent}; it waits for a free runner."]
+    said = (*said, f"Task accepted for {task.selected_agent}; it waits for a free runner.")
     task.user_id, task.status = actor.id, TaskStatus.PENDING
     task.created_at = task.updated_at = now
     task.log_count = len(said)
@@ -228,36 +229,26 @@ def _accept(actor: Actor, task: Task, *entries: str) -> Task:
             session.flush()
         except IntegrityError:  # the account was deleted since the caller was known
             raise NotSignedIn from None
-        _say(session, task, [(LogType.INFO, sentence) for sentence in said], len(said), now)
+        _log(session, task, said, now)
         session.flush()
         session.refresh(task)
         notifications.task_waiting.publish(session, task.id)
     return task
 
 
-def _move(
-    session: Session, task: Task, values: dict[str, Any], said: Sequence[tuple[LogType, str]], now: datetime
-) -> None:
-    """One guarded write of what the owner wants, with its log entries."""
-    last = session.scalar(
-        update(Task)
-        .where(Task.id == task.id, Task.status == task.status)
-        .values(**values, updated_at=now, log_count=Task.log_count + len(said))
-        .returning(Task.log_count)
-    )
-    if last is None:
-        raise Conflict("The task has just moved on; look again.")
-    _say(session, task, said, last, now)
+def _changed(session: Session, task: Task, said: Sequence[str], now: datetime) -> None:
+    """Write the changes of a task that is locked, with their log entries."""
+    task.updated_at = now
+    task.log_count += len(said)
+    _log(session, task, said, now)
     session.flush()
-    session.refresh(task)
     notifications.task_changed.publish(session, task.id)
 
 
-def _say(session: Session, task: Task, said: Sequence[tuple[LogType, str]], last: int, now: datetime) -> None:
-    """Add entries under the numbers up to ``last``."""
-    for seq, (type, sentence) in enumerate(said, last - len(said) + 1):
-        message = storable(sentence)
-        session.add(TaskLog(task_id=task.id, seq=seq, user_id=task.user_id, timestamp=now, type=type, message=message))
+def _log(session: Session, task: Task, said: Sequence[str], now: datetime) -> None:
+    """Add entries under the task's last numbers."""
+    entries = [Entry(LogType.INFO, storable(sentence), now) for sentence in said]
+    session.add_all(TaskLog(**row) for row in as_rows(task.id, task.user_id, task.log_count, entries))
 
 
 def _checked_prompt(prompt: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import insert
@@ -23,16 +24,13 @@ class Entry:
 
 def insert_entries(session: Session, task_id: int, user_id: UUID, last: int, entries: Sequence[Entry]) -> None:
     """Store entries under the numbers up to ``last``, which an UPDATE of log_count has just reserved."""
-    rows = [
-        {
-            "task_id": task_id,
-            "seq": seq,
-            "user_id": user_id,
-            "timestamp": entry.timestamp,
-            "type": entry.type,
-            "message": entry.message,
-        }
+    if entries:
+        session.execute(insert(TaskLog), as_rows(task_id, user_id, last, entries))
+
+
+def as_rows(task_id: int, user_id: UUID, last: int, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Entries as rows, numbered so that the last one is ``last``."""
+    return [
+        vars(entry) | {"task_id": task_id, "user_id": user_id, "seq": seq}
         for seq, entry in enumerate(entries, last - len(entries) + 1)
     ]
-    if rows:
-        session.execute(insert(TaskLog), rows)

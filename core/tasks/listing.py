@@ -8,9 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
-from core.database.models import MAX_ID, Task, TaskStatus
+from core.database.models import MAX_ID, Task
 from core.database.ownership import Actor, acting_as, reading_everyone
 from core.errors import InvalidInput
+from core.states import TaskStatus
 
 PAGE_TASKS = 200
 QUERY_CHARACTERS = 200

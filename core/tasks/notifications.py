@@ -1,5 +1,6 @@
-"""The bells: something was committed that somebody here may wait for. A ring carries only the task's id; the row is the
-message, and whoever listens also looks now and then, because other processes ring no bell of this one.
+"""Notifications inside this process, sent after commit.
+
+They carry only the task's id; listeners also poll, because other processes cannot notify this one.
 """
 
 import logging
@@ -13,34 +14,34 @@ _log = logging.getLogger(__name__)
 
 
 class Topic:
-    """Rings for a task once the transaction that concerns it is committed; never if it is rolled back."""
+    """Tells its subscribers of a task once the transaction that concerns it is committed; never after a rollback."""
 
     def __init__(self) -> None:
         self._listeners: tuple[Callable[[int], None], ...] = ()
-        self._lock = threading.Lock()  # of changes; who rings takes the listeners as they are
+        self._lock = threading.Lock()  # of changes; who publishes takes the listeners as they are
 
     def subscribe(self, listener: Callable[[int], None]) -> Callable[[], None]:
-        """Have ``listener(task_id)`` called, quickly, for each ring in this process; returns the way out."""
+        """Have ``listener(task_id)`` called for each notification; it must be quick. Returns how to unsubscribe."""
         with self._lock:
             self._listeners += (listener,)
 
-        def leave() -> None:
+        def unsubscribe() -> None:
             with self._lock:
                 self._listeners = tuple(other for other in self._listeners if other is not listener)
 
-        return leave
+        return unsubscribe
 
     def publish(self, session: Session, task_id: int) -> None:
-        """Ring after the session's transaction is committed."""
+        """Notify after the session's transaction is committed."""
 
-        def ring(_: Session) -> None:
+        def notify(_: Session) -> None:
             for listener in self._listeners:
                 try:
                     listener(task_id)
-                except Exception:  # what was committed is committed, whoever could not hear of it
+                except Exception:  # what was committed stays so, whoever could not be told
                     _log.exception("a listener failed for task %s", task_id)
 
-        event.listen(session, "after_commit", ring, once=True)
+        event.listen(session, "after_commit", notify, once=True)
 
 
 #: A task waits for a runner.

@@ -1,6 +1,5 @@
-"""Deleting tasks for good, a few at a time: everybody else's writes find their turn in between."""
+"""Deleting tasks for good, in batches: other writers find their turn in between."""
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
@@ -11,10 +10,12 @@ from sqlalchemy.orm import Session
 
 from core.config import settings
 from core.database import engine
-from core.database.models import ENDED, Task, User
+from core.database.models import Task, User
 from core.database.ownership import Actor, acting_as_system
 from core.errors import Conflict
 from core.identity import audit, people
+from core.states import ENDED
+from core.tasks.stores import artifact_store
 
 #: What one transaction deletes at most: a fraction of a second of SQLite's one write lock.
 BATCH_TASKS = 500
@@ -27,7 +28,7 @@ def remove(
     by: Actor | None,
     why: str = "",
 ) -> Iterator[int]:
-    """Delete the tasks that fulfil the conditions, with logs and files, and yield how many each batch deleted.
+    """Delete the tasks that fulfil the conditions, with logs and files; yields how many tasks each batch deleted.
 
     ``begin`` opens a transaction, as somebody who may do so; with ``reading=True`` one that only reads. The audit trail
     says of each batch who did it and ``why``.
@@ -85,8 +86,9 @@ def _delete(session: Session, *conditions: ColumnElement[bool], by: Actor | None
 
 
 def _remove_files(task_ids: Iterable[int]) -> None:
+    store = artifact_store(settings())
     for task_id in task_ids:
-        shutil.rmtree(settings().artifacts / str(task_id), ignore_errors=True)
+        store.delete(task_id)
 
 
 def _first(tasks: Iterable[tuple[int, int]]) -> list[int]:

@@ -5,24 +5,24 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from core.config import Settings
+import core.agents.registry
 from core.database import engine
 from core.database.models import Role, TaskLog
 from core.database.ownership import Actor
 from core.identity import people
 from core.log_text import LogType
 from core.runner.claims import Claim
-from core.runner.scheduler import Scheduler
 from core.runner.task_logger import TaskLogger
 from core.sandbox import isolation
 from core.tasks import logs
 from tests.conftest import PASSWORD
-from tests.core.living import Hand, Life, Wall, claimed
+from tests.core.living import Deck, Hand, Life, Schedulers, Shell, Wall, claimed
 from tests.support import clis, databases
+from tests.support.scripts import with_agents
+from tests.support.world import World
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def admin() -> Actor:
 
 
 @pytest.fixture
-def run_task(ada: Actor, data: Path) -> Life:
-    return Life(ada, data)
+def run_task(ada: Actor, data: Path, world: World) -> Life:
+    return Life(ada, data, world)
 
 
 @pytest.fixture(scope="session")
@@ -55,22 +55,19 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
 
 
 @pytest.fixture
-def start(data: Path) -> Iterator[Callable[..., Scheduler]]:
-    """Start a scheduler with some settings; what still runs at the end is interrupted."""
-    started: list[Scheduler] = []
+def start(data: Path) -> Iterator[Schedulers]:
+    made = Schedulers(data)
+    yield made
+    made.close()
 
-    def begin(**values: Any) -> Scheduler:
-        clocks = {name: values.pop(name) for name in ("monotonic", "now") if name in values}
-        scheduler = Scheduler(Settings(data=data, **values), **clocks)
-        scheduler.start()
-        started.append(scheduler)
-        return scheduler
 
-    yield begin
-    for scheduler in started:
-        if scheduler._clock.running:
-            scheduler.interrupt_all()
-            scheduler.stop()
+@pytest.fixture
+def deck(ada: Actor, bob: Actor, start: Schedulers, tmp_path: Path, world: World) -> Deck:
+    made = Deck(ada, bob, start, tmp_path)
+    world.settle(TASKDECK_SANDBOX="none")
+    shells = [Shell(name=name, title=name, summary=name, module="", code=code) for name, code in made.codes().items()]
+    world.monkeypatch.setattr(core.agents.registry, "build_agents", with_agents(shells))
+    return made
 
 
 @pytest.fixture
@@ -139,7 +136,9 @@ def stored(ada: Actor, claim: Claim) -> Callable[[], list[TaskLog]]:
 
 @pytest.fixture
 def log(claim: Claim, hand: Hand) -> TaskLogger:
-    return TaskLogger(claim, lines=10, secrets=["swordfish"], monotonic=hand)
+    log = TaskLogger(claim, lines=10, monotonic=hand)
+    log.hide("swordfish")
+    return log
 
 
 @pytest.fixture

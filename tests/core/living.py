@@ -4,15 +4,17 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
+from core.agents.base import Assignment
 from core.config import Settings
 from core.database import engine
 from core.database.models import EndReason, Task, TaskLog
@@ -21,14 +23,15 @@ from core.log_text import LogType
 from core.runner import claims, processor
 from core.runner.claims import Claim
 from core.runner.scheduler import Scheduler
-from core.tasks import commands, logs
+from core.sandbox.command import Command
+from core.tasks import artifacts, commands, logs
 from tests.support.databases import unguarded
+from tests.support.scripts import Script
 from tests.support.waiting import eventually
+from tests.support.world import World
 
 #: The beginning of an agent's code that speaks in events.
 SAY = "import json, sys\ndef say(**event): print(json.dumps(event), flush=True)\n"
-
-QUICK = "print('done')"
 
 #: Adds its number to the file ``path`` and sleeps.
 SLEEPER = "import os, time; open({path!r}, 'a').write(f'{{os.getpid()}}\\n'); time.sleep(600)"
@@ -58,6 +61,16 @@ class Hand:
         return self.time
 
 
+class Shifted:
+    """The real monotonic clock, ahead ``by`` so many seconds."""
+
+    def __init__(self) -> None:
+        self.by = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.by
+
+
 class Wall:
     """The time of day as the test sets it: it runs, but can jump by ``offset``."""
 
@@ -72,20 +85,33 @@ class Wall:
 class Life:
     """Creates, claims and lives Ada's tasks, with limits small enough for a test."""
 
-    def __init__(self, actor: Actor, data: Path) -> None:
+    def __init__(self, actor: Actor, data: Path, world: World) -> None:
         self.actor = actor
         self.settings = Settings(timeout=30, warning=20, tick=10, data=data)
         self.stopping = threading.Event()
         self.monotonic: Callable[[], float] = time.monotonic
+        self._world = world
 
     def __call__(self, agent: str, repo_url: str | None = None) -> Task:
+        """The task after its whole life."""
         task = commands.create(self.actor, prompt="the prompt", repo_url=repo_url, agent=agent)
         self.run_task()
-        return commands.find(self.actor, task.id)
+        return self.find(task)
+
+    def script(self, code: str) -> Task:
+        """A task after the whole life that this code gave it, as the agent ``worker``."""
+        return self(self.agent(code))
+
+    def agent(self, code: str, name: str = "worker") -> str:
+        """The name of an agent that is this code."""
+        return self._world.script_agent(name, code)
+
+    def settle(self, **values: object) -> None:
+        """Change these settings."""
+        self.settings = self.settings.model_copy(update=values)
 
     def run_task(self) -> None:
-        claim = claims.claim("runner", self.settings.lease)
-        assert claim
+        claim = taken(lease=self.settings.lease)
         processor.run_task(claim, self.settings, self.stopping, self.monotonic)
 
     def begin(self, agent: str, repo_url: str | None = None) -> tuple[Task, threading.Thread]:
@@ -95,6 +121,20 @@ class Life:
         thread.start()
         return task, thread
 
+    def after(self, thread: threading.Thread, task: Task, seconds: float = 5) -> Task:
+        """The task when its thread has ended, which it does within so many seconds."""
+        thread.join(seconds)
+        assert not thread.is_alive()
+        return self.find(task)
+
+    def find(self, task: Task) -> Task:
+        return commands.find(self.actor, task.id)
+
+    def files(self, task: Task) -> dict[str, str]:
+        """What the task made: the text of each file."""
+        made = artifacts.of(self.actor, task.id)
+        return {file.name: artifacts.find(self.actor, task.id, file.name)[1].read_text() for file in made}
+
     def log(self, task: Task) -> list[str]:
         return [entry.message for entry in logs.after(self.actor, task.id)]
 
@@ -102,10 +142,89 @@ class Life:
         return [entry.type for entry in logs.after(self.actor, task.id)]
 
 
+@dataclass(frozen=True)
+class Shell(Script):
+    """An agent that is a line of shell, which starts much faster than Python."""
+
+    def command(self, assignment: Assignment) -> Command:
+        return replace(super().command(assignment), argv=("sh", "-c", self.code))
+
+
+class Schedulers:
+    """Starts schedulers with some settings; what still runs at the end is interrupted."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._started: list[Scheduler] = []
+
+    def __call__(self, **values: Any) -> Scheduler:
+        clocks = {name: values.pop(name) for name in ("monotonic", "now") if name in values}
+        scheduler = Scheduler(Settings(data=self._data, **values), **clocks)
+        scheduler.start()
+        self._started.append(scheduler)
+        return scheduler
+
+    def close(self) -> None:
+        for scheduler in self._started:
+            if scheduler._clock.running:
+                scheduler.interrupt_all()
+                scheduler.stop()
+
+
+class Deck:
+    """Schedulers, and Ada's and Bob's tasks for them: ``quick`` ends at once, ``order`` notes its prompt,
+    ``sleeper`` notes its process and sleeps, ``waiter`` says that it began and ends when the file ``go`` is there.
+    """
+
+    def __init__(self, ada: Actor, bob: Actor, start: Schedulers, folder: Path) -> None:
+        self.ada, self.bob, self.start = ada, bob, start
+        self.go = folder / "go"
+        self._notes = folder / "notes"
+        self._owners: dict[int, Actor] = {}
+
+    def codes(self) -> dict[str, str]:
+        return {
+            "quick": "echo done",
+            "order": f"printf '%s\\n' \"$(cat)\" >> {self._notes}",
+            "sleeper": f"echo $$ >> {self._notes}; exec sleep 600",
+            "waiter": f"echo begun; while [ ! -e {self.go} ]; do sleep 0.02; done",
+        }
+
+    def create(self, agent: str, actor: Actor | None = None, prompt: str = "x") -> int:
+        """The number of a new task, of Ada's if nobody is named."""
+        task_id = commands.create(actor or self.ada, prompt=prompt, agent=agent).id
+        self._owners[task_id] = actor or self.ada
+        return task_id
+
+    def find(self, task_id: int) -> Task:
+        return commands.find(self._owners[task_id], task_id)
+
+    def log(self, task_id: int) -> list[str]:
+        return messages(logs.after(self._owners[task_id], task_id))
+
+    def wait(self, reason: EndReason, *task_ids: int, seconds: float = 10) -> None:
+        """Until these tasks have ended, all of them for this reason."""
+        eventually(lambda: all(self.find(task_id).end_reason for task_id in task_ids), seconds)
+        assert [self.find(task_id).end_reason for task_id in task_ids] == [reason] * len(task_ids)
+
+    def notes(self) -> list[str]:
+        return self._notes.read_text().split() if self._notes.exists() else []
+
+    def sleeping(self, number: int) -> list[int]:
+        """The processes of so many sleepers, as soon as they have begun."""
+        eventually(lambda: len(self.notes()) == number)
+        return list(map(int, self.notes()))
+
+
 def claimed(actor: Actor, agent: str = "claude", lease: float = 30, now: datetime | None = None) -> Claim:
     """The claim of a new task."""
     commands.create(actor, prompt="the prompt", agent=agent)
-    claim = claims.claim("runner", lease, now=now)
+    return taken("runner", lease, now=now)
+
+
+def taken(runner: str = "runner", lease: float = 30, now: datetime | None = None) -> Claim:
+    """The claim of the task that waits longest."""
+    claim = claims.claim(runner, lease, now=now)
     assert claim
     return claim
 

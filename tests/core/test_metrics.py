@@ -16,7 +16,6 @@ from core.runner import claims
 from core.runner.claims import Entry
 from core.tasks import commands
 from tests.core.living import Life, claimed, ended
-from tests.support.world import World
 
 Change = Callable[..., float]
 
@@ -106,8 +105,8 @@ def test_a_task_that_is_stopped_is_counted_once_at_its_end(ada: Actor, change: C
     assert change("taskdeck_tasks_ended_total", end_reason="cancelled") == 2
 
 
-def test_a_whole_life_is_counted(run_task: Life, world: World, change: Change) -> None:
-    task = run_task(world.script_agent("quick", "print('done')"))
+def test_a_whole_life_is_counted(run_task: Life, change: Change) -> None:
+    task = run_task.script("print('done')")
     assert change("taskdeck_tasks_ended_total", end_reason="completed") == 1
     assert change("taskdeck_task_wait_seconds_count") == change("taskdeck_task_duration_seconds_count") == 1
     assert change("taskdeck_log_entries_total") == task.log_count - 2  # all but those of acceptance and start

@@ -27,11 +27,7 @@ command = ["sh", "-c", "trap '' TERM INT HUP; setsid sleep 600 & (setsid sleep 6
 
 @pytest.fixture
 def begun(
-    serve: Callable[..., Server],
-    world: World,
-    ada: Actor,
-    data: Path,
-    tmp_path: Path,
+    serve: Callable[..., Server], world: World, ada: Actor, data: Path, tmp_path: Path
 ) -> Callable[..., tuple[Server, Task]]:
     """A real server whose boxed agent is at work, with what it detached."""
 

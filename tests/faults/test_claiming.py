@@ -64,6 +64,4 @@ def test_two_thousand_tasks_are_each_taken_by_one_of_eight_processes(
         assert [seq for seq, _ in log] == list(range(1, ENTRIES + 3))
         assert [message for _, message in log[2:]] == [f"{by[task_id]} says {number}" for number in range(ENTRIES)]
     busy, sizes = sum(int(error) for _, error in outputs), [len(share) for share in shares]
-    measured(
-        f"{TASKS / seconds:.0f} tasks/s, shares {min(sizes)} to {max(sizes)}, {busy} waits over 1 s",
-    )
+    measured(f"{TASKS / seconds:.0f} tasks/s, shares {min(sizes)} to {max(sizes)}, {busy} waits over 1 s")

@@ -222,10 +222,7 @@ def test_a_disk_that_is_full_for_longer_than_a_lease_interrupts_the_task(
     ids=["no room for the copy", "no room at all"],
 )
 def test_files_that_do_not_fit_fail_the_task_and_leave_nothing(
-    megabytes: int,
-    error: str,
-    small: Callable[..., tuple[Server, Disk, httpx.Client]],
-    world: World,
+    megabytes: int, error: str, small: Callable[..., tuple[Server, Disk, httpx.Client]], world: World
 ) -> None:
     greedy = world.script_agent("greedy", GREEDY.format(megabytes=megabytes))
     quick = world.script_agent("quick", "print('done')")

@@ -63,11 +63,7 @@ out.write(b"\\nthe last line\\n")
 
 @pytest.fixture
 def flood(
-    serve: Callable[..., Server],
-    world: World,
-    ada: Actor,
-    data: Path,
-    measured: Callable[[str], None],
+    serve: Callable[..., Server], world: World, ada: Actor, data: Path, measured: Callable[[str], None]
 ) -> Callable[[str, float], list[TaskLog]]:
     """Run an agent in a real server that has run a small one before; its log, after the common checks."""
 

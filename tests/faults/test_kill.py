@@ -29,7 +29,7 @@ def after_the_restart(server: Server, actor: Actor, data: Path, killed: int, wai
     seconds = time.monotonic() - died
     task = ended_once(actor, killed)
     assert (task.status, task.end_reason, task.attempt) == (TaskStatus.ERROR, EndReason.INTERRUPTED, 1)
-    assert "The runner went away" in str(task.error)
+    assert "The server that ran this task stopped" in str(task.error)
     eventually(lambda: ended(actor, waiting), 30)
     assert {ended_once(actor, task_id).end_reason for task_id in waiting} == {EndReason.COMPLETED}
     assert ended_once(actor, killed).updated_at == task.updated_at, "it was touched again"
@@ -40,12 +40,7 @@ def after_the_restart(server: Server, actor: Actor, data: Path, killed: int, wai
 
 @pytest.mark.fault("kill -9 of the server right after a claim, before anything is begun", INTERRUPTED)
 def test_a_server_that_dies_right_after_a_claim_leaves_a_task_that_is_never_begun(
-    serve: Callable[..., Server],
-    world: World,
-    ada: Actor,
-    data: Path,
-    tmp_path: Path,
-    measured: Callable[[str], None],
+    serve: Callable[..., Server], world: World, ada: Actor, data: Path, tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     world.script_agent("quick", QUICK.format(path=str(tmp_path / "ran")))
     server = serve(death="claimed", lease=LEASE, concurrency=1)
@@ -58,12 +53,7 @@ def test_a_server_that_dies_right_after_a_claim_leaves_a_task_that_is_never_begu
 
 @pytest.mark.fault("kill -9 of the server in mid-run", f"the agent is dead within 5 s; {INTERRUPTED}")
 def test_a_killed_server_leaves_no_process_no_running_task_and_loses_no_waiting_one(
-    serve: Callable[..., Server],
-    world: World,
-    ada: Actor,
-    data: Path,
-    tmp_path: Path,
-    measured: Callable[[str], None],
+    serve: Callable[..., Server], world: World, ada: Actor, data: Path, tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     path = tmp_path / "ran"
     world.script_agent("patient", PATIENT.format(path=str(path)))
@@ -92,12 +82,7 @@ def test_a_killed_server_leaves_no_process_no_running_task_and_loses_no_waiting_
 
 @pytest.mark.fault("kill -9 of the server after the agent's process ended, before the end is written", INTERRUPTED)
 def test_a_server_that_dies_before_it_writes_the_end_runs_nothing_twice(
-    serve: Callable[..., Server],
-    world: World,
-    ada: Actor,
-    data: Path,
-    tmp_path: Path,
-    measured: Callable[[str], None],
+    serve: Callable[..., Server], world: World, ada: Actor, data: Path, tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     made = "open(sys.argv[1] + '/report.md', 'w').write('# Done')"
     world.script_agent("quick", QUICK.format(path=str(tmp_path / "ran")) + made)

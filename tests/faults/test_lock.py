@@ -95,7 +95,7 @@ def test_a_lock_longer_than_the_lease_ends_the_work_in_time_and_refuses_writes_p
     took = time.monotonic() - freed
     measured(
         f"503 after {statistics.median(posts):.1f} s, processes dead {dead:.1f} s after the lock began, "
-        f"end written {took:.1f} s after it ended",
+        f"end written {took:.1f} s after it ended"
     )
     assert statistics.median(posts) < 6
     assert max(posts) < 8, "a busy machine may add to one"
@@ -145,11 +145,7 @@ def test_a_lock_shorter_than_the_lease_costs_nothing(
     "no accepted entry is lost, the agent waits when 32 MB wait, memory grows by less than 150 MB, task completed",
 )
 def test_a_chatty_agent_waits_for_the_database_and_loses_nothing(
-    serve: Callable[..., Server],
-    world: World,
-    locked: Locked,
-    ada: Actor,
-    measured: Callable[[str], None],
+    serve: Callable[..., Server], world: World, locked: Locked, ada: Actor, measured: Callable[[str], None]
 ) -> None:
     chatty = world.script_agent("chatty", CHATTY)
     server = serve(concurrency=1, lease=120, log_lines=100_000)
@@ -169,9 +165,7 @@ def test_a_chatty_agent_waits_for_the_database_and_loses_nothing(
         assert time.monotonic() < freed + 60
         time.sleep(0.1)
     growth = (highest - before) / 2**20
-    measured(
-        f"{LINES - written:,} lines written in {time.monotonic() - freed:.1f} s afterwards, +{growth:.0f} MB",
-    )
+    measured(f"{LINES - written:,} lines written in {time.monotonic() - freed:.1f} s afterwards, +{growth:.0f} MB")
     assert ended_once(ada, running).end_reason is EndReason.COMPLETED
     assert numbers(ada, running) == list(range(LINES))
     assert growth < 150

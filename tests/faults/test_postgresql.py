@@ -107,12 +107,7 @@ def status(client: httpx.Client, path: str = "/tasks") -> int:
 
 
 def test_a_restart_in_mid_task_loses_no_line_and_the_task_completes(
-    own: PostgreSQL,
-    deck: Callable[..., Server],
-    ada: Actor,
-    world: World,
-    tmp_path: Path,
-    eventually: Eventually,
+    own: PostgreSQL, deck: Callable[..., Server], ada: Actor, world: World, tmp_path: Path, eventually: Eventually
 ) -> None:
     world.script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
     server = deck(lease=30)
@@ -155,12 +150,7 @@ def test_ended_connections_are_made_anew_and_leak_nobodys_rows(
 
 
 def test_ten_seconds_without_a_database_are_503s_and_a_task_that_ends_meanwhile_gets_its_right_end(
-    own: PostgreSQL,
-    deck: Callable[..., Server],
-    ada: Actor,
-    world: World,
-    tmp_path: Path,
-    eventually: Eventually,
+    own: PostgreSQL, deck: Callable[..., Server], ada: Actor, world: World, tmp_path: Path, eventually: Eventually
 ) -> None:
     world.script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
     server = deck(lease=30)

@@ -59,12 +59,7 @@ def test_commits_whose_answers_get_lost_are_made_once(
 
 
 def test_a_claim_whose_answer_gets_lost_is_given_back_and_runs_once(
-    own: PostgreSQL,
-    ada: Actor,
-    world: World,
-    schedule: Callable[..., object],
-    tmp_path: Path,
-    eventually: Eventually,
+    own: PostgreSQL, ada: Actor, world: World, schedule: Callable[..., object], tmp_path: Path, eventually: Eventually
 ) -> None:
     world.script_agent("quick", QUICK.format(path=str(tmp_path / "ran")))
     lost = threading.Event()

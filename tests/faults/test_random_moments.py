@@ -106,8 +106,7 @@ def test_a_cancel_at_any_moment_leads_to_exactly_one_end(
 
 
 @pytest.mark.fault(
-    f"deletion at {DELETIONS} random moments of a run",
-    "no row, no entry, no file and no process is left",
+    f"deletion at {DELETIONS} random moments of a run", "no row, no entry, no file and no process is left"
 )
 def test_a_deletion_at_any_moment_leaves_nothing(
     serve: Callable[..., Server],

@@ -12,7 +12,7 @@ from websockets.sync.client import connect
 
 from core.database.models import EndReason, TaskStatus
 from core.database.ownership import Actor
-from core.runner import processor
+from core.errors import ServerStopping
 from core.tasks import commands
 from tests.faults.checks import PATIENT, ended_once, left_lying, left_running, ran
 from tests.faults.conftest import STREAMLIT, UVICORN
@@ -33,10 +33,7 @@ both_signals = pytest.mark.parametrize(
 
 @pytest.fixture
 def running(
-    serve: Callable[..., Server],
-    world: World,
-    ada: Actor,
-    tmp_path: Path,
+    serve: Callable[..., Server], world: World, ada: Actor, tmp_path: Path
 ) -> Callable[..., tuple[Server, int]]:
     """Start a server with a task that works until the file ``ran.go`` is there; the server and the task."""
 
@@ -132,7 +129,7 @@ def test_a_stopping_server_interrupts_what_does_not_end_in_time(
     took = time.monotonic() - told
     measured(f"{command.split()[0]} {number.name} {took:.1f} s")
     task = ended_once(ada, task_id)
-    assert (task.end_reason, task.error) == (EndReason.INTERRUPTED, processor.INTERRUPTED)
+    assert (task.end_reason, task.error) == (EndReason.INTERRUPTED, ServerStopping().message)
     assert task.finished_at and took >= 1
     assert (left_running(data), left_lying(data)) == ([], [])
     assert "Traceback" not in server.said()
@@ -159,7 +156,7 @@ def test_a_second_signal_ends_the_grace(
     server.process.send_signal(number)
     assert server.process.wait(SLACK) == 0
     measured(f"{command.split()[0]} {number.name} {time.monotonic() - told:.1f} s after the second")
-    assert ended_once(ada, task_id).error == processor.INTERRUPTED
+    assert ended_once(ada, task_id).error == ServerStopping().message
     assert (left_running(data), left_lying(data)) == ([], [])
 
 

@@ -37,12 +37,7 @@ for number in range(5):
     "are completed",
 )
 def test_the_other_server_ends_what_a_killed_one_held_and_does_the_rest(
-    serve: Callable[..., Server],
-    world: World,
-    ada: Actor,
-    data: Path,
-    tmp_path: Path,
-    measured: Callable[[str], None],
+    serve: Callable[..., Server], world: World, ada: Actor, data: Path, tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     steady = world.script_agent("steady", STEADY.format(path=str(tmp_path / "ran")))
     servers = [serve(lease=LEASE, concurrency=2) for _ in range(2)]
@@ -71,7 +66,7 @@ def test_the_other_server_ends_what_a_killed_one_held_and_does_the_rest(
     assert set(by) == {str(server.process.pid) for server in servers}
     measured(
         f"{by[str(servers[0].process.pid)]} and {by[str(servers[1].process.pid)]} tasks, "
-        f"{len(victims)} interrupted {took:.1f} s after the kill",
+        f"{len(victims)} interrupted {took:.1f} s after the kill"
     )
     for task_id in made:
         expected = EndReason.INTERRUPTED if task_id in victims else EndReason.COMPLETED
@@ -90,12 +85,7 @@ def test_the_other_server_ends_what_a_killed_one_held_and_does_the_rest(
     "the second ends the task as interrupted, its processes are dead by then, the first writes nothing more about it",
 )
 def test_a_server_that_was_frozen_writes_nothing_about_a_task_that_another_one_ended(
-    serve: Callable[..., Server],
-    world: World,
-    ada: Actor,
-    data: Path,
-    tmp_path: Path,
-    measured: Callable[[str], None],
+    serve: Callable[..., Server], world: World, ada: Actor, data: Path, tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     path = tmp_path / "ran"
     talker = world.script_agent(

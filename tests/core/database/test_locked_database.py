@@ -11,6 +11,7 @@ import pytest
 from core.config import Settings
 from core.database.models import EndReason, TaskStatus
 from core.database.ownership import Actor
+from core.errors import OutOfContact
 from core.log_text import LogType
 from core.runner import claims, processor, task_logger
 from core.runner.scheduler import Scheduler
@@ -108,7 +109,7 @@ def test_a_lock_that_is_longer_than_the_lease_ends_the_work_at_the_end_of_the_le
     release()
     life.join(10)
     task = commands.find(ada, claim.task_id)
-    assert (task.status, task.end_reason, task.error) == ("error", "interrupted", processor.OUT_OF_CONTACT)
+    assert (task.status, task.end_reason, task.error) == ("error", "interrupted", OutOfContact().message)
     kept = lines(ada, task.id)
     assert kept == [f"line {n}" for n in range(len(kept))]
     assert len(kept) > 70, "also what was said while nothing could be written"

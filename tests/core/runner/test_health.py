@@ -69,15 +69,3 @@ def test_it_says_when_the_database_is_away(world: World) -> None:
 def test_it_answers_while_somebody_else_writes(ada: Actor, lock: object) -> None:
     lock()  # type: ignore[operator]
     assert health.load().pending == 0
-
-
-def test_which_of_some_tasks_run_and_which_are_there_is_told_of_everybodys(
-    ada: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(health, "ASKED_AT_ONCE", 2)
-    over = ended(ada, EndReason.COMPLETED).id
-    held = {claimed(actor).task_id for actor in (ada, bob, ada)}
-    waits = commands.create(ada, prompt="waits").id
-    assert health.running([over, *held, waits, 4711]) == held
-    assert health.running([over]) == health.running([]) == set()
-    assert health.existing([over, *held, waits, 4711]) == {over, *held, waits}

@@ -10,10 +10,10 @@ from sqlalchemy import select, update
 from core.database import engine
 from core.database.models import EndReason, Task, TaskLog
 from core.database.ownership import Actor, acting_as_system
-from core.errors import ClaimLost
+from core.errors import ClaimLost, OutOfContact, StopRequested
 from core.runner import claims, heartbeat, task_logger
 from core.runner.claims import Claim
-from core.runner.heartbeat import Heartbeat, OutOfContact, StopRequested
+from core.runner.heartbeat import Heartbeat
 from core.runner.task_logger import TaskLogger
 from core.tasks import commands
 from tests.core.living import Hand, away, lose_answer, messages, no_gap, take_every_connection
@@ -99,10 +99,7 @@ def test_a_lease_counts_from_before_the_question_for_it(
 
 
 def test_contact_that_comes_back_in_time_keeps_the_task(
-    beating: Heartbeat,
-    hand: Hand,
-    lock: Callable[..., Callable[[], None]],
-    lease: Callable[[], object],
+    beating: Heartbeat, hand: Hand, lock: Callable[..., Callable[[], None]], lease: Callable[[], object]
 ) -> None:
     release, before = lock(), lease()
     hand.time += 25
@@ -128,10 +125,7 @@ def test_people_who_use_up_their_connections_take_no_lease_away(
 
 
 def test_the_log_is_written_while_the_thread_that_works_says_no_more(
-    beating: Heartbeat,
-    log: TaskLogger,
-    hand: Hand,
-    stored: Callable[[], list[TaskLog]],
+    beating: Heartbeat, log: TaskLogger, hand: Hand, stored: Callable[[], list[TaskLog]]
 ) -> None:
     log.info("said"), log.progress(30)
     hand.time += 1
@@ -177,7 +171,7 @@ def test_the_owners_wish_to_stop_is_heard_with_its_time(
 ) -> None:
     asked = commands.cancel(ada, claim.task_id).cancel_requested_at
     assert asked
-    hand.time += heartbeat.LOOK_SECONDS
+    hand.time += heartbeat.CONTROL_SECONDS
     eventually(lambda: raises(beating, StopRequested))
     with pytest.raises(StopRequested) as caught:
         beating.check()
@@ -188,7 +182,7 @@ def test_an_extension_is_heard(beating: Heartbeat, hand: Hand, claim: Claim) -> 
     assert beating.extension == 0
     with unguarded() as session:
         session.execute(update(Task).where(Task.id == claim.task_id).values(extension=90.0))
-    hand.time += heartbeat.LOOK_SECONDS
+    hand.time += heartbeat.CONTROL_SECONDS
     eventually(lambda: beating.extension == 90)
     beating.check()
 
@@ -201,15 +195,12 @@ def test_a_claim_that_is_gone_is_noticed_without_a_word_to_write(
         commands.delete_one(ada, claim.task_id)
     else:
         claims.finish(claim, EndReason.FAILED, "Somebody else ended it.")
-    hand.time += heartbeat.LOOK_SECONDS
+    hand.time += heartbeat.CONTROL_SECONDS
     eventually(lambda: raises(beating, ClaimLost))
 
 
 def test_a_thread_that_gives_no_sign_of_life_is_not_renewed_until_it_does(
-    claim: Claim,
-    log: TaskLogger,
-    hand: Hand,
-    lease: Callable[[], object],
+    claim: Claim, log: TaskLogger, hand: Hand, lease: Callable[[], object]
 ) -> None:
     with Heartbeat(claim, log, 300, hand) as beating:
         before = lease()
@@ -237,7 +228,7 @@ def test_what_breaks_the_heartbeat_is_told_to_the_thread_that_works(
         raise ZeroDivisionError
 
     monkeypatch.setattr(claims, "read_control", fail)
-    hand.time += heartbeat.LOOK_SECONDS
+    hand.time += heartbeat.CONTROL_SECONDS
     eventually(lambda: raises(beating, ZeroDivisionError))
 
 

@@ -46,9 +46,7 @@ def scheduler(data: Path) -> Iterator[Scheduler]:
 
 @pytest.mark.usefixtures("scheduler")
 def test_a_claim_whose_answer_is_lost_is_given_back_and_the_task_runs_once(
-    ada: Actor,
-    lose_the_first_answer: Callable[[str], None],
-    world: World,
+    ada: Actor, lose_the_first_answer: Callable[[str], None], world: World
 ) -> None:
     lose_the_first_answer("claim")
     task = commands.create(ada, prompt="x", agent=world.script_agent("quick", "print('ran')"))

@@ -48,11 +48,7 @@ def test_a_finish_whose_answer_got_lost_ends_the_task_once_and_keeps_its_files(
     [("raise SystemExit(3)", EndReason.FAILED), ("import time; time.sleep(60)", EndReason.TIMED_OUT)],
 )
 def test_every_other_end_is_also_written_once(
-    code: str,
-    reason: EndReason,
-    run_task: Life,
-    world: World,
-    monkeypatch: pytest.MonkeyPatch,
+    code: str, reason: EndReason, run_task: Life, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_task.settings = run_task.settings.model_copy(update={"timeout": 0.5, "warning": 0.4})
     lose_answer(monkeypatch, "finish", 2)

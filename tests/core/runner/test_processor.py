@@ -165,12 +165,7 @@ def test_a_file_that_is_not_kept_is_named(run_task: Life, world: World) -> None:
 
 @pytest.mark.parametrize(("number", "sentence"), [("ENOSPC", "DISK_FULL"), ("EDQUOT", "DISK_FULL"), ("EIO", "BROKEN")])
 def test_a_full_disk_is_named_and_leaves_no_file(
-    number: str,
-    sentence: str,
-    run_task: Life,
-    data: Path,
-    world: World,
-    monkeypatch: pytest.MonkeyPatch,
+    number: str, sentence: str, run_task: Life, data: Path, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy, copied = output._copy, []
 

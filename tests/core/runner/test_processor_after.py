@@ -10,10 +10,10 @@ import pytest
 from core.agents import registry
 from core.agents.catalog import catalog
 from core.database.models import EndReason, TaskStatus
-from core.errors import AgentFailed, NotPushed, TimedOut
+from core.errors import AgentFailed, NotPushed, StopRequested, TimedOut
 from core.repositories.checkout import Checkout
-from core.runner import claims, processor
-from core.runner.heartbeat import StopRequested
+from core.runner import claims
+from core.sandbox import output
 from core.tasks import artifacts
 from tests.core.living import Life, away, left_behind
 from tests.support.scripts import Script
@@ -92,12 +92,12 @@ def test_the_secrets_that_an_agent_names_are_masked(run_task: Life, monkeypatch:
 def test_a_result_that_cannot_be_kept_whole_is_not_kept_in_part(
     run_task: Life, origin: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = processor.output.store
+    keep = output.keep
 
     def half(*arguments: object) -> object:
-        yield from store(*arguments)  # type: ignore[arg-type]
-        raise AgentFailed("The file changed while it was stored; run the task again.")
+        yield from keep(*arguments)  # type: ignore[arg-type]
+        raise AgentFailed("The file changed while it was kept; run the task again.")
 
-    monkeypatch.setattr(processor.output, "store", half)
+    monkeypatch.setattr(output, "keep", half)
     task = run_task("fixer", str(origin))
     assert (task.end_reason, task.sandbox_url, left_behind(data)) == (EndReason.FAILED, None, [])

@@ -7,7 +7,8 @@ from pathlib import Path
 from core.config import Settings
 from core.database.models import EndReason, TaskStatus
 from core.database.ownership import Actor
-from core.runner import claims, processor
+from core.errors import ServerStopping
+from core.runner import claims
 from core.tasks import artifacts, commands, listing
 from tests.core.living import DETACH, SAY, Life, left_behind, read_pid
 from tests.support.waiting import eventually, is_alive
@@ -46,11 +47,7 @@ def test_every_tick_of_silent_work_is_an_entry_and_moves_no_progress(
 
 
 def test_a_deleted_tasks_process_dies_within_two_seconds_and_nothing_is_left(
-    run_task: Life,
-    ada: Actor,
-    data: Path,
-    tmp_path: Path,
-    world: World,
+    run_task: Life, ada: Actor, data: Path, tmp_path: Path, world: World
 ) -> None:
     code = "import sys; open(sys.argv[1] + '/a.md', 'w').write('x')\n" + DETACH.format(path=str(tmp_path / "pid"))
     task = commands.create(ada, prompt="x", agent=world.script_agent("sleeper", code))
@@ -99,10 +96,7 @@ def test_a_limit_that_comes_while_files_are_kept_leaves_no_file(
 
 
 def test_a_server_that_stops_ends_its_task_as_interrupted_at_once(
-    run_task: Life,
-    tmp_path: Path,
-    ada: Actor,
-    world: World,
+    run_task: Life, tmp_path: Path, ada: Actor, world: World
 ) -> None:
     task = commands.create(
         ada, prompt="x", agent=world.script_agent("sleeper", DETACH.format(path=str(tmp_path / "pid")))
@@ -114,8 +108,8 @@ def test_a_server_that_stops_ends_its_task_as_interrupted_at_once(
     runner.join(3)
     assert not runner.is_alive()
     task = commands.find(ada, task.id)
-    assert (task.end_reason, task.error) == (EndReason.INTERRUPTED, processor.INTERRUPTED)
-    assert run_task.log(task)[-1] == processor.INTERRUPTED
+    assert (task.end_reason, task.error) == (EndReason.INTERRUPTED, ServerStopping().message)
+    assert run_task.log(task)[-1] == ServerStopping().message
     assert not is_alive(read_pid(tmp_path / "pid"))
 
 

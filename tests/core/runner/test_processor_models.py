@@ -90,10 +90,7 @@ def test_without_a_repository_what_it_writes_is_kept(name: str, run_task: Life, 
 @pytest.mark.attack(93)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_stop_while_the_model_is_silent_ends_the_task_and_every_process(
-    name: str,
-    run_task: Life,
-    data: Path,
-    talks_to: Callable[..., None],
+    name: str, run_task: Life, data: Path, talks_to: Callable[..., None]
 ) -> None:
     with ModelApi(Silence(begun=True)) as api:
         talks_to(name, api)
@@ -112,10 +109,7 @@ def test_a_stop_while_the_model_is_silent_ends_the_task_and_every_process(
 
 @pytest.mark.parametrize(
     ("turn", "error"),
-    [
-        (Drip(signs=14, pause=0.25), None),
-        (Silence(begun=True), "claude said nothing for 2 s and was stopped."),
-    ],
+    [(Drip(signs=14, pause=0.25), None), (Silence(begun=True), "claude said nothing for 2 s and was stopped.")],
     ids=["its model speaks", "its model is silent"],
 )
 def test_an_agent_is_silent_only_when_its_model_is_too(

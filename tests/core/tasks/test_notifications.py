@@ -97,13 +97,7 @@ def test_every_write_to_a_task_is_news_once_it_can_be_read(ada: Actor) -> None:
     claims.expire(now=engine.now() + timedelta(days=1))
     deafen()
     claims.claim("nobody listens any more", 30)
-    assert seen[:-2] == [
-        (first.task_id, 3),
-        (first.task_id, 5),
-        (second.task_id, 3),
-        (third.task_id, 3),
-        (waits.id, 3),
-    ]
+    assert seen[:-2] == [(first.task_id, 3), (first.task_id, 5), (second.task_id, 3), (third.task_id, 3), (waits.id, 3)]
     assert sorted(seen[-2:]) == [(second.task_id, 4), (fourth.task_id, 3)]  # what expires at once has no order
 
 

@@ -1,3 +1,5 @@
+import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -9,9 +11,11 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.config import Settings
+from core.database import engine
 from core.database.models import EndReason, Task, TaskStatus
 from core.database.ownership import Actor, acting_as
 from core.runner import claims
+from core.runner.chores.retention import Retention
 from core.runner.scheduler import Scheduler
 from core.tasks import commands, listing, removal
 from tests.core.living import claimed, ended, row_counts
@@ -151,15 +155,14 @@ def test_retirement_stops_between_two_batches_when_the_server_stops(
     monkeypatch.setattr(removal, "BATCH_TASKS", 1)
     for _ in range(20):
         change(ended(ada, EndReason.COMPLETED, now=NOON).id, created_at=NOON)
-    scheduler = Scheduler(Settings(data=data, retention=1))
-    batches = removal.retire(1)
+    closing, batches = threading.Event(), removal.retire(1)
 
     def one_and_close(_: float) -> object:
         yield next(batches)
-        scheduler.close()
+        closing.set()
         yield next(batches)
         raise AssertionError("it went on after the close")
 
     monkeypatch.setattr(removal, "retire", one_and_close)
-    scheduler._tidy()
+    Retention(Settings(data=data, retention=1), closing, time.monotonic, engine.now).run_once()
     assert listing.counts(ada)[TaskStatus.COMPLETED] == 18

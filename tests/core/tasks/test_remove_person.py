@@ -68,11 +68,7 @@ def test_everything_of_a_person_goes_and_nothing_of_anybody_else(
     assert {folder.name for folder in (data / "artifacts").iterdir()} == {str(task.id) for task in kept}
 
 
-def test_a_running_task_is_stopped_and_leaves_nothing(
-    run_task: Life,
-    world: World,
-    tmp_path: Path,
-) -> None:
+def test_a_running_task_is_stopped_and_leaves_nothing(run_task: Life, world: World, tmp_path: Path) -> None:
     found = tmp_path / "pid"
     _, thread = run_task.begin(world.script_agent("sleeper", SLEEPER.format(path=str(found))))
     eventually(lambda: pids(found))
