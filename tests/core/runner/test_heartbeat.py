@@ -1,3 +1,5 @@
+"""The thread that renews a lease, writes the log and reads what the owner wants; on a clock that the test moves."""
+
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from core.database.ownership import Actor, acting_as_system
 from core.errors import ClaimLost, OutOfContact, StopRequested
 from core.runner import claims, heartbeat, task_logger
 from core.runner.claims import Claim
-from core.runner.heartbeat import Heartbeat
+from core.runner.heartbeat import CONTROL_SECONDS, Heartbeat
 from core.runner.task_logger import TaskLogger
 from core.tasks import commands
 from tests.core.living import Hand, away, lose_answer, messages, no_gap, take_every_connection
@@ -22,6 +24,8 @@ from tests.support.waiting import eventually
 
 LEASE = 30.0
 
+Lock = Callable[..., Callable[[], None]]
+
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,54 +33,68 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeat, "RETRY_SECONDS", 0.05)
 
 
+class Beating(Heartbeat):
+    """A heartbeat for Ada's claim, and its clock."""
+
+    def __init__(self, ada: Actor, claim: Claim, log: TaskLogger, hand: Hand, lease: float = LEASE) -> None:
+        super().__init__(claim, log, lease, hand)
+        self._ada, self._hand = ada, hand
+
+    def later(self, seconds: float) -> None:
+        self._hand.time += seconds
+
+    def lease(self) -> datetime | None:
+        return commands.find(self._ada, self._claim.task_id).lease_until
+
+    def renews(self) -> bool:
+        """Whether the lease is renewed within the next two beats."""
+        before = self.lease()
+        with suppress(AssertionError):
+            eventually(lambda: self.lease() != before, 0.4)
+        return self.lease() != before
+
+    def raises(self, kind: type[Exception]) -> bool:
+        """Whether the next check raises this."""
+        try:
+            self.check()
+        except kind:
+            return True
+        return False
+
+
 @pytest.fixture
-def beating(claim: Claim, log: TaskLogger, hand: Hand) -> Iterator[Heartbeat]:
-    with Heartbeat(claim, log, LEASE, hand) as made:
+def made(ada: Actor, claim: Claim, log: TaskLogger, hand: Hand) -> Beating:
+    return Beating(ada, claim, log, hand)
+
+
+@pytest.fixture
+def beating(made: Beating) -> Iterator[Beating]:
+    with made:
         yield made
 
 
-@pytest.fixture
-def lease(ada: Actor, claim: Claim) -> Callable[[], datetime | None]:
-    return lambda: commands.find(ada, claim.task_id).lease_until
-
-
-def raises(beating: Heartbeat, kind: type[Exception]) -> bool:
-    """Whether the next check raises this."""
-    try:
-        beating.check()
-    except kind:
-        return True
-    return False
-
-
-def test_the_lease_is_renewed_at_every_third_of_it(beating: Heartbeat, hand: Hand, lease: Callable[[], object]) -> None:
-    first = lease()
-    hand.time += 9.9
-    time.sleep(0.4)  # two beats
-    assert lease() == first
+def test_the_lease_is_renewed_at_every_third_of_it(beating: Beating) -> None:
+    beating.later(9.9)
+    assert not beating.renews()
     for _ in range(5):
-        before = lease()
-        hand.time += 10
-        eventually(lambda before=before: lease() != before)
+        before = beating.lease()
+        beating.later(10)
+        eventually(lambda before=before: beating.lease() != before)
         beating.check()
 
 
-def test_a_whole_lease_without_contact_ends_the_work_and_no_second_less(
-    beating: Heartbeat, hand: Hand, lock: Callable[..., Callable[[], None]], lease: Callable[[], object]
-) -> None:
+def test_a_whole_lease_without_contact_ends_the_work_and_no_second_less(beating: Beating, lock: Lock) -> None:
     lock()
-    hand.time += 29.9
-    before = lease()
-    time.sleep(0.3)
+    beating.later(29.9)
+    assert not beating.renews()
     beating.check()
-    hand.time += 0.1
-    with pytest.raises(OutOfContact):
-        beating.check()
-    assert lease() == before
+    beating.later(0.1)
+    assert beating.raises(OutOfContact)
+    assert not beating.renews()
 
 
 def test_a_lease_counts_from_before_the_question_for_it(
-    claim: Claim, log: TaskLogger, hand: Hand, monkeypatch: pytest.MonkeyPatch
+    made: Beating, hand: Hand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float] = []
     renew = claims.renew
@@ -89,62 +107,52 @@ def test_a_lease_counts_from_before_the_question_for_it(
         hand.time += 5
 
     monkeypatch.setattr(claims, "renew", slowly)
-    with Heartbeat(claim, log, LEASE, hand) as beating:
-        hand.time += 11
+    with made as beating:
+        beating.later(11)
         eventually(lambda: asked and hand.time > asked[0])
         hand.time = asked[0] + 29.9
-        eventually(lambda: not raises(beating, OutOfContact), 2)
-        hand.time += 0.1
-        assert raises(beating, OutOfContact)
+        eventually(lambda: not beating.raises(OutOfContact), 2)
+        beating.later(0.1)
+        assert beating.raises(OutOfContact)
 
 
-def test_contact_that_comes_back_in_time_keeps_the_task(
-    beating: Heartbeat, hand: Hand, lock: Callable[..., Callable[[], None]], lease: Callable[[], object]
-) -> None:
-    release, before = lock(), lease()
-    hand.time += 25
+def test_contact_that_comes_back_in_time_keeps_the_task(beating: Beating, lock: Lock) -> None:
+    release, before = lock(), beating.lease()
+    beating.later(25)
     time.sleep(0.2)
     release()
-    eventually(lambda: lease() != before)
-    hand.time += 25
+    eventually(lambda: beating.lease() != before)
+    beating.later(25)
     beating.check()
 
 
-def test_people_who_use_up_their_connections_take_no_lease_away(
-    beating: Heartbeat, hand: Hand, lease: Callable[[], object]
-) -> None:
+def test_people_who_use_up_their_connections_take_no_lease_away(beating: Beating) -> None:
     def renewed() -> bool:
         with acting_as_system(reading=True) as session:
             return session.scalars(select(Task.lease_until)).one() != before
 
-    before = lease()
+    before = beating.lease()
     with ExitStack() as stack:
         take_every_connection(stack)
-        hand.time += 11
+        beating.later(11)
         eventually(renewed)
 
 
-def test_the_log_is_written_while_the_thread_that_works_says_no_more(
-    beating: Heartbeat, log: TaskLogger, hand: Hand, stored: Callable[[], list[TaskLog]]
+def test_the_log_is_written_while_the_thread_that_works_says_no_more_and_a_whole_batch_at_once(
+    beating: Beating, log: TaskLogger, stored: Callable[[], list[TaskLog]]
 ) -> None:
     log.info("said"), log.progress(30)
-    hand.time += 1
+    beating.later(1)
     eventually(lambda: messages(stored()) == ["said"])
-
-
-def test_a_whole_batch_is_written_without_waiting_for_its_time(
-    beating: Heartbeat, log: TaskLogger, stored: Callable[[], list[TaskLog]]
-) -> None:
     for number in range(200):
         log.info(str(number))
-    eventually(lambda: len(stored()) == 200)
+    eventually(lambda: len(stored()) == 201)
 
 
 def test_lost_answers_and_a_lock_lose_no_line_and_say_none_twice(
-    beating: Heartbeat,
+    beating: Beating,
     log: TaskLogger,
-    hand: Hand,
-    lock: Callable[..., Callable[[], None]],
+    lock: Lock,
     stored: Callable[[], list[TaskLog]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -155,106 +163,91 @@ def test_lost_answers_and_a_lock_lose_no_line_and_say_none_twice(
         log.info(str(number))
 
     def all_stored() -> bool:
-        hand.time += 0.01
+        beating.later(0.01)
         return len(stored()) >= 600
 
     time.sleep(0.2)
     release()
     eventually(all_stored)
     assert messages(stored()) == [str(number) for number in range(600)]
-    assert no_gap(stored())
-    assert lost == ["record"] * 3
+    assert (no_gap(stored()), lost) == (True, ["record"] * 3)
 
 
-def test_the_owners_wish_to_stop_is_heard_with_its_time(
-    beating: Heartbeat, hand: Hand, claim: Claim, ada: Actor
-) -> None:
+def test_the_owners_stop_is_known_with_its_time(beating: Beating, hand: Hand, claim: Claim, ada: Actor) -> None:
     asked = commands.cancel(ada, claim.task_id).cancel_requested_at
     assert asked
-    hand.time += heartbeat.CONTROL_SECONDS
-    eventually(lambda: raises(beating, StopRequested))
+    beating.later(CONTROL_SECONDS)
+    eventually(lambda: beating.raises(StopRequested))
     with pytest.raises(StopRequested) as caught:
         beating.check()
     assert hand.time - (engine.now() - asked).total_seconds() <= caught.value.at <= hand.time
 
 
-def test_an_extension_is_heard(beating: Heartbeat, hand: Hand, claim: Claim) -> None:
+def test_an_extension_is_known(beating: Beating, claim: Claim) -> None:
     assert beating.extension == 0
     with unguarded() as session:
         session.execute(update(Task).where(Task.id == claim.task_id).values(extension=90.0))
-    hand.time += heartbeat.CONTROL_SECONDS
+    beating.later(CONTROL_SECONDS)
     eventually(lambda: beating.extension == 90)
     beating.check()
 
 
 @pytest.mark.parametrize("how", ["deleted", "ended"])
 def test_a_claim_that_is_gone_is_noticed_without_a_word_to_write(
-    how: str, beating: Heartbeat, hand: Hand, claim: Claim, ada: Actor
+    how: str, beating: Beating, claim: Claim, ada: Actor
 ) -> None:
     if how == "deleted":
         commands.delete_one(ada, claim.task_id)
     else:
         claims.finish(claim, EndReason.FAILED, "Somebody else ended it.")
-    hand.time += heartbeat.CONTROL_SECONDS
-    eventually(lambda: raises(beating, ClaimLost))
+    beating.later(CONTROL_SECONDS)
+    eventually(lambda: beating.raises(ClaimLost))
 
 
 def test_a_thread_that_gives_no_sign_of_life_is_not_renewed_until_it_does(
-    claim: Claim, log: TaskLogger, hand: Hand, lease: Callable[[], object]
+    ada: Actor, claim: Claim, log: TaskLogger, hand: Hand
 ) -> None:
-    with Heartbeat(claim, log, 300, hand) as beating:
-        before = lease()
-        hand.time += 101  # a third of its lease, and longer than HUNG_SECONDS
-        time.sleep(0.4)
-        assert lease() == before
+    with Beating(ada, claim, log, hand, 300) as beating:
+        before = beating.lease()
+        beating.later(101)  # a third of its lease, and longer than HUNG_SECONDS
+        assert not beating.renews()
         beating.check()
-        eventually(lambda: lease() != before)
+        eventually(lambda: beating.lease() != before)
 
 
-def test_a_thread_that_was_slow_but_alive_is_renewed(
-    beating: Heartbeat, hand: Hand, lease: Callable[[], object]
-) -> None:
+def test_a_thread_that_was_slow_but_alive_is_renewed(beating: Beating) -> None:
     for _ in range(3):  # 75 s in all, of which none is longer than HUNG_SECONDS
-        before = lease()
-        hand.time += 25
-        eventually(lambda before=before: lease() != before)
+        before = beating.lease()
+        beating.later(25)
+        eventually(lambda before=before: beating.lease() != before)
         beating.check()
 
 
 def test_what_breaks_the_heartbeat_is_told_to_the_thread_that_works(
-    beating: Heartbeat, hand: Hand, monkeypatch: pytest.MonkeyPatch
+    beating: Beating, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: Claim) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(claims, "read_control", fail)
-    hand.time += heartbeat.CONTROL_SECONDS
-    eventually(lambda: raises(beating, ZeroDivisionError))
+    beating.later(CONTROL_SECONDS)
+    eventually(lambda: beating.raises(ZeroDivisionError))
 
 
-@pytest.mark.parametrize("locked", [False, True])
+@pytest.mark.parametrize("what", ["the work is done", "the work is done while nobody can write", "the work broke"])
 def test_it_ends_with_the_work_at_once_and_leaves_no_thread(
-    locked: bool,
-    claim: Claim,
-    log: TaskLogger,
-    hand: Hand,
-    lock: Callable[..., object],
-    monkeypatch: pytest.MonkeyPatch,
+    what: str, made: Beating, lock: Lock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heartbeat, "RETRY_SECONDS", 30)
-    before = {thread.name for thread in threading.enumerate()}
-    with Heartbeat(claim, log, LEASE, hand):
-        if locked:
+    before = threading.active_count()
+    with suppress(ZeroDivisionError), made:
+        if what == "the work is done while nobody can write":
             lock()
-            hand.time += 11
+            before += 1  # which holds the lock
+            made.later(11)
             time.sleep(0.3)
         begun = time.monotonic()
-    assert time.monotonic() - begun < 2
-    assert f"heartbeat-{claim.task_id}" not in {thread.name for thread in threading.enumerate()}
-    assert f"heartbeat-{claim.task_id}" not in before
-
-
-def test_it_ends_also_when_the_work_broke(claim: Claim, log: TaskLogger, hand: Hand) -> None:
-    with suppress(ZeroDivisionError), Heartbeat(claim, log, LEASE, hand):
-        raise ZeroDivisionError
-    assert f"heartbeat-{claim.task_id}" not in {thread.name for thread in threading.enumerate()}
+        if what == "the work broke":
+            raise ZeroDivisionError
+    assert time.monotonic() - begun < 10, "it would wait half a minute"
+    assert threading.active_count() == before

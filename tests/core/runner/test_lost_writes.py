@@ -1,17 +1,16 @@
-"""A write of a runner is made, and only its answer gets lost: a task still has one end, and every line once."""
+"""The database did what a runner told it, but its answer got lost: one end, every line once, nothing left undone."""
 
-import threading
 from pathlib import Path
 
 import pytest
 
-from core.database.models import EndReason, TaskStatus
+from core.database.models import EndReason, Task, TaskStatus
 from core.database.ownership import Actor
 from core.log_text import LogType
 from core.runner import claims, heartbeat, processor
-from core.tasks import artifacts, commands, logs
-from tests.core.living import Life, away, claimed, left_behind, lose_answer
-from tests.support.world import World
+from core.tasks import commands, logs
+from tests.core.living import Deck, Life, Shifted, away, claimed, left_behind, lose_answer
+from tests.support.waiting import eventually
 
 WRITER = "import sys; open(sys.argv[1] + '/report.md', 'w').write('# Done')\nfor n in range(300): print('line', n)"
 
@@ -30,16 +29,14 @@ def lines(actor: Actor, task_id: int) -> list[str]:
 
 
 def test_a_finish_whose_answer_got_lost_ends_the_task_once_and_keeps_its_files(
-    run_task: Life, data: Path, world: World, monkeypatch: pytest.MonkeyPatch
+    run_task: Life, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = lose_answer(monkeypatch, "finish", 3)
-    task = run_task(world.script_agent("writer", WRITER))
-    assert len(lost) == 3
-    assert (task.end_reason, task.progress) == (EndReason.COMPLETED, 100)
+    task = run_task.script(WRITER)
+    assert (len(lost), task.end_reason, task.progress) == (3, EndReason.COMPLETED, 100)
     assert lines(run_task.actor, task.id) == [f"line {n}" for n in range(300)]
     assert [line for line in run_task.log(task) if line.startswith("Completed in")] == run_task.log(task)[-1:]
-    (kept,) = artifacts.of(run_task.actor, task.id)
-    assert artifacts.find(run_task.actor, task.id, kept.name)[1].read_text() == "# Done"
+    assert run_task.files(task) == {"report.md": "# Done"}
     assert task.sandbox_url == f"/api/tasks/{task.id}/artifacts/"
 
 
@@ -48,45 +45,40 @@ def test_a_finish_whose_answer_got_lost_ends_the_task_once_and_keeps_its_files(
     [("raise SystemExit(3)", EndReason.FAILED), ("import time; time.sleep(60)", EndReason.TIMED_OUT)],
 )
 def test_every_other_end_is_also_written_once(
-    code: str, reason: EndReason, run_task: Life, world: World, monkeypatch: pytest.MonkeyPatch
+    code: str, reason: EndReason, run_task: Life, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_task.settings = run_task.settings.model_copy(update={"timeout": 0.5, "warning": 0.4})
+    run_task.settle(timeout=0.8, warning=0.4)
     lose_answer(monkeypatch, "finish", 2)
-    task = run_task(world.script_agent("worker", code))
-    assert task.end_reason is reason
-    assert run_task.log(task).count(str(task.error)) == 1
+    task = run_task.script(code)
+    assert (task.end_reason, run_task.log(task).count(str(task.error))) == (reason, 1)
 
 
 def test_a_task_that_is_deleted_after_a_lost_answer_leaves_no_file(
-    run_task: Life, ada: Actor, data: Path, world: World, monkeypatch: pytest.MonkeyPatch
+    run_task: Life, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = lose_answer(monkeypatch, "finish")
     lossy = claims.finish
 
     def delete_then_finish(*arguments: object, **more: object) -> None:
         if lost:
-            commands.delete_one(ada, 1)
+            commands.delete_one(run_task.actor, 1)
         lossy(*arguments, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(claims, "finish", delete_then_finish)
-    commands.create(ada, prompt="x", agent=world.script_agent("writer", WRITER))
-    run_task.run_task()
-    assert left_behind(data) == []
+    _, thread = run_task.begin(run_task.agent(WRITER))
+    thread.join(15)
+    assert (thread.is_alive(), left_behind(data)) == (False, [])
 
 
-def test_lines_whose_answer_got_lost_are_stored_once(
-    run_task: Life, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lost = lose_answer(monkeypatch, "record", 4)
-    code = "import time\nfor n in range(50): print('line', n, flush=True); time.sleep(0.03)"
-    task = run_task(world.script_agent("talker", code))
-    assert len(lost) == 4
-    assert task.end_reason is EndReason.COMPLETED
-    assert lines(run_task.actor, task.id) == [f"line {n}" for n in range(50)]
+def test_lines_whose_answer_got_lost_are_stored_once(run_task: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = lose_answer(monkeypatch, "record", 3)
+    task = run_task.script("import time\nfor n in range(40): print('line', n, flush=True); time.sleep(0.03)")
+    assert (len(lost), task.end_reason) == (3, EndReason.COMPLETED)
+    assert lines(run_task.actor, task.id) == [f"line {n}" for n in range(40)]
 
 
 def test_a_doubt_at_the_end_is_resolved_before_the_finish(
-    run_task: Life, tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
+    run_task: Life, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = tmp_path / "seen"
     code = (
@@ -94,40 +86,90 @@ def test_a_doubt_at_the_end_is_resolved_before_the_finish(
         f"while not pathlib.Path({str(seen)!r}).exists(): time.sleep(0.01)"
     )
     lose_answer(monkeypatch, "record")
-    with monkeypatch.context() as patch:
-        doubtful = threading.Event()
-        recorded = claims.recorded
+    recorded = claims.recorded
 
-        def later(*arguments: object) -> object:
-            if not doubtful.is_set():
-                doubtful.set()
-                seen.touch()
-                away()
-            return recorded(*arguments)  # type: ignore[arg-type]
+    def later(*arguments: object) -> object:
+        if not seen.exists():
+            seen.touch()
+            away()
+        return recorded(*arguments)  # type: ignore[arg-type]
 
-        patch.setattr(claims, "recorded", later)
-        task = run_task(world.script_agent("talker", code))
-    assert doubtful.is_set()
-    assert task.end_reason is EndReason.COMPLETED
+    monkeypatch.setattr(claims, "recorded", later)
+    task = run_task.script(code)
+    assert (seen.exists(), task.end_reason) == (True, EndReason.COMPLETED)
     assert lines(run_task.actor, task.id) == [f"line {n}" for n in range(250)]
 
 
 def test_a_renewal_whose_answer_got_lost_is_asked_again_and_the_task_goes_on(
-    run_task: Life, world: World, monkeypatch: pytest.MonkeyPatch
+    run_task: Life, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_task.settings = run_task.settings.model_copy(update={"lease": 3})
+    clock, go = Shifted(), tmp_path / "go"
+    run_task.monotonic = clock
+    renew, made = claims.renew, []
+    monkeypatch.setattr(claims, "renew", lambda *how: made.append(renew(*how)))
     lost = lose_answer(monkeypatch, "renew")
-    task = run_task(world.script_agent("slow", "import time; time.sleep(1.6)"))
-    assert (lost, task.end_reason) == (["renew"], EndReason.COMPLETED)
+    code = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)"
+    task, thread = run_task.begin(run_task.agent(code))
+    eventually(lambda: run_task.find(task).progress == 30)
+    clock.by = run_task.settings.lease / 3
+    eventually(lambda: (len(lost), len(made)) == (1, 2))
+    go.touch()
+    assert run_task.after(thread, task).end_reason is EndReason.COMPLETED
 
 
-def test_a_task_that_waits_again_without_an_answer_waits_once(
-    run_task: Life, ada: Actor, monkeypatch: pytest.MonkeyPatch
+def test_a_claim_whose_answer_is_lost_is_released_and_the_task_runs_once(
+    deck: Deck, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lose_answer(monkeypatch, "release")
-    claim = claimed(ada)
+    task_id = deck.create("quick")
+    lost = lose_answer(monkeypatch, "claim")
+    deck.start(lease=30, grace=0)
+    deck.wait(EndReason.COMPLETED, task_id)
+    assert (lost, deck.log(task_id).count("done")) == (["claim"], 1)
+    assert "The work was not begun; the task waits again." in deck.log(task_id)
+
+
+def stopped_before(run_task: Life, claim: claims.Claim) -> Task:
+    """The task when its server was stopping before anything was begun."""
     run_task.stopping.set()
-    monkeypatch.setattr(processor, "LAST_SECONDS", 5)
     processor.run_task(claim, run_task.settings, run_task.stopping)
-    waiting = commands.find(ada, claim.task_id)
-    assert (waiting.status, waiting.log_count) == (TaskStatus.PENDING, 3)
+    return commands.find(run_task.actor, claim.task_id)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_task_of_which_nothing_was_begun_waits_again_once_when_the_server_stops(
+    lost: bool, run_task: Life, claim: claims.Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if lost:
+        lose_answer(monkeypatch, "release")
+    task = stopped_before(run_task, claim)
+    assert (task.status, task.started_at, task.claimed_by, task.log_count) == (TaskStatus.PENDING, None, None, 3)
+    assert "waits again" in run_task.log(task)[-1]
+    with pytest.raises(claims.ClaimLost):
+        claims.record(claim, [])
+
+
+def test_what_was_released_and_taken_by_another_runner_keeps_its_files(
+    run_task: Life, claim: claims.Claim, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = data / "artifacts" / str(claim.task_id) / "report.md"
+    lose_answer(monkeypatch, "release")
+    real = claims.read_control
+
+    def read(claim: claims.Claim) -> claims.Control:
+        if commands.find(run_task.actor, claim.task_id).status is TaskStatus.PENDING:  # between the two tries
+            assert claims.claim("another", 30)
+            kept.parent.mkdir(parents=True)
+            kept.write_text("# Theirs")
+        return real(claim)
+
+    monkeypatch.setattr(claims, "read_control", read)
+    assert stopped_before(run_task, claim).claimed_by == "another"
+    assert kept.read_text() == "# Theirs"
+
+
+def test_a_task_that_was_to_stop_does_not_wait_again_but_is_stopped(run_task: Life, ada: Actor) -> None:
+    claim = claimed(ada)
+    commands.cancel(ada, claim.task_id)
+    task = stopped_before(run_task, claim)
+    assert (task.end_reason, task.error) == (EndReason.CANCELLED, commands.NEVER_BEGAN)
+    assert run_task.log(task)[2:] == ["Stop requested by Ada.", commands.NEVER_BEGAN]

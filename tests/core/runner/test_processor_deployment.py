@@ -8,7 +8,7 @@ import pytest
 
 from core.agents.catalog import catalog
 from core.database.models import TaskStatus
-from core.tasks import artifacts, commands
+from core.tasks import commands
 from tests.core.living import Life
 from tests.core.programs.deployment_bot.conftest import Server
 
@@ -45,7 +45,7 @@ def test_a_settled_deployment_gets_its_secret_is_asked_for_its_health_and_shows_
     log = run_task.log(task)
     assert "to staging with [hidden]" in log
     assert any("with the network and the secrets DEPLOY_KEY" in line for line in log)
-    report = artifacts.find(run_task.actor, task.id, "deployment.md")[1].read_text()
+    report = run_task.files(task)["deployment.md"]
     assert "to staging with" in report and "| Health | healthy |" in report
     for shown in ("\n".join(log), report):
         assert not any(line in shown for line in KEY.split())

@@ -8,7 +8,7 @@ import pytest
 
 from core.agents.catalog import catalog
 from core.database.models import EndReason, TaskStatus
-from core.tasks import artifacts, commands
+from core.tasks import commands
 from tests.core.agents.model_api import KEY, Drip, ModelApi, Silence, Text, Tool, Turn
 from tests.core.living import Life, left_behind
 from tests.core.sandbox.commands import living
@@ -71,7 +71,7 @@ def test_a_real_agent_changes_a_repository(
     log = run_task.log(task)
     assert (task.status, task.error, task.progress) == (TaskStatus.COMPLETED, None, 100), log
     assert task.branch_name == f"task/{task.id}-the-prompt"
-    assert "+hello" in artifacts.find(run_task.actor, task.id, "changes.patch")[1].read_text()
+    assert "+hello" in run_task.files(task)["changes.patch"]
     assert any("note.txt" in line for line in run_task.log(task))
     assert any("tokens in" in line for line in log)
     assert KEY not in "".join(log) and "[hidden]" not in "".join(log)
@@ -84,7 +84,7 @@ def test_without_a_repository_what_it_writes_is_kept(name: str, run_task: Life, 
         talks_to(name, api)
         task = run_task(name)
     assert task.status is TaskStatus.COMPLETED, run_task.log(task)
-    assert artifacts.find(run_task.actor, task.id, "note.txt")[1].read_text() == "hello\n"
+    assert run_task.files(task)["note.txt"] == "hello\n"
 
 
 @pytest.mark.attack(93)
@@ -97,9 +97,7 @@ def test_a_stop_while_the_model_is_silent_ends_the_task_and_every_process(
         task, thread = run_task.begin(name)
         eventually(lambda: api.calls, 30)
         commands.cancel(run_task.actor, task.id)
-        thread.join(15)
-    ended = commands.find(run_task.actor, task.id)
-    assert (thread.is_alive(), ended.end_reason) == (False, EndReason.CANCELLED)
+        assert run_task.after(thread, task, 15).end_reason is EndReason.CANCELLED
     used = [line for line in run_task.log(task) if " in, " in line and "tokens" in line]
     assert len(used) == 1, "the call that was cut off counts too"
     assert not used[0].startswith("0 calls")

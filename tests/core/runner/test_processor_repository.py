@@ -1,69 +1,69 @@
-"""Tasks that change a repository: real git, real programs in the box, commits that the next person can apply."""
+"""Tasks that change a repository: real git, real programs in the sandbox, commits that the next person can apply."""
 
 import os
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from core.agents.catalog import catalog
 from core.database.models import EndReason, Task, TaskStatus
+from core.errors import AgentFailed, NotPushed, StopRequested, TimedOut
 from core.log_text import LogType
+from core.repositories.checkout import Checkout
 from core.runner import claims
-from core.tasks import artifacts, commands
-from tests.core.living import Life, left_behind
+from core.sandbox import output
+from core.tasks import commands
+from tests.core.living import Life, away, left_behind
+from tests.support.waiting import eventually
 
-FIX = "#!/bin/sh\nset -e\n"
 
+class Fixer:
+    """Tasks of the agent ``fixer``, which runs the program ``fix`` of a repository that is made for it."""
 
-@pytest.fixture
-def settle_agents(tmp_path: Path, local_root: Path) -> Callable[[str], None]:
-    """Give agents.toml these sections beside the folder that may be cloned from."""
+    def __init__(self, run_task: Life, root: Path, settings: Path, make_repository: Callable[..., Path]) -> None:
+        self.run_task, self._root = run_task, root
+        self._settings, self._make = settings, make_repository
+        self.settle()
 
-    def write(text: str) -> None:
-        (tmp_path / "agents.toml").write_text(f'{text}\n[repositories]\nlocal_roots = ["{local_root}"]\n')
+    def settle(self, more: str = "", other: str = "") -> None:
+        """Give agents.toml these settings of the agent, and other sections."""
+        self._settings.write_text(
+            f'[agents.fixer]\ndriver = "lines"\ncommand = ["./fix"]\n{more}\n{other}\n'
+            f'[repositories]\nlocal_roots = ["{self._root}"]\n'
+        )
         catalog.cache_clear()
 
-    write('[agents.fixer]\ndriver = "lines"\ncommand = ["./fix"]')
-    return write
+    def repository(self, script: str, name: str = "shop") -> Path:
+        files = {"price.txt": "1\n2\n3\n", "fix": f"#!/bin/sh\nset -e\n{script}"}
+        return self._make(self._root / name, files, ("update-index", "--chmod=+x", "fix"))
+
+    def __call__(self, script: str) -> Task:
+        return self.run_task("fixer", str(self.repository(script)))
+
+    def begin(self, script: str, name: str = "shop", agent: str = "fixer") -> tuple[Task, threading.Thread]:
+        return self.run_task.begin(agent, str(self.repository(script, name)))
 
 
 @pytest.fixture
-def shop(
-    local_root: Path, make_repository: Callable[..., Path], settle_agents: Callable[[str], None]
-) -> Callable[..., Path]:
-    """A repository whose own program ``fix`` is what the agent runs."""
-
-    def make(script: str, files: dict[str, str] | None = None, name: str = "shop") -> Path:
-        folder = local_root / name
-        files = {"price.txt": "1\n2\n3\n"} if files is None else files
-        return make_repository(folder, files | {"fix": FIX + script}, ("update-index", "--chmod=+x", "fix"))
-
-    return make
-
-
-def patch_of(run_task: Life, task: Task) -> str:
-    return artifacts.find(run_task.actor, task.id, "changes.patch")[1].read_text()
+def fixer(run_task: Life, local_root: Path, tmp_path: Path, make_repository: Callable[..., Path]) -> Fixer:
+    return Fixer(run_task, local_root, tmp_path / "agents.toml", make_repository)
 
 
 def git(folder: Path, *arguments: str, given: str = "") -> str:
     who = {f"GIT_{role}_{key}": "x@example.org" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
-    done = subprocess.run(
-        ["git", "-C", str(folder), *arguments],
-        input=given,
-        env={"PATH": os.environ["PATH"], "HOME": str(folder), **who},
-        capture_output=True,
-        check=True,
-        text=True,
+    env = {"PATH": os.environ["PATH"], "HOME": str(folder), **who}
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, input=given, env=env, capture_output=True, check=True, text=True).stdout
+
+
+def test_what_an_agent_changes_becomes_a_commit_that_applies(fixer: Fixer, run_task: Life, data: Path) -> None:
+    origin = fixer.repository(
+        "echo working; sed -i s/2/20/ price.txt; echo new > added.txt; git rm -q --cached fix; rm fix"
     )
-    return done.stdout
-
-
-def test_what_an_agent_changes_becomes_a_commit_that_applies(
-    run_task: Life, shop: Callable[..., Path], data: Path
-) -> None:
-    origin = shop("echo working; sed -i s/2/20/ price.txt; echo new > added.txt; git rm -q --cached fix; rm fix")
     task = run_task("fixer", str(origin))
     assert (task.status, task.error, task.progress) == (TaskStatus.COMPLETED, None, 100)
     assert task.branch_name == f"task/{task.id}-the-prompt"
@@ -71,119 +71,151 @@ def test_what_an_agent_changes_becomes_a_commit_that_applies(
     assert "working" in log
     assert any("3 files changed" in line for line in log)
     git(origin, "checkout", "--quiet", "--", ".")
-    git(origin, "am", given=patch_of(run_task, task))
-    assert (origin / "price.txt").read_text() == "1\n20\n3\n"
-    assert (origin / "added.txt").read_text() == "new\n"
+    git(origin, "am", given=run_task.files(task)["changes.patch"])
     assert not (origin / "fix").exists()
+    assert {path.name: path.read_text() for path in origin.glob("*.txt")} == {
+        "price.txt": "1\n20\n3\n",
+        "added.txt": "new\n",
+    }
     said = git(origin, "log", "-1", "--format=%B")
     assert said.startswith("the prompt\n")
     assert f"Task-Id: {task.id}" in said and "Agent: fixer" in said
     assert left_behind(data) == [str(task.id), "changes.patch"]
 
 
-def test_an_agent_that_changes_nothing_completes_and_the_log_says_so(run_task: Life, shop: Callable[..., Path]) -> None:
-    task = run_task("fixer", str(shop("git status --short")))
-    assert task.status is TaskStatus.COMPLETED
+def test_an_agent_that_changes_nothing_completes_and_the_log_says_so(fixer: Fixer, run_task: Life) -> None:
+    task = fixer("git status --short")
+    assert (task.status, run_task.files(task)) == (TaskStatus.COMPLETED, {})
     assert "No files changed." in run_task.log(task)
-    assert artifacts.of(run_task.actor, task.id) == []
 
 
-def test_without_a_repository_the_files_that_it_makes_are_kept(
-    run_task: Life, settle_agents: Callable[[str], None]
-) -> None:
-    settle_agents('[agents.maker]\ndriver = "lines"\ncommand = ["sh", "-c", "mkdir src; cat > src/note.txt"]')
+def test_without_a_repository_the_files_that_it_makes_are_kept(fixer: Fixer, run_task: Life) -> None:
+    maker = '[agents.maker]\ndriver = "lines"\ncommand = ["sh", "-c", "mkdir src; cat > src/note.txt"]'
+    fixer.settle(other=maker)
     task = run_task("maker")
     assert (task.status, task.branch_name, task.error) == (TaskStatus.COMPLETED, None, None)
-    assert [kept.name for kept in artifacts.of(run_task.actor, task.id)] == ["src/note.txt"]
-    assert artifacts.find(run_task.actor, task.id, "src/note.txt")[1].read_text() == "the prompt"
+    assert run_task.files(task) == {"src/note.txt": "the prompt"}
 
 
-def test_a_failed_agent_says_its_exit_status_and_keeps_nothing(
-    run_task: Life, shop: Callable[..., Path], data: Path
-) -> None:
-    task = run_task("fixer", str(shop("echo half > half.txt; echo 'it broke' >&2; exit 3")))
+def test_a_failed_agent_says_its_exit_status_and_keeps_nothing(fixer: Fixer, run_task: Life, data: Path) -> None:
+    task = fixer("echo half > half.txt; echo 'it broke' >&2; exit 3")
     assert (task.end_reason, task.error) == (EndReason.FAILED, "fixer ended with exit status 3.")
     assert "it broke" in run_task.log(task)
     assert task.branch_name == f"task/{task.id}-the-prompt"
     assert left_behind(data) == []
 
 
-def test_an_agent_that_says_nothing_for_too_long_is_given_up(
-    run_task: Life, shop: Callable[..., Path], settle_agents: Callable[[str], None]
-) -> None:
-    origin = shop("echo begins; exec sleep 600")
-    settle_agents('[agents.fixer]\ndriver = "lines"\ncommand = ["./fix"]\nidle = 1')
-    task = run_task("fixer", str(origin))
-    assert (task.end_reason, task.error) == (EndReason.FAILED, "fixer said nothing for 1 s and was stopped.")
+EATER = "exec python3 -c \"x = [b'x' * 2**20 for _ in range(2000)]; import time; time.sleep(60)\""
 
 
-def test_an_agent_over_its_bounds_is_stopped_with_the_reason(
-    run_task: Life, shop: Callable[..., Path], settle_agents: Callable[[str], None]
+@pytest.mark.parametrize(
+    ("settings", "script", "error"),
+    [
+        ("idle = 0.6", "echo begins; exec sleep 600", "fixer said nothing for 1 s and was stopped."),
+        ("memory_mb = 128", EATER, "128 MiB of memory"),
+        ("", "mkdir d; i=0; while [ $i -lt 200 ]; do : > d/file-$i; i=$((i+1)); done", "There are too many files"),
+    ],
+    ids=["silent for too long", "over its memory", "more than git can list"],
+)
+def test_an_agent_over_its_limits_is_stopped_with_the_reason(
+    settings: str, script: str, error: str, fixer: Fixer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settle_agents('[agents.fixer]\ndriver = "lines"\ncommand = ["./fix"]\nmemory_mb = 128')
-    origin = shop("exec python3 -c \"x = [b'x' * 2**20 for _ in range(2000)]; import time; time.sleep(60)\"")
-    task = run_task("fixer", str(origin))
-    assert task.end_reason is EndReason.FAILED
-    assert "128 MiB of memory" in str(task.error)
+    monkeypatch.setattr("core.runner.execution.MOST_PRINTED", 2_000)
+    fixer.settle(settings)
+    task = fixer(script)
+    assert (task.end_reason, error in str(task.error)) == (EndReason.FAILED, True), task.error
 
 
 @pytest.mark.attack(96)
 def test_a_secret_of_the_settings_that_an_agent_prints_is_masked_also_in_pieces_of_a_line(
-    run_task: Life, shop: Callable[..., Path], settle_agents: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    fixer: Fixer, run_task: Life, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_TOKEN", "orange-giraffe-73")
-    origin = shop("printf orange-; sleep 0.2; echo giraffe-73")
-    settle_agents(
-        '[agents.fixer]\ndriver = "lines"\ncommand = ["./fix"]\n'
-        '[repositories.hosts."git.example.org"]\ntoken = "GIT_TOKEN"'
-    )
-    log = run_task.log(run_task("fixer", str(origin)))
+    fixer.settle(other='[repositories.hosts."git.example.org"]\ntoken = "GIT_TOKEN"')
+    log = run_task.log(fixer("printf orange-; sleep 0.2; echo giraffe-73"))
     assert "[hidden]" in log
     assert "giraffe" not in "".join(log)
 
 
 @pytest.mark.attack(97)
-def test_two_tasks_on_one_repository_have_a_workspace_and_a_branch_each(
-    run_task: Life, shop: Callable[..., Path]
-) -> None:
-    origin = shop("cat > prompt.txt; sleep 0.3; echo $$ >> price.txt; ls ..")
-    first, thread = run_task.begin("fixer", str(origin))
-    second, other = run_task.begin("fixer", str(origin))
-    thread.join()
-    other.join()
-    ends = [commands.find(run_task.actor, task.id) for task in (first, second)]
+def test_two_tasks_on_one_repository_have_a_workspace_and_a_branch_each(fixer: Fixer, run_task: Life) -> None:
+    origin = str(fixer.repository("cat > prompt.txt; sleep 0.3; echo $$ >> price.txt; ls .."))
+    begun = [run_task.begin("fixer", origin) for _ in range(2)]
+    ends = [run_task.after(thread, task, 60) for task, thread in begun]
     assert [task.status for task in ends] == [TaskStatus.COMPLETED] * 2
     assert len({task.branch_name for task in ends}) == 2
-    assert all(patch_of(run_task, task).count("\n+") >= 1 for task in ends)
+    assert all(run_task.files(task)["changes.patch"].count("\n+") >= 1 for task in ends)
 
 
 @pytest.mark.attack(89)
-def test_a_hostile_task_leaves_the_one_beside_it_unharmed(
-    run_task: Life, shop: Callable[..., Path], settle_agents: Callable[[str], None]
-) -> None:
-    settle_agents(
-        '[agents.fixer]\ndriver = "lines"\ncommand = ["./fix"]\nmemory_mb = 256\ntimeout = 4\nwarning = 3\n'
-        '[agents.calm]\ndriver = "lines"\ncommand = ["./fix"]'
-    )
-    hostile = shop("f() { f | f & }; f; kill -9 -1; while :; do :; done", name="hostile")
-    calm = shop("echo 4 >> price.txt; sleep 0.4; echo fine", name="calm")
-    _, thread = run_task.begin("fixer", str(hostile))
-    task, other = run_task.begin("calm", str(calm))
-    thread.join()
-    other.join()
-    task = commands.find(run_task.actor, task.id)
+def test_a_hostile_task_leaves_the_one_beside_it_unharmed(fixer: Fixer, run_task: Life) -> None:
+    fixer.settle("memory_mb = 256\ntimeout = 3\nwarning = 2", '[agents.calm]\ndriver = "lines"\ncommand = ["./fix"]')
+    hostile, thread = fixer.begin("f() { f | f & }; f; kill -9 -1; while :; do :; done", "hostile")
+    calm, other = fixer.begin("echo 4 >> price.txt; sleep 0.4; echo fine", "calm", "calm")
+    run_task.after(thread, hostile, 60)
+    task = run_task.after(other, calm, 60)
     assert (task.status, task.error) == (TaskStatus.COMPLETED, None)
 
 
-def test_the_branch_shows_while_the_agent_works(run_task: Life, shop: Callable[..., Path]) -> None:
-    task, thread = run_task.begin("fixer", str(shop("echo begun; while [ ! -e stop ]; do sleep 0.05; done")))
-    while not any("begun" in line for line in run_task.log(task)):
-        assert thread.is_alive()
-        thread.join(0.05)
-    running = commands.find(run_task.actor, task.id)
+def test_the_branch_shows_while_the_agent_works(fixer: Fixer, run_task: Life) -> None:
+    task, thread = fixer.begin("echo begun; while [ ! -e stop ]; do sleep 0.05; done")
+    eventually(lambda: "begun" in run_task.log(task), 30)
+    running = run_task.find(task)
     assert (running.branch_name, running.progress >= 30) == (f"task/{task.id}-the-prompt", True)
     commands.cancel(run_task.actor, task.id)
-    thread.join()
-    assert commands.find(run_task.actor, task.id).end_reason is EndReason.CANCELLED
+    assert run_task.after(thread, task, 30).end_reason is EndReason.CANCELLED
     assert run_task.types(task)[-1] is LogType.INFO
     assert claims.claim("runner", 30) is None
+
+
+#: What ends a push before its own end, and what becomes of the task then.
+FAULTS = {
+    "the limit": (TimedOut("The task was stopped at its limit of 5 min."), EndReason.TIMED_OUT),
+    "a stop": (StopRequested(0.0), EndReason.CANCELLED),
+    "a refusal": (NotPushed(), EndReason.FAILED),
+    "a fault of ours": (OSError("broken"), EndReason.FAILED),
+}
+
+
+@pytest.mark.parametrize("what", FAULTS)
+def test_whatever_ends_the_push_the_patch_that_was_kept_stays(
+    what: str, fixer: Fixer, run_task: Life, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error, reason = FAULTS[what]
+
+    def fail(*_: object) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr(Checkout, "push", fail)
+    fixer.settle("push = true")
+    task = fixer("echo 2 >> price.txt")
+    assert (task.status, task.end_reason) == (TaskStatus.ERROR, reason)
+    assert task.sandbox_url == f"/api/tasks/{task.id}/artifacts/"
+    assert left_behind(data) == [str(task.id), *run_task.files(task)] == [str(task.id), "changes.patch"]
+
+
+def test_the_branch_is_known_also_when_the_database_was_away_until_the_end(
+    fixer: Fixer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = claims.record
+
+    def until_the_branch(claim: claims.Claim, entries: list[claims.Entry], progress: int, branch: str | None) -> int:
+        return away() if branch else record(claim, entries, progress, branch)
+
+    monkeypatch.setattr(claims, "record", until_the_branch)
+    task = fixer("echo 2 >> price.txt")
+    assert (task.status, task.branch_name) == (TaskStatus.COMPLETED, f"task/{task.id}-the-prompt")
+
+
+def test_a_result_that_cannot_be_kept_whole_is_not_kept_in_part(
+    fixer: Fixer, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = output.keep
+
+    def half(*arguments: object) -> object:
+        yield from keep(*arguments)  # type: ignore[arg-type]
+        raise AgentFailed("The file changed while it was kept; run the task again.")
+
+    monkeypatch.setattr(output, "keep", half)
+    task = fixer("echo 2 >> price.txt")
+    assert (task.end_reason, task.sandbox_url, left_behind(data)) == (EndReason.FAILED, None, [])

@@ -15,13 +15,19 @@ from core.tasks import commands
 from tests.core.living import away, lose_answer, messages, no_gap
 
 
+def fails(log: TaskLogger) -> bool:
+    """Whether a flush gets no answer."""
+    with pytest.raises(engine.Unavailable):
+        log.flush()
+    return True
+
+
 def test_a_batch_whose_answer_got_lost_is_not_sent_again(
     log: TaskLogger, stored: Callable[[], list[TaskLog]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = lose_answer(monkeypatch, "record")
     log.info("one"), log.info("two")
-    with pytest.raises(engine.Unavailable):
-        log.flush()
+    assert fails(log)
     log.info("three")
     log.flush()
     assert (lost, messages(stored()), no_gap(stored())) == (["record"], ["one", "two", "three"], True)
@@ -33,13 +39,10 @@ def test_a_batch_that_did_not_arrive_is_sent_again_before_what_follows(
     with monkeypatch.context() as patch:
         patch.setattr(claims, "record", away)
         log.info("one"), log.progress(20)
-        for _ in range(2):
-            with pytest.raises(engine.Unavailable):
-                log.flush()
+        assert fails(log) and fails(log)
     log.info("two")
     log.flush(), log.flush()
-    assert messages(stored()) == ["one", "two"]
-    assert no_gap(stored())
+    assert (messages(stored()), no_gap(stored())) == (["one", "two"], True)
 
 
 def test_a_doubt_that_cannot_be_resolved_yet_stays_one(
@@ -47,8 +50,7 @@ def test_a_doubt_that_cannot_be_resolved_yet_stays_one(
 ) -> None:
     lose_answer(monkeypatch, "record")
     log.info("one")
-    with pytest.raises(engine.Unavailable):
-        log.flush()
+    assert fails(log)
     with monkeypatch.context() as patch:
         patch.setattr(claims, "recorded", away)
         for ask in (log.flush, log.rest):
@@ -63,17 +65,14 @@ def test_the_rest_leaves_out_what_arrived_without_an_answer_and_holds_what_did_n
 ) -> None:
     lose_answer(monkeypatch, "record")
     log.info("arrived")
-    with pytest.raises(engine.Unavailable):
-        log.flush()
+    assert fails(log)
     log.info("later")
     assert [entry.message for entry in log.rest()] == ["later"]
     monkeypatch.setattr(claims, "record", away)
-    with pytest.raises(engine.Unavailable):
-        log.flush()
+    assert fails(log)
     assert [entry.message for entry in log.rest()] == ["later"]
     claims.finish(claim, EndReason.COMPLETED, None, log.rest())
-    assert messages(stored()) == ["arrived", "later"]
-    assert no_gap(stored())
+    assert (messages(stored()), no_gap(stored())) == (["arrived", "later"], True)
 
 
 def test_two_equal_lines_one_after_the_other_are_both_kept_also_in_doubt(
@@ -89,26 +88,13 @@ def test_two_equal_lines_one_after_the_other_are_both_kept_also_in_doubt(
     assert messages(stored()) == ["the same"] * 3
 
 
-def test_a_progress_whose_answer_got_lost_is_written_once_more_without_harm(
+def test_a_progress_whose_answer_got_lost_is_written_once_more_and_what_arrived_takes_no_room(
     log: TaskLogger, ada: Actor, claim: Claim, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lose_answer(monkeypatch, "record")
-    log.progress(40)
-    with pytest.raises(engine.Unavailable):
-        log.flush()
-    log.progress(50)
-    log.flush()
-    assert (commands.find(ada, claim.task_id).progress, log.reached) == (50, 50)
-
-
-def test_it_is_no_longer_full_when_a_lost_answer_turns_out_to_have_been_a_yes(
-    log: TaskLogger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(task_logger, "FULL", 1_000)
     lose_answer(monkeypatch, "record")
-    log.info("x" * 1_000)
-    with pytest.raises(engine.Unavailable):
-        log.flush()
-    assert log.full
+    log.progress(40), log.info("x" * 1_000)
+    assert fails(log) and log.full
+    log.progress(50)
     log.flush()
-    assert not log.full
+    assert (commands.find(ada, claim.task_id).progress, log.reached, log.full) == (50, 50, False)

@@ -1,38 +1,56 @@
+"""The files that a task made: one by one, and as an archive; only what a row names, and nothing from elsewhere."""
+
+import io
+import os
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
+from core.config import settings
 from core.database.models import EndReason
 from core.database.ownership import Actor
 from core.errors import NotFound
 from core.runner import claims
-from core.sandbox.output import StoredArtifact
 from core.tasks import artifacts, commands
+from core.tasks.stores import artifact_store
+from tests.core.living import claimed
+
+Finish = Callable[..., int]
 
 
 @pytest.fixture
-def task_id(ada: Actor, data: Path) -> int:
-    """A completed task of Ada's with two files."""
-    task = commands.create(ada, prompt="x")
-    claim = claims.claim("runner", 30)
-    assert claim
-    folder = data / "artifacts" / str(task.id)
-    folder.mkdir(parents=True)
-    for name in ("b.json", "a.md"):
-        (folder / name).write_text(name)
-    kept = [StoredArtifact(name, len(name), "0" * 64, "text/plain") for name in ("b.json", "a.md")]
-    claims.finish(claim, EndReason.COMPLETED, artifacts=kept)
-    return task.id
+def finish(ada: Actor, data: Path, tmp_path: Path) -> Finish:
+    """A completed task of Ada's with these files; its number."""
+
+    def make(**files: bytes) -> int:
+        claim, source = claimed(ada), tmp_path / "output"
+        for name, content in files.items():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes(content)
+        kept = list(artifact_store(settings()).put(claim.task_id, files, source))
+        claims.finish(claim, EndReason.COMPLETED, artifacts=kept)
+        return claim.task_id
+
+    return make
 
 
-def test_a_tasks_files_are_listed_by_name(ada: Actor, task_id: int) -> None:
-    assert [(artifact.name, artifact.size) for artifact in artifacts.of(ada, task_id)] == [("a.md", 4), ("b.json", 6)]
+@pytest.fixture
+def task_id(finish: Finish) -> int:
+    return finish(**{"b.json": b"{}", "a.md": b"# Hi"})
+
+
+def folder_of(data: Path, task_id: int) -> Path:
+    return data / "artifacts" / str(task_id)
+
+
+def test_a_tasks_files_are_listed_by_name_and_each_is_found_where_it_lies(ada: Actor, task_id: int) -> None:
+    assert [(artifact.name, artifact.size) for artifact in artifacts.of(ada, task_id)] == [("a.md", 4), ("b.json", 2)]
     assert commands.find(ada, task_id).sandbox_url == f"/api/tasks/{task_id}/artifacts/"
-
-
-def test_a_file_is_found_where_it_lies(ada: Actor, task_id: int) -> None:
     artifact, path = artifacts.find(ada, task_id, "a.md")
-    assert (artifact.media_type, path.read_text()) == ("text/plain", "a.md")
+    assert (artifact.media_type, path.read_text()) == ("text/markdown", "# Hi")
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "c.md", "A.MD", "../../taskdeck.db", "/etc/passwd", "a.md/", "a.md\0"])
@@ -42,23 +60,74 @@ def test_only_a_name_that_a_row_holds_leads_to_a_file(name: str, ada: Actor, tas
 
 
 def test_a_file_without_a_row_and_a_row_without_a_file_are_not_found(data: Path, ada: Actor, task_id: int) -> None:
-    (data / "artifacts" / str(task_id) / "c.md").write_text("x")
-    (data / "artifacts" / str(task_id) / "a.md").unlink()
+    (folder_of(data, task_id) / "c.md").write_text("x")
+    (folder_of(data, task_id) / "a.md").unlink()
     for name in ("a.md", "c.md"):
         with pytest.raises(NotFound):
             artifacts.find(ada, task_id, name)
+    with pytest.raises(NotFound, match=r"a\.md is not in the data folder any more"):
+        artifacts.archive(ada, task_id)
 
 
 @pytest.mark.parametrize("other", ["theirs", 0, -1, 2**63])
 def test_anothers_files_are_like_absent_ones(other: int | str, bob: Actor, task_id: int) -> None:
     asked = task_id if other == "theirs" else int(other)
-    with pytest.raises(NotFound, match="no such task"):
-        artifacts.of(bob, asked)
-    with pytest.raises(NotFound, match="no such task"):
-        artifacts.find(bob, asked, "a.md")
+    for ask in (artifacts.of, artifacts.archive, lambda actor, asked: artifacts.find(actor, asked, "a.md")):
+        with pytest.raises(NotFound, match="no such task"):
+            ask(bob, asked)
 
 
-def test_a_task_without_files_has_none_and_no_address(ada: Actor) -> None:
-    task = commands.create(ada, prompt="x")
-    assert artifacts.of(ada, task.id) == []
-    assert task.sandbox_url is None
+def test_a_task_without_files_has_none_no_address_and_no_archive(ada: Actor, finish: Finish, data: Path) -> None:
+    task_id = finish()
+    assert (artifacts.of(ada, task_id), commands.find(ada, task_id).sandbox_url) == ([], None)
+    assert not folder_of(data, task_id).exists()
+    with pytest.raises(NotFound, match="no files"):
+        artifacts.archive(ada, task_id)
+
+
+def test_an_archive_holds_every_file_under_its_path_for_anybody_to_read(ada: Actor, finish: Finish) -> None:
+    files = {"report.md": b"# Hi", "charts/a.svg": b"<svg/>", "a/b/報告 é.csv": b"", "big": os.urandom(3_000_000)}
+    task_id = finish(**files)
+    first, second = (b"".join(artifacts.archive(ada, task_id)) for _ in range(2))
+    assert first == second
+    with zipfile.ZipFile(io.BytesIO(first)) as packed:
+        assert packed.testzip() is None
+        assert {entry.filename: packed.read(entry) for entry in packed.infolist()} == files
+        assert {entry.external_attr >> 16 & 0o777 for entry in packed.infolist()} == {0o644}
+        assert min(entry.date_time[0] for entry in packed.infolist()) >= 2024
+
+
+def test_an_archive_is_made_in_small_pieces_whatever_it_holds(ada: Actor, finish: Finish, data: Path) -> None:
+    task_id = finish(a=b"", b=b"")
+    for name in "ab":
+        os.truncate(folder_of(data, task_id) / name, 50 * 2**20)
+    before = psutil.Process().memory_info().rss
+    sizes = [len(piece) for piece in artifacts.archive(ada, task_id)]
+    assert min(sizes) > 0 and max(sizes) <= 2**19
+    assert psutil.Process().memory_info().rss - before < 30 * 2**20
+
+
+@pytest.mark.attack(84)
+@pytest.mark.parametrize("name", ["../../secret", "link", "folder/secret"])
+def test_nothing_outside_of_the_tasks_folder_is_packed_or_found(
+    ada: Actor, finish: Finish, data: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (data / "secret").write_text("the signing secret")
+    if name == "../../secret":  # what the collector never names
+        claim = claimed(ada)
+        (data / "artifacts" / "x").mkdir(parents=True)
+        row = artifacts.Artifact(name=name, size=1, sha256="0" * 64, media_type="text/plain")
+        monkeypatch.setattr(artifacts, "of", lambda *_: [row])
+        task_id = claim.task_id
+        folder_of(data, task_id).mkdir()
+    else:
+        task_id = finish(**{"a": b"x", name: b"x"})
+        place = folder_of(data, task_id) / name.partition("/")[0]
+        (place / "secret" if "/" in name else place).unlink()
+        if "/" in name:
+            place.rmdir()
+        place.symlink_to(data if "/" in name else data / "secret")
+    with pytest.raises(NotFound):
+        artifacts.archive(ada, task_id)
+    with pytest.raises(NotFound):
+        artifacts.find(ada, task_id, name)

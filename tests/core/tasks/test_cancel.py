@@ -12,12 +12,12 @@ import pytest
 from core.database import engine
 from core.database.models import EndReason, TaskStatus
 from core.database.ownership import Actor
-from core.errors import ClaimLost, Conflict, NotFound
+from core.errors import ClaimLost, Conflict
 from core.log_text import LogType
 from core.runner import claims
 from core.sandbox import output
 from core.tasks import commands, logs
-from tests.core.living import DETACH, SLEEPER, Life, claimed, ended, left_behind, pids, read_pid, row_counts
+from tests.core.living import DETACH, SLEEPER, Life, claimed, ended, left_behind, pids, read_pid
 from tests.support.waiting import eventually, is_alive
 from tests.support.world import World
 
@@ -59,16 +59,6 @@ def test_a_task_that_has_ended_cannot_be_stopped(reason: EndReason | str, ada: A
     after = commands.find(ada, task.id)
     assert (after.status, after.end_reason) == (before.status, before.end_reason)
     assert (after.log_count, after.updated_at) == (before.log_count, before.updated_at)
-
-
-@pytest.mark.parametrize("running", [False, True])
-def test_another_persons_task_cannot_be_stopped_and_nothing_is_written(running: bool, ada: Actor, bob: Actor) -> None:
-    task_id = claimed(ada).task_id if running else commands.create(ada, prompt="x").id
-    before = (row_counts(), commands.find(ada, task_id).updated_at)
-    with pytest.raises(NotFound, match=r"^There is no such task\.$"):
-        commands.cancel(bob, task_id)
-    assert (row_counts(), commands.find(ada, task_id).updated_at) == before
-    assert commands.find(ada, task_id).cancel_requested_at is None
 
 
 def test_a_name_in_the_entry_is_made_fit_to_store(ada: Actor) -> None:

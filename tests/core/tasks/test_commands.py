@@ -7,26 +7,23 @@ from sqlalchemy import select
 
 from core.agents.catalog import catalog
 from core.agents.registry import agents
-from core.database.models import EndReason, TaskLog, TaskStatus
+from core.database.models import EndReason, Task, TaskLog, TaskStatus
 from core.database.ownership import Actor, acting_as
 from core.errors import InvalidInput, NotFound
 from core.tasks import commands, listing
-from tests.core.living import ended, row_counts
+from tests.core.living import claimed, ended, files_of, row_counts, with_files
+from tests.support.databases import unguarded
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an empty prompt": ({"prompt": ""}, "empty"),
-    "nothing that can be seen": ({"prompt": "\u200b\u202e\x1b"}, "empty"),
+    "nothing that can be seen": ({"prompt": " \t\r\n\u2003\u200b\u202e\x1b "}, "empty"),
     "letters and marks that show nothing": ({"prompt": "\u3164\u2800 \ufe0f\u034f\u0301"}, "empty"),
-    "only white space": ({"prompt": " \t\r\n\u2003 "}, "empty"),
     "20,001 characters": ({"prompt": "é" * 20_001}, "20,001 characters, at most 20,000"),
     "NUL": ({"prompt": "a\0b"}, "cannot be stored"),
     "half a character": ({"prompt": "a\udc80b"}, "cannot be stored"),
     "an unknown agent": ({"agent": "claud"}, f"choose one of {', '.join(agents())}."),
     "an agent in capitals": ({"agent": "Claude"}, "choose one of"),
-    "a model that is not in the list": (
-        {"model": "gpt"},
-        "claude has no such model; choose one of sonnet, opus, haiku.",
-    ),
+    "a model not in the list": ({"model": "gpt"}, "claude has no such model; choose one of sonnet, opus, haiku."),
     "a review of nothing": ({"agent": "code-review"}, "code-review works on a repository: give its address."),
     "no recipe": ({"agent": "shell"}, "Begin the prompt with the name of"),
     "a model where there is none": ({"agent": "data-processor", "model": "gpt"}, "no models to choose from"),
@@ -89,53 +86,49 @@ def test_a_prompt_is_kept_to_the_last_character(prompt: str, ada: Actor) -> None
     assert commands.find(ada, commands.create(ada, prompt=prompt).id).prompt == prompt
 
 
-@pytest.mark.parametrize("way", [commands.find, commands.delete_one, commands.cancel, commands.rerun, commands.extend])
-@pytest.mark.parametrize("task_id", [0, -1, 2**63, 10**30, "theirs", "deleted"])
-def test_anothers_id_is_like_an_absent_one(
-    way: Callable[[Actor, int], object], task_id: int | str, ada: Actor, bob: Actor
+@pytest.mark.parametrize("act", [commands.find, commands.delete_one, commands.cancel, commands.rerun, commands.extend])
+def test_anothers_id_is_like_an_absent_one_and_nothing_is_written(
+    act: Callable[[Actor, int], object], ada: Actor, bob: Actor
 ) -> None:
-    ids = {"theirs": commands.create(ada, prompt="x").id, "deleted": commands.create(bob, prompt="x").id}
-    commands.delete_one(bob, ids["deleted"])
-    with pytest.raises(NotFound) as caught:
-        way(bob, ids[task_id] if isinstance(task_id, str) else task_id)
-    assert caught.value.message == "There is no such task."
-    assert row_counts() == (1, 1)
+    running, waiting = claimed(ada).task_id, commands.create(ada, prompt="x").id
+    deleted = commands.create(bob, prompt="x").id
+    commands.delete_one(bob, deleted)
+
+    def stored() -> list[object]:
+        with unguarded() as session:
+            return [tuple(row) for row in session.execute(select(Task.__table__))]
+
+    before = stored()
+    for task_id in (running, waiting, deleted, 0, -1, 2**63, 10**30):
+        with pytest.raises(NotFound, match=r"^There is no such task\.$"):
+            act(bob, task_id)
+    assert (stored(), row_counts()) == (before, (2, 3))
 
 
 def test_a_deleted_task_takes_its_log_and_files_along_and_its_id_is_never_used_again(data: Path, ada: Actor) -> None:
-    task, kept = commands.create(ada, prompt="x"), commands.create(ada, prompt="x")
-    for each in (task, kept):
-        (data / "artifacts" / str(each.id)).mkdir(parents=True)
-        (data / "artifacts" / str(each.id) / "report.md").write_text("x")
-    commands.delete_one(ada, kept.id)
-    assert row_counts() == (1, 1)
-    assert [folder.name for folder in (data / "artifacts").iterdir()] == [str(task.id)]
-    assert commands.create(ada, prompt="x").id > kept.id
+    stays, goes = (commands.create(ada, prompt="x").id for _ in range(2))
+    with_files(data, stays, goes)
+    commands.delete_one(ada, goes)
+    assert (row_counts(), files_of(data)) == ((1, 1), {stays})
+    assert commands.create(ada, prompt="x").id > goes
 
 
 @pytest.mark.parametrize(
-    ("words", "count", "left"),
-    [
-        (["completed"], 2, {"error", "pending"}),
-        (["failed"], 1, {"completed", "pending"}),
-        (["completed", "failed"], 3, {"pending"}),
-        (["failed", "failed"], 1, {"completed", "pending"}),
-    ],
+    ("words", "deleted"),
+    [(["completed"], {0, 1}), (["failed"], {2}), (["completed", "failed"], {0, 1, 2}), (["failed", "failed"], {2})],
 )
 def test_ended_tasks_are_deleted_by_their_word_and_counted(
-    words: list[str], count: int, left: set[str], data: Path, ada: Actor, bob: Actor
+    words: list[str], deleted: set[int], data: Path, ada: Actor, bob: Actor
 ) -> None:
-    made = [ended(ada, EndReason.COMPLETED), ended(ada, EndReason.COMPLETED), ended(ada, EndReason.TIMED_OUT)]
-    for task in made:
-        (data / "artifacts" / str(task.id)).mkdir(parents=True)
-    theirs = [ended(bob, EndReason.COMPLETED), ended(bob, EndReason.FAILED)]
-    commands.create(ada, prompt="waits")
-    assert commands.delete_ended(ada, words) == count
-    rest = listing.page(ada).tasks
-    assert {task.status for task in rest} == left
-    folders = {path.name for path in (data / "artifacts").iterdir()}
-    assert folders == {str(task.id) for task in rest if task.status is not TaskStatus.PENDING}
-    assert {task.id for task in listing.page(bob).tasks} == {task.id for task in theirs}
+    made = [ended(ada, reason).id for reason in (EndReason.COMPLETED, EndReason.COMPLETED, EndReason.TIMED_OUT)]
+    theirs = [ended(bob, reason).id for reason in (EndReason.COMPLETED, EndReason.FAILED)]
+    with_files(data, *made)
+    waits = commands.create(ada, prompt="waits").id
+    assert commands.delete_ended(ada, words) == len(deleted)
+    left = {task_id for number, task_id in enumerate(made) if number not in deleted}
+    assert {task.id for task in listing.page(ada).tasks} == left | {waits}
+    assert files_of(data) == left
+    assert {task.id for task in listing.page(bob).tasks} == set(theirs)
     assert commands.delete_ended(ada, words) == 0
 
 

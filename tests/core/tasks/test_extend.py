@@ -13,12 +13,12 @@ from core.agents import catalog
 from core.database import engine
 from core.database.models import EndReason, Task, TaskStatus
 from core.database.ownership import Actor
-from core.errors import Conflict, NotFound
+from core.errors import Conflict
 from core.log_text import LogType
 from core.runner import claims
 from core.runner.claims import Claim
 from core.tasks import commands, logs
-from tests.core.living import Life, Shifted, claimed, ended, row_counts
+from tests.core.living import Life, Shifted, claimed, ended
 from tests.support.waiting import eventually
 
 ONCE = "already extended once"
@@ -112,14 +112,6 @@ def test_too_late_and_after_a_stop_nothing_is_written(ada: Actor, allow: Callabl
     late, stopped = claimed(ada, now=engine.now() - timedelta(seconds=299)), claimed(ada)
     commands.cancel(ada, stopped.task_id)
     assert all(refused(ada, claim.task_id, TOO_LATE) for claim in (late, stopped))
-
-
-def test_another_persons_task_is_like_an_absent_one(ada: Actor, bob: Actor, allow: Callable[..., None]) -> None:
-    allow()
-    claim, before = claimed(ada), row_counts()
-    with pytest.raises(NotFound, match=r"^There is no such task\.$"):
-        commands.extend(bob, claim.task_id)
-    assert (row_counts(), commands.find(ada, claim.task_id).extension) == (before, 0)
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +8,7 @@ from core.log_text import LogType
 from core.runner import claims
 from core.runner.claims import Entry
 from core.tasks import commands, logs
+from tests.core.living import claimed
 
 MOMENT = datetime(2026, 5, 4, 13, 2, 1, 5000, UTC)
 
@@ -16,12 +16,9 @@ MOMENT = datetime(2026, 5, 4, 13, 2, 1, 5000, UTC)
 @pytest.fixture
 def task_id(ada: Actor) -> int:
     """A task of Ada's with entries 1 to 12: two of Taskdeck's own, then ten in turns of info and error."""
-    task = commands.create(ada, prompt="x")
-    claim = claims.claim("runner", 30)
-    assert claim
-    types = (LogType.INFO, LogType.ERROR)
+    claim, types = claimed(ada), (LogType.INFO, LogType.ERROR)
     claims.record(claim, [Entry(types[number % 2], f"line {number}", MOMENT) for number in range(10)])
-    return task.id
+    return claim.task_id
 
 
 def test_entries_follow_the_one_that_was_named(ada: Actor, task_id: int) -> None:
@@ -37,14 +34,10 @@ def test_bounds_are_explained(given: dict[str, int], ada: Actor, task_id: int) -
         logs.after(ada, task_id, **given)
 
 
-@pytest.mark.parametrize("which", [lambda task_id: task_id, lambda _: 0, lambda _: -1, lambda _: 2**63])
-def test_anothers_log_is_like_an_absent_one(which: Callable[[int], int], bob: Actor, task_id: int) -> None:
-    with pytest.raises(NotFound):
-        logs.after(bob, which(task_id))
-
-
-def test_the_newest_entries_come_oldest_first(ada: Actor, task_id: int) -> None:
-    assert [entry.seq for entry in logs.newest(ada, [task_id], 3)[task_id]] == [10, 11, 12]
+def test_anothers_log_is_like_an_absent_one(bob: Actor, task_id: int) -> None:
+    for absent in (task_id, 0, -1, 2**63):
+        with pytest.raises(NotFound):
+            logs.after(bob, absent)
 
 
 def test_all_entries_of_the_wanted_types_since_one_and_none_of_anothers(ada: Actor, bob: Actor, task_id: int) -> None:
@@ -55,7 +48,8 @@ def test_all_entries_of_the_wanted_types_since_one_and_none_of_anothers(ada: Act
     assert logs.since(bob, task_id, 0, list(LogType)) == []
 
 
-def test_the_newest_entries_of_anothers_task_are_none(ada: Actor, bob: Actor, task_id: int) -> None:
+def test_the_newest_entries_come_oldest_first_and_none_of_anothers_task(ada: Actor, bob: Actor, task_id: int) -> None:
+    assert [entry.seq for entry in logs.newest(ada, [task_id], 3)[task_id]] == [10, 11, 12]
     own = commands.create(bob, prompt="x").id
     found = logs.newest(bob, [task_id, own], 5)
     assert (found[task_id], len(found[own])) == ([], 1)

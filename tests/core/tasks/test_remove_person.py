@@ -21,10 +21,8 @@ from core.tasks.entries import Entry
 from tests.conftest import PASSWORD
 from tests.core.database.conforming import OWNED, row_for
 from tests.core.identity.trail import at_once, told, verify
-from tests.core.living import SLEEPER, Life, claimed, ended, left_behind, pids
+from tests.core.living import claimed, ended, files_of, left_behind, with_files
 from tests.support.databases import unguarded
-from tests.support.waiting import eventually, is_alive
-from tests.support.world import World
 
 
 def of(actor: Actor) -> list[tuple[str, Any]]:
@@ -46,9 +44,7 @@ def fill(actor: Actor, data: Path) -> list[Task]:
     made = [ended(actor, reason) for reason in EndReason] + [commands.create(actor, prompt="waits")]
     with unguarded() as session:
         session.add_all(row_for(model, actor, task.id) for model in OWNED if model is not Task for task in made)
-    for task in made:
-        (data / "artifacts" / str(task.id)).mkdir(parents=True)
-        (data / "artifacts" / str(task.id) / "report.md").write_text("x")
+    with_files(data, *(task.id for task in made))
     return made
 
 
@@ -65,39 +61,22 @@ def test_everything_of_a_person_goes_and_nothing_of_anybody_else(
     assert of(ada) == []
     assert (tokens.person(token), sessions.person(session_id), people.account("ada")) == (None, None, None)
     assert of(bob) == before
-    assert {folder.name for folder in (data / "artifacts").iterdir()} == {str(task.id) for task in kept}
+    assert files_of(data) == {task.id for task in kept}
 
 
-def test_a_running_task_is_stopped_and_leaves_nothing(run_task: Life, world: World, tmp_path: Path) -> None:
-    found = tmp_path / "pid"
-    _, thread = run_task.begin(world.script_agent("sleeper", SLEEPER.format(path=str(found))))
-    eventually(lambda: pids(found))
-    removal.remove_person(run_task.actor.id, by=None)
-    thread.join(20)
-    assert not thread.is_alive()
-    eventually(lambda: not is_alive(pids(found)[0]))
-    assert (of(run_task.actor), left_behind(run_task.settings.data)) == ([], [])
-
-
-def test_a_runner_whose_persons_account_is_gone_writes_nothing_more(ada: Actor) -> None:
+def test_when_the_account_is_gone_its_runner_writes_nothing_more_and_its_tasks_are_refused(ada: Actor) -> None:
     claim = claimed(ada)
     removal.remove_person(ada.id, by=None)
-    entry = Entry(LogType.INFO, "late", engine.now())
     for write in (
-        lambda: claims.record(claim, [entry]),
-        lambda: claims.renew(claim, 30),
+        lambda: claims.record(claim, [Entry(LogType.INFO, "late", engine.now())]),
         lambda: claims.finish(claim, EndReason.COMPLETED),
         lambda: claims.read_control(claim),
     ):
         with pytest.raises(ClaimLost):
             write()
-    assert of(ada) == []
-
-
-def test_a_task_that_comes_when_the_account_is_gone_is_refused(ada: Actor) -> None:
-    removal.remove_person(ada.id, by=None)
     with pytest.raises(NotSignedIn):
         commands.create(ada, prompt="too late")
+    assert of(ada) == []
 
 
 def test_whoever_posts_tasks_until_the_end_leaves_none(ada: Actor, bob: Actor, data: Path) -> None:
@@ -139,22 +118,6 @@ def test_a_task_that_slips_in_after_the_last_batch_goes_with_its_files(
     removal.remove_person(ada.id, by=None)
     assert (of(ada), left_behind(data)) == ([], [])
     assert told("task.deleted") == [("task.deleted", "", str(late[0]), "with their owner's account")]
-
-
-def test_between_two_batches_everybody_else_can_write(ada: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(removal, "BATCH_TASKS", 1)
-    for _ in range(3):
-        commands.create(ada, prompt="x")
-    real, written = removal._remove_files, []
-
-    def files(task_ids: Any) -> None:
-        written.append(commands.create(bob, prompt="x").id)
-        real(task_ids)
-
-    monkeypatch.setattr(removal, "_remove_files", files)
-    removal.remove_person(ada.id, by=None)
-    assert len(written) == 4
-    assert {row[0] for name, row in of(bob) if name == "tasks"} == set(written)
 
 
 def test_an_account_that_is_enabled_meanwhile_stays(ada: Actor, admin: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
