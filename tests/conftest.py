@@ -38,7 +38,7 @@ TWICE = ("browser/test_story.py",)
 
 #: As if each test here had the marker slow: each starts a server of its own, or drives a browser for long.
 SLOW = (
-    *("api/test_events_server.py", "faults/test_boxed.py", "faults/test_disk.py", "faults/test_kill.py"),
+    *("api/test_events_server.py", "faults/test_sandboxed.py", "faults/test_disk.py", "faults/test_kill.py"),
     *("faults/test_processes.py", "faults/test_stop.py", "faults/test_two_servers.py"),
     *("browser/test_attacks_others.py", "browser/test_attacks_sessions.py", "browser/test_attacks_websocket.py"),
     *("browser/test_headers.py", "browser/test_single_sign_on.py"),

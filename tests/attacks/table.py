@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.attacks import ATTACKS
-from tests.faults.table import OutputParser, cells
+from tests.faults.table import ReportListener, cells
 
 COMMAND = "pytest tests --numprocesses 2 -m attack --attack-table=docs/attacks.md"
 HEAD = f"""# Attacks
@@ -23,7 +23,7 @@ def rows(text: str) -> dict[int, tuple[str, str]]:
     return {int(number): (name, expected) for number, name, expected, *_ in cells(text)}
 
 
-class Writer(OutputParser):
+class Writer(ReportListener):
     """Writes the table at the end."""
 
     def __init__(self, path: Path) -> None:

@@ -1,6 +1,7 @@
 """Faults: the server, or its scheduler, with real processes on a real database, and something that goes wrong."""
 
 import json
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,11 +14,14 @@ import pytest
 from core.agents.registry import agents
 from core.config import Settings
 from core.database import engine
+from core.database.ownership import Actor
 from core.runner.scheduler import Scheduler
 from tests.faults import table
+from tests.faults.scene import Scene
 from tests.support import databases
 from tests.support.scripts import Script
 from tests.support.server import Server
+from tests.support.world import World
 
 UVICORN = "uvicorn app:app --host 127.0.0.1 --port {port}"
 STREAMLIT = "streamlit run app.py --server.port {port}"
@@ -56,7 +60,8 @@ def serve(tmp_path: Path, data: Path) -> Iterator[Callable[..., Server]]:
 
     def start(command: str = UVICORN, death: str = "", before: Sequence[str] = (), **more: object) -> Server:
         settings = {f"TASKDECK_{name.upper()}": str(value) for name, value in more.items()}
-        scripts = {agent.info.name: agent.code for agent in agents().values() if isinstance(agent, Script)}
+        scripts = {agent.name: agent.code for agent in agents().values() if isinstance(agent, Script)}
+        settings |= {name: os.environ[name] for name in databases.LOGINS if name in os.environ}
         settings |= {"FAULT_AGENTS": json.dumps(scripts), "FAULT_DEATH": death}
         server = Server(tmp_path, settings, f"tests.faults.program {command}", before)
         assert server.environment["TASKDECK_DATA"] == str(data)
@@ -85,6 +90,19 @@ def schedule(data: Path) -> Iterator[Callable[..., Scheduler]]:
     yield start
     for scheduler in started:
         scheduler.stop()
+
+
+@pytest.fixture
+def scene(
+    ada: Actor,
+    data: Path,
+    tmp_path: Path,
+    world: World,
+    serve: Callable[..., Server],
+    schedule: Callable[..., Scheduler],
+    measured: Callable[[str], None],
+) -> Scene:
+    return Scene(ada, data, tmp_path / "ran", world, serve, schedule, measured)
 
 
 @pytest.fixture

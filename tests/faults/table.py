@@ -4,6 +4,7 @@ import importlib
 import inspect
 from abc import ABC, abstractmethod
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,12 +26,18 @@ def faults() -> dict[str, str]:
     for path in sorted(Path(__file__).parent.glob("test_*.py")):
         module = importlib.import_module(f"tests.faults.{path.stem}")
         for test in filter(inspect.isfunction, vars(module).values()):
-            for mark in getattr(test, "pytestmark", ()):
-                if mark.name == "fault":
-                    name, expected = mark.args
-                    assert name not in found, f"two tests are called {name}"
-                    found[name] = expected
+            for name, expected in _faults_of(test):
+                assert name not in found, f"two tests are called {name}"
+                found[name] = expected
     return found
+
+
+def _faults_of(test: object) -> Iterator[tuple[str, str]]:
+    """What a test is marked with, and what its parameters are."""
+    for mark in getattr(test, "pytestmark", ()):
+        of_parameters = mark.args[1] if mark.name == "parametrize" else []
+        inner = (each.mark for value in of_parameters for each in getattr(value, "marks", ()))
+        yield from (each.args for each in (mark, *inner) if each.name == "fault")
 
 
 def cells(text: str) -> list[list[str]]:
@@ -44,7 +51,7 @@ def rows(text: str) -> dict[str, str]:
     return {name: expected for name, expected, *_ in cells(text)}
 
 
-class OutputParser(ABC):
+class ReportListener(ABC):
     """Listens to the reports of this process or, with pytest-xdist, of all of them, and writes a file at the end.
 
     A report belongs to each value of the property ``kind`` that its test has.
@@ -90,7 +97,7 @@ class OutputParser(ABC):
         return {report.outcome for report in self.reports[value]}
 
 
-class Writer(OutputParser):
+class Writer(ReportListener):
     """Writes the table of faults."""
 
     def __init__(self, path: Path) -> None:

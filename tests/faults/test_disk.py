@@ -5,7 +5,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +14,16 @@ import pytest
 
 from core.database import engine
 from core.runner import processor
+from tests.faults.scene import TALKER, Scene
 from tests.support.server import Server
 from tests.support.waiting import eventually
-from tests.support.world import World
 
 pytestmark = pytest.mark.usefixtures("sqlite_file")
 
 SIZE = "24m"
 
-#: Says a line of 1,000 characters every 5 ms, until the file {path} is there; then how many there were.
-TALKER = """
-import os, time
-number = 0
-while not os.path.exists({path!r}):
-    print(f"line {{number}} " + "x" * 1000)
-    number += 1
-    time.sleep(0.005)
-print(f"said {{number}}")
-"""
+#: Says lines of 1,000 characters, quickly: a small disk is soon full of them.
+LOUD = TALKER.replace("number, flush", "number, 'x' * 1000, flush").replace("sleep(0.02)", "sleep(0.005)")
 
 #: Leaves a file of some megabytes, or as much of it as there is room for; then it fails.
 GREEDY = """
@@ -51,10 +43,11 @@ def private_mount(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     pytest.skip("neither root nor a user namespace may mount a file system here")
 
 
-class Disk:
-    """The small file system of a running server, seen from outside."""
+class Small:
+    """A running server whose data folder is a small file system, seen from outside, and Ada's way to its API."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, api: httpx.Client) -> None:
+        self.server, self.api = server, api
         self.root = Path(f"/proc/{server.process.pid}/root{server.environment['TASKDECK_DATA']}")
 
     def fill(self) -> None:
@@ -70,52 +63,57 @@ class Disk:
     def free(self) -> None:
         (self.root / "ballast").unlink()
 
+    def get(self, path: str) -> Any:
+        return self.api.get(path).raise_for_status().json()
+
+    def create(self, prompt: str, agent: str) -> httpx.Response:
+        return self.api.post("/tasks", json={"prompt": prompt, "selectedAgent": agent})
+
+    def accepted(self, prompt: str, agent: str) -> str:
+        """The id of a new task."""
+        return str(self.create(prompt, agent).raise_for_status().json()["task"]["id"])
+
+    def task(self, task_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.get(f"/tasks/{task_id}")["task"]
+        return found
+
+    def tasks(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.get("/tasks?logs=none")["tasks"]
+        return found
+
+    def log(self, task_id: str) -> list[str]:
+        """Every entry, whose numbers have no gaps; and the talker's lines are all there and in order."""
+        entries: list[dict[str, str]] = []
+        while page := self.get(f"/tasks/{task_id}/logs?after={len(entries)}")["logs"]:
+            entries += page
+        assert [entry["id"] for entry in entries] == [str(number) for number in range(1, len(entries) + 1)]
+        said = [entry["message"] for entry in entries]
+        lines = [line for line in said if line.startswith("line ")]
+        assert [int(line.split()[1]) for line in lines] == list(range(len(lines)))
+        return said
+
 
 @pytest.fixture
-def small(
-    private_mount: list[str], serve: Callable[..., Server], ada_token: str, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., tuple[Server, Disk, httpx.Client]]]:
-    """Start a server on a copy of this test's data, on a small disk that nobody else sees; Ada's way to its API."""
-    clients: list[httpx.Client] = []
+def small(private_mount: list[str], scene: Scene, ada_token: str) -> Iterator[Callable[..., Small]]:
+    """Start a server on a copy of this test's data, on a small disk that nobody else sees."""
+    with ExitStack() as stack:
 
-    def start(**settings: object) -> tuple[Server, Disk, httpx.Client]:
-        engine.dispose()  # everything is in the one file now
-        seed = data.with_name("seed")
-        data.rename(seed)
-        data.mkdir()
-        script = f'mount -t tmpfs -o size={SIZE} tmpfs {data}; cp -a {seed}/. {data}; exec "$@"'
-        server = serve(before=[*private_mount, "sh", "-ec", script, "sh"], **settings)
-        clients.append(server.client(ada_token))
-        return server, Disk(server), clients[-1]
+        def start(**settings: object) -> Small:
+            engine.dispose()  # everything is in the one file now
+            seed = scene.data.with_name("seed")
+            scene.data.rename(seed)
+            scene.data.mkdir()
+            script = f'mount -t tmpfs -o size={SIZE} tmpfs {scene.data}; cp -a {seed}/. {scene.data}; exec "$@"'
+            server = scene.serve(before=[*private_mount, "sh", "-ec", script, "sh"], concurrency=1, **settings)
+            return Small(server, stack.enter_context(server.client(ada_token)))
 
-    yield start
-    for client in clients:
-        client.close()
+        yield start
 
 
-def create(api: httpx.Client, prompt: str, agent: str) -> str:
-    answer = api.post("/tasks", json={"prompt": prompt, "selectedAgent": agent}).raise_for_status()
-    return str(answer.json()["task"]["id"])
-
-
-def task(api: httpx.Client, task_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = api.get(f"/tasks/{task_id}").raise_for_status().json()["task"]
-    return found
-
-
-def log(api: httpx.Client, task_id: str) -> list[str]:
-    """Every entry, after a look that their numbers have no gaps."""
-    entries: list[dict[str, str]] = []
-    while page := api.get(f"/tasks/{task_id}/logs", params={"after": len(entries)}).raise_for_status().json()["logs"]:
-        entries += page
-    assert [entry["id"] for entry in entries] == [str(number) for number in range(1, len(entries) + 1)]
-    return [entry["message"] for entry in entries]
-
-
-def sound(disk: Disk, folder: Path) -> bool:
+def sound(small: Small, folder: Path) -> bool:
     """Whether the database holds no half of anything."""
     folder.mkdir()
-    for file in disk.root.glob("taskdeck.db*"):
+    for file in small.root.glob("taskdeck.db*"):
         shutil.copy(file, folder)
     with closing(sqlite3.connect(folder / "taskdeck.db")) as copy:
         found = [copy.execute(f"PRAGMA {check}").fetchall() for check in ("integrity_check", "foreign_key_check")]
@@ -127,23 +125,20 @@ def sound(disk: Disk, folder: Path) -> bool:
     "writes answer 503 with Retry-After, reads go on, nothing is half-written, the running task loses no line",
 )
 def test_a_full_disk_refuses_writes_answers_reads_and_everything_goes_on_afterwards(
-    small: Callable[..., tuple[Server, Disk, httpx.Client]],
-    world: World,
-    tmp_path: Path,
-    measured: Callable[[str], None],
+    small: Callable[..., Small], scene: Scene, tmp_path: Path
 ) -> None:
-    talker = world.script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
-    server, disk, api = small(concurrency=1, log_lines=100_000)
-    running = create(api, "talk", talker)
-    eventually(lambda: task(api, running)["log_count"] > 10)
-    disk.fill()
+    talker = scene.agent("talker", LOUD)
+    deck = small(log_lines=100_000)
+    running = deck.accepted("talk", talker)
+    eventually(lambda: deck.task(running)["log_count"] > 10)
+    deck.fill()
 
     accepted, refused = [], 0
     deadline = time.monotonic() + 15
     while refused < 5:
         assert time.monotonic() < deadline
         prompt = f"while it is full {len(accepted)} {refused}"
-        answer = api.post("/tasks", json={"prompt": prompt, "selectedAgent": talker})
+        answer = deck.create(prompt, talker)
         assert answer.status_code in (201, 503), answer.text
         if answer.status_code == 201:
             accepted.append(prompt)
@@ -151,30 +146,27 @@ def test_a_full_disk_refuses_writes_answers_reads_and_everything_goes_on_afterwa
         refused += 1
         assert int(answer.headers["Retry-After"]) > 0
         assert answer.json().keys() == {"error"}
-        assert api.delete(f"/tasks/{running}").status_code == 503
+        assert deck.api.delete(f"/tasks/{running}").status_code == 503
         for path in ("/tasks?logs=tail", f"/tasks/{running}", f"/tasks/{running}/logs", "/agents"):
-            assert api.get(path).status_code == 200, path
-        assert httpx.get(server.url).status_code == 200
+            deck.get(path)
+        assert httpx.get(deck.server.url).status_code == 200
         time.sleep(0.3)
-    stored = {each["prompt"] for each in api.get("/tasks?logs=none").json()["tasks"]}
-    assert stored == {"talk", *accepted}
+    assert {each["prompt"] for each in deck.tasks()} == {"talk", *accepted}
 
-    disk.free()
+    deck.free()
     freed = time.monotonic()
-    eventually(lambda: api.post("/tasks", json={"prompt": "after", "selectedAgent": talker}).status_code == 201)
-    measured(f"{refused} writes refused, the next accepted {time.monotonic() - freed:.1f} s after it")
-    (tmp_path / "go").touch()
-    eventually(lambda: all(each["end_reason"] for each in api.get("/tasks?logs=none").json()["tasks"]), 30)
-    said = log(api, running)
-    lines = [line for line in said if line.startswith("line ")]
-    assert [int(line.split()[1]) for line in lines] == list(range(len(lines)))
-    assert (said[-2], task(api, running)["status"]) == (f"said {len(lines)}", "completed")
-    assert {each["status"] for each in api.get("/tasks?logs=none").json()["tasks"]} == {"completed"}
-    assert sound(disk, tmp_path / "copy")
-    eventually(lambda: list((disk.root / "workspaces").iterdir()) == [], 2)
-    assert server.stop() == 0
-    assert "database or disk is full" in server.said()
-    assert "Traceback" not in server.said()
+    eventually(lambda: deck.create("after", talker).status_code == 201)
+    scene.measured(f"{refused} writes refused, the next accepted {time.monotonic() - freed:.1f} s after it")
+    scene.go()
+    eventually(lambda: all(each["end_reason"] for each in deck.tasks()), 30)
+    said = deck.log(running)
+    assert f"said {sum(line.startswith('line ') for line in said)}" in said
+    assert {each["status"] for each in deck.tasks()} == {"completed"}
+    assert sound(deck, tmp_path / "copy")
+    eventually(lambda: list((deck.root / "workspaces").iterdir()) == [], 2)
+    assert deck.server.stop() == 0
+    assert "database or disk is full" in deck.server.said()
+    assert "Traceback" not in deck.server.said()
 
 
 @pytest.mark.slow
@@ -183,33 +175,28 @@ def test_a_full_disk_refuses_writes_answers_reads_and_everything_goes_on_afterwa
     "the task's processes are dead by the lease's end, it ends once as interrupted when there is space, others run",
 )
 def test_a_disk_that_is_full_for_longer_than_a_lease_interrupts_the_task(
-    small: Callable[..., tuple[Server, Disk, httpx.Client]],
-    world: World,
-    tmp_path: Path,
-    measured: Callable[[str], None],
+    small: Callable[..., Small], scene: Scene, tmp_path: Path
 ) -> None:
-    talker = world.script_agent("talker", TALKER.format(path=str(tmp_path / "go")))
-    server, disk, api = small(concurrency=1, lease=3)
-    running, waiting = create(api, "talk", talker), create(api, "wait", talker)
-    eventually(lambda: task(api, running)["log_count"] > 10)
-    assert len(server.started()) == 2
-    disk.fill()
+    talker = scene.agent("talker", LOUD)
+    deck = small(lease=3)
+    running, waiting = deck.accepted("talk", talker), deck.accepted("wait", talker)
+    eventually(lambda: deck.task(running)["log_count"] > 10)
+    assert len(deck.server.started()) == 2
+    deck.fill()
     filled = time.monotonic()
-    eventually(lambda: not server.started(), 8)
-    measured(f"processes dead {time.monotonic() - filled:.1f} s after it, lease 3 s")
-    (tmp_path / "go").touch()
+    eventually(lambda: not deck.server.started(), 8)
+    scene.measured(f"processes dead {time.monotonic() - filled:.1f} s after it, lease 3 s")
+    scene.go()
     time.sleep(0.5)
-    assert task(api, running)["end_reason"] in (None, "interrupted")
-    disk.free()
-    eventually(lambda: task(api, waiting)["status"] == "completed", 20)
-    ended = task(api, running)
+    assert deck.task(running)["end_reason"] in (None, "interrupted")
+    deck.free()
+    eventually(lambda: deck.task(waiting)["status"] == "completed", 20)
+    ended = deck.task(running)
     assert (ended["status"], ended["end_reason"]) == ("error", "interrupted")
-    said = log(api, running)
+    said = deck.log(running)
     assert said[-1] == ended["error"] and said.count(ended["error"]) == 1
-    lines = [line for line in said if line.startswith("line ")]
-    assert [int(line.split()[1]) for line in lines] == list(range(len(lines)))
-    assert sound(disk, tmp_path / "copy")
-    assert server.stop() == 0
+    assert sound(deck, tmp_path / "copy")
+    assert deck.server.stop() == 0
 
 
 @pytest.mark.fault(
@@ -222,15 +209,15 @@ def test_a_disk_that_is_full_for_longer_than_a_lease_interrupts_the_task(
     ids=["no room for the copy", "no room at all"],
 )
 def test_files_that_do_not_fit_fail_the_task_and_leave_nothing(
-    megabytes: int, error: str, small: Callable[..., tuple[Server, Disk, httpx.Client]], world: World
+    megabytes: int, error: str, small: Callable[..., Small], scene: Scene
 ) -> None:
-    greedy = world.script_agent("greedy", GREEDY.format(megabytes=megabytes))
-    quick = world.script_agent("quick", "print('done')")
-    server, disk, api = small(concurrency=1)
-    large, after = create(api, "large", greedy), create(api, "after", quick)
-    eventually(lambda: task(api, after)["end_reason"], 20)
-    assert [task(api, each)["end_reason"] for each in (large, after)] == ["failed", "completed"]
-    assert log(api, large)[-1] == task(api, large)["error"] == error
-    eventually(lambda: [*disk.root.glob("artifacts/*"), *disk.root.glob("workspaces/*")] == [], 2)
-    assert "No space left on device" in server.said() + "".join(log(api, large))
-    assert server.stop() == 0
+    greedy = scene.world.script_agent("greedy", GREEDY.format(megabytes=megabytes))
+    quick = scene.agent("quick", "print('done')")
+    deck = small()
+    large, after = deck.accepted("large", greedy), deck.accepted("after", quick)
+    eventually(lambda: deck.task(after)["end_reason"], 20)
+    assert [deck.task(each)["end_reason"] for each in (large, after)] == ["failed", "completed"]
+    assert deck.log(large)[-1] == deck.task(large)["error"] == error
+    eventually(lambda: [*deck.root.glob("artifacts/*"), *deck.root.glob("workspaces/*")] == [], 2)
+    assert "No space left on device" in deck.server.said() + "".join(deck.log(large))
+    assert deck.server.stop() == 0

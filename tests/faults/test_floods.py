@@ -2,19 +2,13 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 import pytest
 
-from core.database.models import ENDED, EndReason, TaskLog
-from core.database.ownership import Actor
+from core.database.models import EndReason, TaskLog
 from core.log_text import COLOUR, MAX_CHARACTERS
-from core.tasks import commands
-from tests.faults.checks import ended_once, left_lying, left_running, whole_log
-from tests.support.server import Server
-from tests.support.waiting import eventually
-from tests.support.world import World
+from tests.faults.scene import Scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -62,32 +56,28 @@ out.write(b"\\nthe last line\\n")
 
 
 @pytest.fixture
-def flood(
-    serve: Callable[..., Server], world: World, ada: Actor, data: Path, measured: Callable[[str], None]
-) -> Callable[[str, float], list[TaskLog]]:
+def flood(scene: Scene) -> Callable[[str, float], list[TaskLog]]:
     """Run an agent in a real server that has run a small one before; its log, after the common checks."""
 
     def run(code: str, seconds: float) -> list[TaskLog]:
-        warm, flooding = world.script_agent("warm", "print('warm')"), world.script_agent("flooding", code)
-        server = serve()
-        first = commands.create(ada, prompt="x", agent=warm).id
-        eventually(lambda: commands.find(ada, first).status in ENDED)
+        warm, flooding = scene.agent("warm", "print('warm')"), scene.world.script_agent("flooding", code)
+        server = scene.serve()
+        scene.wait(EndReason.COMPLETED, scene.create(warm))
         process = psutil.Process(server.process.pid)
         before = highest = process.memory_info().rss
         begun = time.monotonic()
-        task_id = commands.create(ada, prompt="x", agent=flooding).id
-        while commands.find(ada, task_id).status not in ENDED:
+        task_id = scene.create(flooding)
+        while not scene.ended(task_id):
             highest = max(highest, process.memory_info().rss)
             assert time.monotonic() < begun + seconds
             time.sleep(0.02)
         growth = (highest - before) / MIB
-        measured(f"+{growth:.0f} MB, {time.monotonic() - begun:.1f} s")
+        scene.measured(f"+{growth:.0f} MB, {time.monotonic() - begun:.1f} s")
         assert growth < GROWTH_MIB
-        task = ended_once(ada, task_id)
-        assert task.end_reason is EndReason.COMPLETED, task.error
-        eventually(lambda: (left_running(data), left_lying(data)) == ([], []), 2)
+        scene.wait(EndReason.COMPLETED, task_id)
+        scene.cleared()
         assert "Traceback" not in server.said()
-        log = whole_log(ada, task_id)
+        log = scene.log(task_id)
         assert all(len(entry.message) <= MAX_CHARACTERS for entry in log)
         return log
 

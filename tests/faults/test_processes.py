@@ -2,17 +2,15 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.database.models import EndReason, Task
 from core.database.ownership import Actor
-from core.runner.scheduler import Scheduler
 from core.tasks import commands
-from tests.faults.checks import ended, ended_once, left_lying, left_running, pids, ran, whole_log
+from tests.faults.scene import Scene
 from tests.support.waiting import eventually, is_alive
-from tests.support.world import World
 
 #: How long after its limit or a cancel a task may take to end, in seconds, on a busy machine.
 SOON = 5.0
@@ -61,76 +59,73 @@ time.sleep(600)
 
 
 @pytest.fixture
-def watched(
-    schedule: Callable[..., Scheduler],
-    world: World,
-    ada: Actor,
-    data: Path,
-    tmp_path: Path,
-    measured: Callable[[str], None],
-) -> Callable[..., Task]:
+def watched(scene: Scene) -> Callable[..., Task]:
     """Run an agent until some processes have noted themselves, let ``then`` happen; its task, after common checks."""
 
     def run(code: str, number: int, timeout: float, then: Callable[[int], object] = lambda _: None) -> Task:
-        path = tmp_path / "noted"
-        name = world.script_agent("stubborn", f"NOTES = {str(path)!r}\n{code}")
-        schedule(timeout=timeout, warning=timeout / 2)
-        task_id = commands.create(ada, prompt="x", agent=name).id
-        eventually(lambda: len(ran(path)) >= number, 20)
-        assert len(pids(path)) == number
+        name = scene.world.script_agent("stubborn", f"NOTES = {str(scene.path)!r}\n{NOTE}{code}")
+        scene.schedule(timeout=timeout, warning=timeout / 2)
+        task_id = scene.create(name)
+        eventually(lambda: len(scene.ran()) >= number, 20)
+        assert len(scene.pids()) == number
         then(task_id)
         began = time.monotonic()
-        eventually(lambda: ended(ada, [task_id]), timeout + SOON)
+        eventually(lambda: scene.ended(task_id), timeout + SOON)
         took = time.monotonic() - began
-        eventually(lambda: not any(is_alive(pid) for pid in pids(path)), 1)
-        eventually(lambda: not left_running(data), 1)
-        eventually(lambda: left_lying(data) == [], 1)
-        task = ended_once(ada, task_id)
+        eventually(lambda: not any(map(is_alive, scene.pids())), 1)
+        scene.cleared()
+        task = scene.ended_once(task_id)
         assert task.started_at and task.finished_at
         lasted = (task.finished_at - task.started_at).total_seconds()
         figure = f"ended {took:.1f} s after the cancel" if task.cancel_requested_at else f"ended after {lasted:.1f} s"
-        measured(figure)
+        scene.measured(figure)
         assert lasted < timeout + SOON
         return task
 
     return run
 
 
-@pytest.mark.fault("a process that ignores SIGTERM, SIGINT and SIGHUP, at the limit of 2 s", "dead, timed out")
-def test_a_process_that_ignores_signals_is_dead_at_the_limit(watched: Callable[..., Task]) -> None:
-    task = watched(NOTE + DEAF, 1, 2)
-    assert task.end_reason is EndReason.TIMED_OUT
-    assert "its limit of 2 s" in str(task.error)
+def fault(name: str, expected: str, *values: object) -> Any:
+    return pytest.param(*values, marks=pytest.mark.fault(name, expected), id=name)
 
 
-@pytest.mark.fault("a process that ignores SIGTERM, SIGINT and SIGHUP, at a cancel", "dead, cancelled")
-def test_a_process_that_ignores_signals_is_dead_after_a_cancel(watched: Callable[..., Task], ada: Actor) -> None:
-    task = watched(NOTE + DEAF, 1, 60, lambda task_id: commands.cancel(ada, task_id))
+@pytest.mark.parametrize(
+    ("code", "number"),
+    [
+        fault("a process that ignores SIGTERM, SIGINT and SIGHUP, at the limit of 2 s", "dead, timed out", DEAF, 1),
+        fault(
+            "a grandchild that detached itself (two forks, setsid), at the limit of 2 s",
+            "dead, timed out",
+            f"SILENT = True{DETACHED}time.sleep(600)",
+            1,
+        ),
+        fault("processes that fork and end all the time, at the limit of 2 s", "all dead, timed out", CHAINS, 1),
+    ],
+)
+def test_what_does_not_want_to_end_is_dead_at_the_limit(code: str, number: int, watched: Callable[..., Task]) -> None:
+    task = watched(code, number, 2)
+    assert (task.end_reason, task.error) == (EndReason.TIMED_OUT, "The task was stopped at its limit of 2 s.")
+
+
+@pytest.mark.parametrize(
+    ("code", "number"),
+    [
+        fault("a process that ignores SIGTERM, SIGINT and SIGHUP, at a cancel", "dead, cancelled", DEAF, 1),
+        fault("100 detached children, at a cancel", "all dead, cancelled", STORM, 100),
+    ],
+)
+def test_what_does_not_want_to_end_is_dead_after_a_cancel(
+    code: str, number: int, watched: Callable[..., Task], ada: Actor
+) -> None:
+    task = watched(code, number, 60, lambda task_id: commands.cancel(ada, task_id))
     assert task.end_reason is EndReason.CANCELLED
-
-
-@pytest.mark.fault("a grandchild that detached itself (two forks, setsid), at the limit of 2 s", "dead, timed out")
-def test_a_detached_grandchild_is_dead_at_the_limit(watched: Callable[..., Task]) -> None:
-    code = NOTE + "SILENT = True" + DETACHED + "time.sleep(600)"
-    assert watched(code, 1, 2).end_reason is EndReason.TIMED_OUT
 
 
 @pytest.mark.fault(
     "a detached grandchild that holds the pipe after the command itself has ended",
     "the task is completed at once, the grandchild is dead",
 )
-def test_a_grandchild_that_holds_the_pipe_does_not_hold_the_task(watched: Callable[..., Task], ada: Actor) -> None:
-    task = watched(NOTE + "SILENT = False" + DETACHED + "print('the last word')", 1, 60)
+def test_a_grandchild_that_holds_the_pipe_does_not_hold_the_task(watched: Callable[..., Task], scene: Scene) -> None:
+    task = watched(f"SILENT = False{DETACHED}print('the last word')", 1, 60)
     assert task.end_reason is EndReason.COMPLETED
-    assert "the last word" in [entry.message for entry in whole_log(ada, task.id)]
-
-
-@pytest.mark.fault("100 detached children, at a cancel", "all dead, cancelled")
-def test_a_hundred_children_are_dead_after_a_cancel(watched: Callable[..., Task], ada: Actor) -> None:
-    task = watched(NOTE + STORM, 100, 60, lambda task_id: commands.cancel(ada, task_id))
-    assert task.end_reason is EndReason.CANCELLED
-
-
-@pytest.mark.fault("processes that fork and end all the time, at the limit of 2 s", "all dead, timed out")
-def test_processes_that_are_never_the_same_are_dead_at_the_limit(watched: Callable[..., Task]) -> None:
-    assert watched(NOTE + CHAINS, 1, 2).end_reason is EndReason.TIMED_OUT
+    assert "the last word" in scene.said(task.id)

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 
 import apscheduler.schedulers.base
 import apscheduler.triggers.date
@@ -12,14 +11,11 @@ import apscheduler.triggers.interval
 import pytest
 
 from core.database import engine
-from core.database.models import EndReason, TaskStatus
-from core.database.ownership import Actor
+from core.database.models import EndReason
 from core.runner import claims
-from core.runner.scheduler import Scheduler
-from core.tasks import commands, notifications
-from tests.faults.checks import PATIENT, ended, ended_once, left_lying, left_running, pids, ran, whole_log
+from core.tasks import notifications
+from tests.faults.scene import PATIENT, Scene
 from tests.support.waiting import eventually, is_alive
-from tests.support.world import World
 
 Jump = Callable[[timedelta], None]
 
@@ -59,90 +55,65 @@ def jump(monkeypatch: pytest.MonkeyPatch) -> Jump:
 )
 @both_ways
 @pytest.mark.attack(95)
-def test_a_jump_of_the_time_moves_neither_lease_nor_limit(
-    jump: Jump,
-    minutes: int,
-    schedule: Callable[..., Scheduler],
-    world: World,
-    ada: Actor,
-    data: Path,
-    tmp_path: Path,
-    measured: Callable[[str], None],
-) -> None:
-    talker = world.script_agent("talker", TALKER.format(path=str(tmp_path / "ran")))
-    schedule(now=lambda: engine.now(), lease=LEASE, warning=WARNING, timeout=LIMIT)
+def test_a_jump_of_the_time_moves_neither_lease_nor_limit(jump: Jump, minutes: int, scene: Scene) -> None:
+    talker = scene.agent("talker", TALKER)
+    scene.schedule(now=lambda: engine.now(), lease=LEASE, warning=WARNING, timeout=LIMIT)
     begun = time.monotonic()
-    task_id = commands.create(ada, prompt="t0", agent=talker).id
-    eventually(lambda: ran(tmp_path / "ran"))
+    task_id = scene.create(talker, "t0")
+    eventually(scene.ran)
     jump(timedelta(minutes=minutes))
     warned = 0.0
-    while not ended(ada, [task_id]):
+    while not scene.ended(task_id):
         assert time.monotonic() < begun + LIMIT + 5
-        if not warned and any("left: the task will be stopped" in entry.message for entry in whole_log(ada, task_id)):
+        if not warned and any("left: the task will be stopped" in said for said in scene.said(task_id)):
             warned = time.monotonic() - begun
         time.sleep(0.05)
     took = time.monotonic() - begun
-    assert ended_once(ada, task_id).end_reason is EndReason.TIMED_OUT
+    assert scene.ended_once(task_id).end_reason is EndReason.TIMED_OUT
     assert WARNING <= warned < WARNING + 1.5
     assert LIMIT <= took < LIMIT + 3
-    measured(f"{minutes:+} min: warning after {warned:.1f} s of {WARNING}, end after {took:.1f} s of {LIMIT}")
-    log = whole_log(ada, task_id)
-    backward = [one.seq for one, other in pairwise(log) if other.timestamp < one.timestamp]
+    scene.measured(f"{minutes:+} min: warning after {warned:.1f} s of {WARNING}, end after {took:.1f} s of {LIMIT}")
+    backward = [one.seq for one, other in pairwise(scene.log(task_id)) if other.timestamp < one.timestamp]
     assert len(backward) == (minutes < 0), "the times fall once, where the time did"
-    eventually(lambda: (left_running(data), left_lying(data)) == ([], []), 2)
+    scene.cleared()
 
 
 @pytest.mark.fault(
     "the time jumps by +10 min or -10 min while nothing runs",
-    "the sweep goes on as before: a task that no bell announced starts within 5 s",
+    "the sweep goes on as before: a task that no notification told of starts within 5 s",
 )
 @both_ways
 def test_a_jump_of_the_time_does_not_suspend_the_sweep(
-    jump: Jump,
-    minutes: int,
-    schedule: Callable[..., Scheduler],
-    world: World,
-    ada: Actor,
-    monkeypatch: pytest.MonkeyPatch,
-    measured: Callable[[str], None],
+    jump: Jump, minutes: int, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quick = world.script_agent("quick", "print('done')")
-    schedule(now=lambda: engine.now(), lease=LEASE)
+    quick = scene.agent("quick", "print('done')")
+    scene.schedule(now=lambda: engine.now(), lease=LEASE)
     monkeypatch.setattr(notifications.task_waiting, "_listeners", ())  # as for tasks of another process
     for by in (0, minutes, 0):
         jump(timedelta(minutes=by))
         begun = time.monotonic()
-        task_id = commands.create(ada, prompt="x", agent=quick).id
-        eventually(lambda task_id=task_id: commands.find(ada, task_id).started_at, 5)
-    measured(f"{minutes:+} min: started {time.monotonic() - begun:.1f} s after its creation")
+        task_id = scene.create(quick)
+        eventually(lambda task_id=task_id: scene.find(task_id).started_at, 5)
+    scene.measured(f"{minutes:+} min: started {time.monotonic() - begun:.1f} s after its creation")
 
 
 @pytest.mark.fault(
     "a running task's lease is taken for lost by another server",
     "the task's processes are dead within 2 s, nothing is written after the end",
 )
-def test_a_runner_that_lost_its_lease_stops_its_process_and_writes_nothing(
-    schedule: Callable[..., Scheduler],
-    world: World,
-    ada: Actor,
-    data: Path,
-    tmp_path: Path,
-    measured: Callable[[str], None],
-) -> None:
-    path = tmp_path / "ran"
-    talker = world.script_agent("talker", TALKER.format(path=str(path)))
-    schedule(concurrency=1)
-    task_id = commands.create(ada, prompt="t0", agent=talker).id
-    eventually(lambda: len(whole_log(ada, task_id)) > 10)
+def test_a_runner_that_lost_its_lease_stops_its_process_and_writes_nothing(scene: Scene) -> None:
+    talker = scene.agent("talker", TALKER)
+    scene.schedule(concurrency=1)
+    task_id = scene.create(talker, "t0")
+    eventually(lambda: len(scene.log(task_id)) > 10)
     assert claims.expire(now=engine.now() + timedelta(seconds=100)) == [task_id]
     lost = time.monotonic()
-    log, end = whole_log(ada, task_id), commands.find(ada, task_id)
-    eventually(lambda: not any(is_alive(pid) for pid in pids(path)), 2)
-    measured(f"dead {time.monotonic() - lost:.1f} s after the loss")
-    eventually(lambda: (left_running(data), left_lying(data)) == ([], []), 2)
-    Path(f"{path}.go").touch()
-    after = commands.create(ada, prompt="t1", agent=talker).id  # the slot is free again
-    eventually(lambda: commands.find(ada, after).status is TaskStatus.COMPLETED)
-    assert ended_once(ada, task_id).end_reason is EndReason.INTERRUPTED
-    assert commands.find(ada, task_id).updated_at == end.updated_at
-    assert [entry.seq for entry in whole_log(ada, task_id)] == [entry.seq for entry in log]
+    log, end = scene.log(task_id), scene.find(task_id)
+    eventually(lambda: not any(map(is_alive, scene.pids())), 2)
+    scene.measured(f"dead {time.monotonic() - lost:.1f} s after the loss")
+    scene.cleared()
+    scene.go()
+    scene.wait(EndReason.COMPLETED, scene.create(talker, "t1"))  # the slot is free again
+    assert scene.ended_once(task_id).end_reason is EndReason.INTERRUPTED
+    assert scene.find(task_id).updated_at == end.updated_at
+    assert [entry.seq for entry in scene.log(task_id)] == [entry.seq for entry in log]
