@@ -188,7 +188,7 @@ def questions(
         "list, deep page": (lambda: listing.page(actor, cursor=deep), people_, ("idx_tasks_user_id",)),
         "detail, polled": (poll, people_, (*keys, *log_keys)),
         "counts": (lambda: listing.counts(actor), people_, (*ended, "idx_tasks_pending", "idx_tasks_processing")),
-        "idle look": (
+        "idle claim": (
             lambda: claims._exists(Task.status == TaskStatus.PENDING, order=oldest), runners, ("idx_tasks_pending",)
         ),
         "health": (health.load, runners, ("idx_tasks_pending", "idx_tasks_processing")),

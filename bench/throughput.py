@@ -38,7 +38,7 @@ ENTRIES = 5
 THREADS = 8
 
 RAW = "one-row INSERT, committed, by the sqlite3 module (same pragmas)"
-CREATE = "`tasks.create`: the row, its first log entry, the bell"
+CREATE = "`create`: the row, its first log entry, the notification"
 ONE = f"no-op tasks, claimed and finished with {ENTRIES} entries, 1 thread"
 MANY = f"the same, {THREADS} threads"
 LIFE = f"whole lives with a real process that prints {ENTRIES} lines, 2 at once"

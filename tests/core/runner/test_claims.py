@@ -35,8 +35,8 @@ def everything() -> list[object]:
         return [row for model in (Task, TaskLog, Artifact) for row in session.execute(select(model.__table__)).all()]
 
 
-def test_four_runners_claim_two_hundred_tasks_each_exactly_once(ada: Actor, bob: Actor) -> None:
-    created = [commands.create(actor, prompt="x").id for _ in range(100) for actor in (ada, bob)]
+def test_four_runners_claim_a_hundred_tasks_each_exactly_once(ada: Actor, bob: Actor) -> None:
+    created = [commands.create(actor, prompt="x").id for _ in range(50) for actor in (ada, bob)]
 
     def take(runner: str) -> list[int]:
         taken: list[int] = []
@@ -63,15 +63,16 @@ def test_the_oldest_task_goes_first_and_of_one_instant_the_first_made(ada: Actor
     assert claims.claim("runner", 30) is None
 
 
-def test_a_claim_starts_the_task_and_says_how_long_it_waited(ada: Actor) -> None:
+@pytest.mark.parametrize(("waits", "said"), [(2.5, "2.5"), (-600, "0.0")], ids=["a wait", "a clock set back"])
+def test_a_claim_starts_the_task_and_says_how_long_it_waited(waits: float, said: str, ada: Actor) -> None:
     task = commands.create(ada, prompt="hello", repo_url="https://git.example.org/x", agent="data-processor")
-    started = task.created_at + timedelta(seconds=2.5)
+    started = task.created_at + timedelta(seconds=waits)
     claim = claims.claim("me", 30, now=started)
     assert claim == Claim(task.id, ada.id, "me", 1, "hello", "https://git.example.org/x", "data-processor", None)
     now = commands.find(ada, task.id)
     assert (now.status, now.started_at, now.updated_at, now.attempt) == (TaskStatus.PROCESSING, started, started, 1)
     assert (now.claimed_by, now.lease_until) == ("me", started + timedelta(seconds=30))
-    assert [line.message for line in logs.after(ada, task.id, 1)] == ["Started after waiting 2.5 s."]
+    assert [line.message for line in logs.after(ada, task.id, 1)] == [f"Started after waiting {said} s."]
 
 
 LOST: dict[str, Callable[[Claim, Actor], object]] = {
@@ -114,17 +115,18 @@ def test_numbers_have_no_gap_when_a_runner_writes_while_its_lease_is_ended(ada: 
         begin.wait(5)
         with pytest.raises(ClaimLost):
             while True:
-                claims.record(held[number], [entry("a"), entry("b"), entry("c")])
-                wrote[number] += 3
+                with suppress(engine.Unavailable):  # its turn did not come within WAIT_SECONDS: nothing is written
+                    claims.record(held[number], [entry("a"), entry("b"), entry("c")])
+                    wrote[number] += 3
 
     writers = [threading.Thread(target=write, args=[number]) for number in range(5)]
     for writer in writers:
         writer.start()
     begin.wait(5)
-    eventually(lambda: sum(wrote.values()) >= 30)
+    eventually(lambda: sum(wrote.values()) >= 30, 60)
     claims.expire(now=engine.now() + timedelta(days=1))
     for writer in writers:
-        writer.join(10)
+        writer.join(30)
     for number, claim in enumerate(held):
         seqs = [line.seq for line in logs.after(ada, claim.task_id)]
         # accepted, started, what was written, interrupted
@@ -132,13 +134,15 @@ def test_numbers_have_no_gap_when_a_runner_writes_while_its_lease_is_ended(ada: 
         assert commands.find(ada, claim.task_id).log_count == seqs[-1]
 
 
-def test_progress_never_falls(ada: Actor) -> None:
+def test_progress_never_falls_and_a_branch_once_named_stays(ada: Actor) -> None:
     claim = claimed(ada)
     seen = []
-    for percent in (10, 30, 20, 0, 31, 0):
-        claims.record(claim, [], percent)
+    for percent, branch in ((10, None), (30, "task/1-fix"), (20, None), (0, None), (31, None), (0, None)):
+        claims.record(claim, [], percent, branch)
         seen.append(commands.find(ada, claim.task_id).progress)
     assert seen == [10, 30, 30, 30, 31, 31]
+    claims.finish(claim, EndReason.FAILED, "Why.")
+    assert commands.find(ada, claim.task_id).branch_name == "task/1-fix"
 
 
 @pytest.mark.parametrize("reason", EndReason)
@@ -148,24 +152,12 @@ def test_completed_means_a_hundred_percent_and_every_other_end_leaves_the_progre
     claim = claimed(ada)
     claims.record(claim, [entry("at work")], 42)
     completed = reason is EndReason.COMPLETED
-    claims.finish(claim, reason, None if completed else "Why.", [entry("over")])
+    claims.finish(claim, reason, None if completed else "Why.", [entry("over")], branch="task/2-late")
     task = commands.find(ada, claim.task_id)
     assert task.status is (TaskStatus.COMPLETED if completed else TaskStatus.ERROR)
     assert (task.end_reason, task.progress, task.error) == (reason, *((100, None) if completed else (42, "Why.")))
-    assert task.finished_at == task.updated_at
-    assert task.lease_until is None
+    assert (task.finished_at, task.lease_until, task.branch_name) == (task.updated_at, None, "task/2-late")
     assert [line.message for line in logs.after(ada, task.id, 2)] == ["at work", "over"]
-
-
-@pytest.mark.parametrize("ends", [False, True])
-def test_a_branch_once_named_stays(ends: bool, ada: Actor) -> None:
-    claim = claimed(ada)
-    if ends:
-        claims.finish(claim, EndReason.FAILED, "Why.", branch="task/1-fix")
-    else:
-        claims.record(claim, [], 25, "task/1-fix")
-        claims.record(claim, [entry("at work")], 30)
-    assert commands.find(ada, claim.task_id).branch_name == "task/1-fix"
 
 
 def test_artifacts_are_stored_with_the_end_or_not_at_all(ada: Actor) -> None:
@@ -222,18 +214,12 @@ def test_a_runner_sees_what_its_owner_wants(ada: Actor, bob: Actor) -> None:
     assert claims.read_control(other) == claims.Control(None, 0)
 
 
-def test_a_write_tells_the_number_of_its_last_entry(ada: Actor) -> None:
-    claim = claimed(ada)
-    assert claims.record(claim, [entry("3"), entry("4")]) == 4
-    assert claims.record(claim, [], 50) == 4
-    assert claims.record(claim, [entry("5")]) == logs.after(ada, claim.task_id)[-1].seq == 5
-
-
 def test_an_entry_is_known_to_be_stored_by_all_that_it_holds_and_by_its_place(ada: Actor) -> None:
     claim, other = claimed(ada), claimed(ada)
     said = entry("said")
     assert not claims.recorded(claim, said, 0)
-    seq = claims.record(claim, [said])
+    seq = claims.record(claim, [entry("before"), said])
+    assert claims.record(claim, [], 50) == seq == logs.after(ada, claim.task_id)[-1].seq == 4
     assert claims.recorded(claim, said, seq - 1)
     assert not claims.recorded(claim, said, seq)
     assert not claims.recorded(other, said, 0)
@@ -255,9 +241,3 @@ def test_a_finish_may_be_repeated_and_only_the_same_one(ada: Actor) -> None:
     with pytest.raises(ClaimLost):
         claims.finish(replace(claim, attempt=2), EndReason.COMPLETED, now=NOON)
     assert everything() == before
-
-
-def test_a_clock_that_was_set_back_makes_no_wait_negative(ada: Actor) -> None:
-    task = commands.create(ada, prompt="x")
-    claims.claim("runner", 30, now=task.created_at - timedelta(minutes=10))
-    assert logs.after(ada, task.id)[-1].message == "Started after waiting 0.0 s."

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from core.database.ownership import Actor
 from core.runner import claims, health
 from core.runner.health import Load, Runner
 from core.tasks import commands
-from tests.core.living import claimed, ended
+from tests.core.living import claimed
 from tests.support.databases import unguarded
 from tests.support.world import World
 
@@ -21,9 +22,11 @@ def made_at(task_id: int, moment: datetime) -> None:
         session.execute(update(Task).where(Task.id == task_id).values(created_at=moment))
 
 
-def test_of_nothing_there_is_nothing_to_tell(ada: Actor) -> None:
+def test_of_nothing_and_of_what_has_ended_there_is_nothing_to_tell(ada: Actor) -> None:
     assert health.load() == Load(0, 0.0, [])
-    ended(ada, EndReason.COMPLETED), ended(ada, EndReason.FAILED)
+    claim = claimed(ada)
+    assert [runner.name for runner in health.load().runners] == ["runner"]
+    claims.finish(claim, EndReason.COMPLETED)
     assert health.load() == Load(0, 0.0, [])
 
 
@@ -31,11 +34,7 @@ def test_what_waits_is_counted_of_everybody_and_the_longest_wait_is_told(ada: Ac
     for actor, minutes in ((ada, 3), (bob, 7), (ada, 5)):
         made_at(commands.create(actor, prompt="x").id, NOON - timedelta(minutes=minutes))
     assert health.load(now=NOON) == Load(3, 420.0, [])
-
-
-def test_a_task_from_the_future_has_waited_no_time(ada: Actor) -> None:
-    made_at(commands.create(ada, prompt="x").id, NOON + timedelta(minutes=10))
-    assert health.load(now=NOON).oldest_pending_seconds == 0
+    assert health.load(now=NOON - timedelta(minutes=10)).oldest_pending_seconds == 0  # made in the future
 
 
 def test_each_runner_is_told_with_its_tasks_and_the_lease_that_ends_first(ada: Actor, bob: Actor) -> None:
@@ -47,13 +46,6 @@ def test_each_runner_is_told_with_its_tasks_and_the_lease_that_ends_first(ada: A
     assert health.load(now=NOON) == Load(1, 0.0, runners)
 
 
-def test_a_runner_whose_tasks_ended_is_told_no_more(ada: Actor) -> None:
-    claim = claimed(ada)
-    assert [runner.name for runner in health.load().runners] == ["runner"]
-    claims.finish(claim, EndReason.COMPLETED)
-    assert health.load().runners == []
-
-
 def test_counting_stops_where_nobody_counts_any_more(ada: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "COUNTED", 3)
     for _ in range(6):
@@ -61,11 +53,10 @@ def test_counting_stops_where_nobody_counts_any_more(ada: Actor, monkeypatch: py
     assert health.load().pending == 4
 
 
-def test_it_says_when_the_database_is_away(world: World) -> None:
+def test_it_says_when_the_database_is_away_and_answers_while_somebody_else_writes(
+    ada: Actor, world: World, lock: Callable[[], object]
+) -> None:
     with world.nowhere(), pytest.raises(engine.Unavailable):
         health.load()
-
-
-def test_it_answers_while_somebody_else_writes(ada: Actor, lock: object) -> None:
-    lock()  # type: ignore[operator]
+    lock()
     assert health.load().pending == 0

@@ -150,11 +150,7 @@ def test_the_log_is_written_while_the_thread_that_works_says_no_more_and_a_whole
 
 
 def test_lost_answers_and_a_lock_lose_no_line_and_say_none_twice(
-    beating: Beating,
-    log: TaskLogger,
-    lock: Lock,
-    stored: Callable[[], list[TaskLog]],
-    monkeypatch: pytest.MonkeyPatch,
+    beating: Beating, log: TaskLogger, lock: Lock, stored: Callable[[], list[TaskLog]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(task_logger, "LARGEST_BATCH", 100)
     lost = lose_answer(monkeypatch, "record", 3)

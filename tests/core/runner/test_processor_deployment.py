@@ -19,9 +19,7 @@ echo "to $1 with $DEPLOY_KEY"
 """
 
 
-@pytest.mark.parametrize("written", ["{}", "file://{}"])
 def test_a_settled_deployment_gets_its_secret_is_asked_for_its_health_and_shows_nothing(
-    written: str,
     run_task: Life,
     local_root: Path,
     make_repository: Callable[..., Path],
@@ -33,7 +31,7 @@ def test_a_settled_deployment_gets_its_secret_is_asked_for_its_health_and_shows_
     with closing(Server(503, 200)) as server:
         (tmp_path / "agents.toml").write_text(
             f'[repositories]\nlocal_roots = ["{local_root}"]\n[[agents.deployment-bot.targets]]\n'
-            f'repo = "{written.format(origin)}"\nenv = "staging"\nsecrets = ["DEPLOY_KEY"]\nnetwork = "open"\n'
+            f'repo = "file://{origin}"\nenv = "staging"\nsecrets = ["DEPLOY_KEY"]\nnetwork = "open"\n'
             f'health_url = "{server.url}/health"\n'
         )
         catalog.cache_clear()

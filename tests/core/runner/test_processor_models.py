@@ -1,4 +1,4 @@
-"""Whole lives of tasks for claude and codex: the real programs, in the box, against the stand-in of their APIs."""
+"""Whole lives of tasks for claude and codex: the real programs, in the sandbox, against the stand-in of their APIs."""
 
 import sys
 from collections.abc import Callable

@@ -26,11 +26,12 @@ def test_a_notification_starts_a_task_before_the_sweep_would(deck: Deck) -> None
         assert task.started_at and task.started_at - task.created_at < timedelta(seconds=1), "every two seconds"
 
 
-def test_one_slot_runs_many_tasks_in_order_and_loses_none(deck: Deck) -> None:
+def test_one_slot_runs_many_tasks_in_order_also_those_that_waited_before_the_start(deck: Deck) -> None:
+    made = [deck.create("order", prompt=str(number)) for number in range(3)]
     deck.start(concurrency=1)
-    made = [deck.create("order", prompt=str(number)) for number in range(10)]
+    made += [deck.create("order", prompt=str(number)) for number in range(3, 8)]
     deck.wait(EndReason.COMPLETED, *made, seconds=30)
-    assert deck.notes() == [str(number) for number in range(10)]
+    assert deck.notes() == [str(number) for number in range(8)]
 
 
 def test_tasks_that_five_threads_make_all_run_once(deck: Deck) -> None:
@@ -47,14 +48,20 @@ def test_tasks_that_five_threads_make_all_run_once(deck: Deck) -> None:
     assert {deck.find(task_id).attempt for task_id in made} == {1}
 
 
-def test_no_more_tasks_run_at_once_than_there_are_slots(deck: Deck) -> None:
+def test_no_more_tasks_run_at_once_than_there_are_slots_and_a_free_one_goes_to_the_next(deck: Deck) -> None:
     deck.start(concurrency=2)
-    oldest, *_ = [deck.create("sleeper") for _ in range(5)]
+    theirs = deck.create("sleeper", deck.bob)
+    deck.sleeping(1)
+    first, second, quick, waits = (deck.create(name) for name in ("sleeper", "sleeper", "quick", "sleeper"))
     deck.sleeping(2)
-    assert listing.counts(deck.ada) == {"pending": 3, "processing": 2, "completed": 0, "error": 0}
-    commands.delete_one(deck.ada, oldest)  # its slot goes to the next one
+    assert listing.counts(deck.ada) == {"pending": 3, "processing": 1, "completed": 0, "error": 0}
+    commands.delete_one(deck.ada, first)
     deck.sleeping(3)
-    assert listing.counts(deck.ada)[TaskStatus.PENDING] == 2
+    commands.cancel(deck.ada, second)
+    deck.wait(EndReason.COMPLETED, quick)
+    deck.wait(EndReason.CANCELLED, second)
+    deck.sleeping(4)
+    assert [deck.find(task_id).status for task_id in (theirs, waits)] == [TaskStatus.PROCESSING] * 2
 
 
 def test_a_task_of_another_process_is_found_by_the_sweep(deck: Deck) -> None:
@@ -67,12 +74,6 @@ def test_a_task_of_another_process_is_found_by_the_sweep(deck: Deck) -> None:
     made = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     eventually(lambda: commands.find(deck.ada, int(made.stdout)).status is TaskStatus.ERROR, 6)
     assert "claude is not set up" in str(commands.find(deck.ada, int(made.stdout)).error)
-
-
-def test_a_task_that_waited_before_the_start_runs_at_once(deck: Deck) -> None:
-    task_id = deck.create("quick")
-    deck.start()
-    deck.wait(EndReason.COMPLETED, task_id)
 
 
 def test_the_task_of_a_dead_runner_is_interrupted_after_its_lease_and_never_run_again(deck: Deck, data: Path) -> None:
@@ -126,16 +127,3 @@ def test_an_end_that_cannot_be_written_frees_the_slot(deck: Deck, caplog: pytest
         session.connection().exec_driver_sql(MEND[session.get_bind().dialect.name])
         session.execute(update(Task).where(Task.id == cursed).values(lease_until=engine.now()))
     deck.wait(EndReason.INTERRUPTED, cursed)
-
-
-def test_a_stopped_task_gives_its_slot_to_the_next_and_leaves_bobs_alone(deck: Deck) -> None:
-    deck.start(concurrency=2)
-    theirs = deck.create("sleeper", deck.bob)
-    deck.sleeping(1)
-    mine = deck.create("sleeper")
-    deck.sleeping(2)
-    waits = deck.create("quick")
-    commands.cancel(deck.ada, mine)
-    deck.wait(EndReason.COMPLETED, waits)
-    deck.wait(EndReason.CANCELLED, mine)
-    assert deck.find(theirs).status is TaskStatus.PROCESSING
