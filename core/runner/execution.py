@@ -62,14 +62,14 @@ class Execution:
         """
 
         def feed(line: str, *, is_error: bool) -> None:
-            for meaning in [LogLine("info", line)] if is_error else parser.feed(line):
+            for meaning in [LogLine(LogType.INFO, line)] if is_error else parser.feed(line):
                 if isinstance(meaning, Progress):
                     progress(meaning.share)
                 else:
                     self._log.output(LogType(meaning.type), meaning.message)
 
         try:
-            return self._run(command, feed, agent.name, idle=agent.idle, activity=activity)
+            return self._run(command, feed, agent.info.name, idle=agent.info.idle, activity=activity)
         finally:
             self._log.end_of_output()
 

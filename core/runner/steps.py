@@ -42,7 +42,7 @@ class Steps:
         self._enter(WORKSPACE, "preparing the workspace")
         workspace.make()
         checkout = self._check_out(agent, workspace)
-        self._enter(RUNNING, f"{agent.name} at work")
+        self._enter(RUNNING, f"{agent.info.name} at work")
         self._work(agent, workspace)
         self._enter(COLLECTING, "collecting the results")
         self._commit(agent, checkout, workspace)
@@ -62,7 +62,7 @@ class Steps:
             raise AgentFailed(f"There is no agent {self._claim.agent} any more; run the task again with another one.")
         if reason := agent.unavailable() or agent.why_not_accepted(self._claim.prompt, self._claim.repo_url):
             raise AgentFailed(reason)
-        self._log.hide(*agent.secrets, *([agent.upstream.key] if agent.upstream else []))
+        self._log.hide(*agent.secrets, *([agent.info.upstream.key] if agent.info.upstream else []))
         return agent
 
     def _check_out(self, agent: Agent, workspace: Workspace) -> Checkout | None:
@@ -70,14 +70,14 @@ class Steps:
 
         Raises AgentFailed when the repository cannot be had.
         """
-        if self._claim.repo_url is None and not agent.changes_files:
+        if self._claim.repo_url is None and not agent.info.changes_files:
             return None
         checkout = Checkout(workspace, self._execution.run)
         if self._claim.repo_url is None:
             checkout.begin()
         else:
             self._clone(checkout, self._claim.repo_url)
-        if agent.changes_files:
+        if agent.info.changes_files:
             if self._claim.repo_url is not None:
                 self._log.branch = branch_name(self._claim.task_id, self._claim.prompt)
                 checkout.branch(self._log.branch)
@@ -89,7 +89,7 @@ class Steps:
         self._execution.stage = "cloning the repository"
         # The address was checked when the task was made; where it leads may have changed since.
         try:
-            remote = addresses.admitted(repo_url)
+            remote = addresses.resolve(repo_url)
         except InvalidInput as error:
             raise AgentFailed(error.message) from None
         self._address = remote.address
@@ -98,7 +98,7 @@ class Steps:
 
     def _work(self, agent: Agent, workspace: Workspace) -> None:
         """Let the agent's process do its work. Raises AgentFailed when it ends without success."""
-        gateway = Gateway(agent.upstream, workspace.gateway, workspace.user) if agent.upstream else None
+        gateway = Gateway(agent.info.upstream, workspace.gateway, workspace.user) if agent.info.upstream else None
         with ExitStack() as stack:
             if gateway:
                 stack.callback(self._log_if_any, gateway.summary)  # after its end: a call that is cut off counts too
@@ -111,7 +111,7 @@ class Steps:
                 repository_url=self._address,
                 output=workspace.output,
                 home=workspace.home,
-                sandbox=workspace.sandbox(agent.limits, changes_files=agent.changes_files),
+                sandbox=workspace.sandbox(agent.info.limits, changes_files=agent.info.changes_files),
                 endpoint=endpoint if gateway else None,
             )
             parser = agent.output_parser(assignment)
@@ -123,9 +123,9 @@ class Steps:
 
     def _commit(self, agent: Agent, checkout: Checkout | None, workspace: Workspace) -> None:
         """Commit what the agent changed; where there is a repository, make a patch of it. Raises AgentFailed."""
-        if checkout is None or not agent.changes_files:
+        if checkout is None or not agent.info.changes_files:
             return
-        changes = checkout.collect(self._claim.prompt, agent.name, self._claim.task_id)
+        changes = checkout.collect(self._claim.prompt, agent.info.name, self._claim.task_id)
         for line in changes.said:
             self._log.info(line)
         if changes.commit and self._claim.repo_url:
@@ -134,7 +134,7 @@ class Steps:
     def _keep(self, agent: Agent, workspace: Workspace) -> None:
         """Keep the files that the agent made; without a repository that is all of its work tree."""
         folder = workspace.output
-        if agent.changes_files and not self._claim.repo_url:
+        if agent.info.changes_files and not self._claim.repo_url:
             folder = workspace.repository
             isolation.remove(folder / ".git")
         names, left = output.find(folder)

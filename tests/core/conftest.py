@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import core.agents.registry
+from core.agents import registry
 from core.database import engine
 from core.database.models import Role, TaskLog
 from core.database.ownership import Actor
@@ -21,7 +21,6 @@ from core.tasks import logs
 from tests.conftest import PASSWORD
 from tests.core.living import Deck, Hand, Life, Schedulers, Shell, Wall, claimed
 from tests.support import clis, databases
-from tests.support.scripts import with_agents
 from tests.support.world import World
 
 
@@ -65,8 +64,8 @@ def start(data: Path) -> Iterator[Schedulers]:
 def deck(ada: Actor, bob: Actor, start: Schedulers, tmp_path: Path, world: World) -> Deck:
     made = Deck(ada, bob, start, tmp_path)
     world.settle(TASKDECK_SANDBOX="none")
-    shells = [Shell(name=name, title=name, summary=name, module="", code=code) for name, code in made.codes().items()]
-    world.monkeypatch.setattr(core.agents.registry, "build_agents", with_agents(shells))
+    for name, code in made.codes().items():
+        world.monkeypatch.setitem(registry.extra, name, Shell(name, code))
     return made
 
 

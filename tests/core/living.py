@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
@@ -142,7 +142,6 @@ class Life:
         return [entry.type for entry in logs.after(self.actor, task.id)]
 
 
-@dataclass(frozen=True)
 class Shell(Script):
     """An agent that is a line of shell, which starts much faster than Python."""
 

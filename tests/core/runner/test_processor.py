@@ -4,15 +4,14 @@ from pathlib import Path
 
 import pytest
 
-import core.agents.registry
-from core.agents import catalog
+from core.agents import catalog, registry
 from core.database.models import EndReason, TaskStatus
 from core.log_text import LogType
 from core.runner import processor
 from core.sandbox import output
 from core.tasks import artifacts, commands
 from tests.core.living import SAY, Life, left_behind
-from tests.support.scripts import Script, made, with_agents
+from tests.support.scripts import Script
 
 
 def test_a_task_runs_to_its_one_end_with_its_log_in_order(run_task: Life, data: Path) -> None:
@@ -91,7 +90,7 @@ def test_what_was_allowed_when_the_task_was_made_is_asked_again_when_it_runs(
 ) -> None:
     gone = commands.create(run_task.actor, prompt="x", agent=run_task.agent("", "short-lived"))
     elsewhere = commands.create(run_task.actor, prompt="x", repo_url=f"{local_root}/absent", agent="data-processor")
-    monkeypatch.setattr(core.agents.registry, "build_agents", made)
+    monkeypatch.delitem(registry.extra, "short-lived")
     (tmp_path / "agents.toml").unlink()
     catalog.catalog.cache_clear()
     run_task.run_task(), run_task.run_task()
@@ -178,6 +177,5 @@ def test_a_full_disk_is_named_and_leaves_no_file(
 @pytest.mark.attack(96)
 def test_the_secrets_that_an_agent_names_are_masked(run_task: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     code = "print('the value is acme-licence-value-42')"
-    agent = Script(name="plug", title="p", summary="s", module="", code=code, secrets=("acme-licence-value-42",))
-    monkeypatch.setattr(core.agents.registry, "build_agents", with_agents([agent]))
+    monkeypatch.setitem(registry.extra, "plug", Script("plug", code, secrets=("acme-licence-value-42",)))
     assert "the value is [hidden]" in run_task.log(run_task("plug"))

@@ -1,6 +1,6 @@
 """The same task once more, with or without changes."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
