@@ -22,7 +22,7 @@ from tests.core.living import Life, Shifted, claimed, ended
 from tests.support.waiting import eventually
 
 ONCE = "already extended once"
-TOO_LATE = "about to be stopped"
+TOO_LATE = "The task is about to be stopped."
 
 
 @pytest.fixture
@@ -96,20 +96,15 @@ def test_only_a_running_task_gets_more_time(ada: Actor, allow: Callable[..., Non
         assert commands.deadline(commands.find(ada, task.id)) is None
 
 
-@pytest.mark.parametrize(("age", "late"), [(294.5, False), (295.5, True), (299.9, True), (400, True)])
-def test_a_task_that_is_about_to_reach_its_limit_gets_no_more_time(
-    age: float, late: bool, ada: Actor, allow: Callable[..., None]
+def test_a_task_that_is_about_to_reach_its_limit_or_to_stop_gets_no_more_time(
+    ada: Actor, allow: Callable[..., None]
 ) -> None:
     allow()
-    task = commands.find(ada, claimed(ada).task_id)
-    assert task.started_at
-    reason = commands.why_not_extend(task, now=task.started_at + timedelta(seconds=age))
-    assert reason == ("The task is about to be stopped." if late else None)
-
-
-def test_too_late_and_after_a_stop_nothing_is_written(ada: Actor, allow: Callable[..., None]) -> None:
-    allow()
     late, stopped = claimed(ada, now=engine.now() - timedelta(seconds=299)), claimed(ada)
+    task = commands.find(ada, stopped.task_id)
+    assert task.started_at
+    for age, reason in ((294.5, None), (295.5, TOO_LATE), (400, TOO_LATE)):
+        assert commands.why_not_extend(task, now=task.started_at + timedelta(seconds=age)) == reason
     commands.cancel(ada, stopped.task_id)
     assert all(refused(ada, claim.task_id, TOO_LATE) for claim in (late, stopped))
 

@@ -1,7 +1,6 @@
 """Whose lease has really run out, when the time jumps or the database was away; on clocks that the test moves."""
 
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -33,95 +32,86 @@ class Clocks:
         self.time += timedelta(seconds=seconds)
 
 
-@pytest.fixture
-def clocks() -> Clocks:
-    return Clocks()
+class Sweeps(Expiry):
+    """The chore on such clocks, for Ada's tasks."""
 
+    def __init__(self, ada: Actor) -> None:
+        self.ada, self.clocks = ada, Clocks()
+        super().__init__(Settings(lease=LEASE), threading.Event(), self.clocks.hand, self.clocks.now)
 
-@pytest.fixture
-def expiry(clocks: Clocks) -> Expiry:
-    return Expiry(Settings(lease=LEASE), threading.Event(), clocks.hand, clocks.now)
+    def claimed(self) -> Claim:
+        return claimed(self.ada, lease=LEASE, now=self.clocks.time)
 
+    def judged(self, claim: Claim, *alive: Claim, seconds: float = 3 * LEASE) -> float | None:
+        """How many seconds of sweeps until this claim was ended as interrupted; None when it never was.
 
-@pytest.fixture
-def judged(expiry: Expiry, clocks: Clocks, ada: Actor) -> Callable[..., float | None]:
-    """How many seconds of sweeps until this claim was ended as interrupted; None when it never was.
-
-    Claims that are ``alive`` are renewed as their runners would.
-    """
-
-    def sweep(claim: Claim, *alive: Claim, seconds: float = 3 * LEASE) -> float | None:
-        passed = 0.0
-        while passed <= seconds:
+        Claims that are ``alive`` are renewed as their runners would.
+        """
+        for sweep in range(int(seconds / self.interval) + 1):
             for each in alive:
-                claims.renew(each, LEASE, now=clocks.time)
-            expiry.run_once()
-            if commands.find(ada, claim.task_id).end_reason is EndReason.INTERRUPTED:
-                return passed
-            clocks.pass_by(expiry.interval)
-            passed += expiry.interval
+                claims.renew(each, LEASE, now=self.clocks.time)
+            self.run_once()
+            if commands.find(self.ada, claim.task_id).end_reason is EndReason.INTERRUPTED:
+                return sweep * self.interval
+            self.clocks.pass_by(self.interval)
         return None
 
-    return sweep
+
+@pytest.fixture
+def sweeps(ada: Actor) -> Sweeps:
+    return Sweeps(ada)
 
 
-def test_it_is_due_several_times_within_a_lease(clocks: Clocks) -> None:
-    due = [Expiry(Settings(lease=lease), threading.Event(), clocks.hand, clocks.now).interval for lease in (1.5, 30)]
-    assert due == [0.5, EXPIRY_SECONDS]
+def test_it_is_due_several_times_within_a_lease(sweeps: Sweeps) -> None:
+    assert sweeps.interval == EXPIRY_SECONDS
+    sweeps._settings = Settings(lease=1.5)
+    assert sweeps.interval == 0.5
 
 
 @pytest.mark.parametrize("minutes", [10, -10])
 def test_a_jump_of_the_time_interrupts_nothing_that_lives_and_spares_nothing_that_is_dead(
-    minutes: int,
-    expiry: Expiry,
-    clocks: Clocks,
-    judged: Callable[..., float | None],
-    ada: Actor,
-    caplog: pytest.LogCaptureFixture,
+    minutes: int, sweeps: Sweeps, caplog: pytest.LogCaptureFixture
 ) -> None:
-    dead, living = (claimed(ada, lease=LEASE, now=clocks.time) for _ in range(2))
-    expiry.run_once()
-    clocks.time += timedelta(minutes=minutes)
-    expiry.run_once()
-    took = judged(dead, living)
-    assert took is not None and LEASE <= took <= LEASE + 2 * expiry.interval, "every runner could renew first"
-    assert commands.find(ada, living.task_id).end_reason is None
+    dead, living = sweeps.claimed(), sweeps.claimed()
+    sweeps.run_once()
+    sweeps.clocks.time += timedelta(minutes=minutes)
+    sweeps.run_once()
+    took = sweeps.judged(dead, living)
+    assert took is not None and LEASE <= took <= LEASE + 2 * sweeps.interval, "every runner could renew first"
+    assert commands.find(sweeps.ada, living.task_id).end_reason is None
     assert f"the time jumped by {minutes * 60}.0 s" in caplog.messages
 
 
-def test_time_that_is_slewed_is_no_jump(expiry: Expiry, clocks: Clocks, caplog: pytest.LogCaptureFixture) -> None:
+def test_time_that_is_slewed_is_no_jump(sweeps: Sweeps, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(4):
-        expiry.run_once()
-        clocks.pass_by(2)
-        clocks.time += timedelta(seconds=JUMP_SECONDS * 0.9)
+        sweeps.run_once()
+        sweeps.clocks.pass_by(2)
+        sweeps.clocks.time += timedelta(seconds=JUMP_SECONDS * 0.9)
     assert caplog.messages == []
 
 
 def test_a_jump_in_the_middle_of_a_sweep_interrupts_nothing_that_lives(
-    expiry: Expiry, clocks: Clocks, judged: Callable[..., float | None], ada: Actor, monkeypatch: pytest.MonkeyPatch
+    sweeps: Sweeps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claim = claimed(ada, lease=LEASE, now=clocks.time)
-    expire = claims.expire
+    claim, expire = sweeps.claimed(), claims.expire
 
     def jump_first(**more: object) -> list[int]:
-        clocks.time += timedelta(minutes=10)
+        sweeps.clocks.time += timedelta(minutes=10)
         return expire(**more)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
         patch.setattr(claims, "expire", jump_first)
-        expiry.run_once()
-    expiry.run_once()
-    assert commands.find(ada, claim.task_id).end_reason is None
-    assert judged(claim, claim) is None
+        sweeps.run_once()
+    sweeps.run_once()
+    assert commands.find(sweeps.ada, claim.task_id).end_reason is None
+    assert sweeps.judged(claim, claim) is None
 
 
-def test_after_an_outage_no_lease_is_judged_before_it_could_be_renewed(
-    expiry: Expiry, clocks: Clocks, judged: Callable[..., float | None], ada: Actor
-) -> None:
-    claim = claimed(ada, lease=LEASE, now=clocks.time)
-    expiry.run_once()
-    clocks.pass_by(LEASE + 1)
-    expiry.after_outage()
-    assert judged(claim, seconds=LEASE - expiry.interval) is None
-    assert judged(claim, claim, seconds=LEASE) is None
-    assert judged(claim) == LEASE
+def test_after_an_outage_no_lease_is_judged_before_it_could_be_renewed(sweeps: Sweeps) -> None:
+    claim = sweeps.claimed()
+    sweeps.run_once()
+    sweeps.clocks.pass_by(LEASE + 1)
+    sweeps.after_outage()
+    assert sweeps.judged(claim, seconds=LEASE - sweeps.interval) is None
+    assert sweeps.judged(claim, claim, seconds=LEASE) is None
+    assert sweeps.judged(claim) == LEASE
