@@ -1,6 +1,7 @@
 """Where the files of tasks lie: the only code that knows. A store elsewhere is one more class with these methods."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -39,7 +40,8 @@ class LocalStore:
         """See ArtifactStore. Each task's folder is the server's alone."""
         target = self._folder / str(task_id)
         for kept in output.keep(names, source, target):
-            (target / kept.name).chmod(0o644)  # as it will be in an archive, for whoever unpacks that
+            with suppress(FileNotFoundError):  # somebody deletes the task at this moment
+                (target / kept.name).chmod(0o644)  # as it will be in an archive, for whoever unpacks that
             yield kept
 
     def path(self, task_id: int, name: str) -> Path:

@@ -60,7 +60,7 @@ def serve(tmp_path: Path, data: Path) -> Iterator[Callable[..., Server]]:
 
     def start(command: str = UVICORN, death: str = "", before: Sequence[str] = (), **more: object) -> Server:
         settings = {f"TASKDECK_{name.upper()}": str(value) for name, value in more.items()}
-        scripts = {agent.name: agent.code for agent in agents().values() if isinstance(agent, Script)}
+        scripts = {agent.info.name: agent.code for agent in agents().values() if isinstance(agent, Script)}
         settings |= {name: os.environ[name] for name in databases.LOGINS if name in os.environ}
         settings |= {"FAULT_AGENTS": json.dumps(scripts), "FAULT_DEATH": death}
         server = Server(tmp_path, settings, f"tests.faults.program {command}", before)
