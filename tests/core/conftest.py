@@ -19,7 +19,8 @@ from core.runner.task_logger import TaskLogger
 from core.sandbox import isolation
 from core.tasks import logs
 from tests.conftest import PASSWORD
-from tests.core.living import Deck, Hand, Life, Schedulers, Shell, Wall, claimed
+from tests.core.deck import Deck, Schedulers, Shell
+from tests.core.living import Hand, Life, Wall, claimed
 from tests.support import clis, databases
 from tests.support.world import World
 

@@ -9,7 +9,8 @@ from core.database.ownership import Actor
 from core.log_text import LogType
 from core.runner import claims, heartbeat, processor
 from core.tasks import commands, logs
-from tests.core.living import Deck, Life, Shifted, away, claimed, left_behind, lose_answer
+from tests.core.deck import Deck
+from tests.core.living import Life, Shifted, away, claimed, left_behind, lose_answer
 from tests.support.waiting import eventually
 
 WRITER = "import sys; open(sys.argv[1] + '/report.md', 'w').write('# Done')\nfor n in range(300): print('line', n)"

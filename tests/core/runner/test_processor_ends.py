@@ -106,24 +106,20 @@ def test_a_limit_that_comes_while_files_are_kept_leaves_no_file(clock: Shifted, 
     assert (run_task.files(task), task.sandbox_url, left_behind(data)) == ({}, None, [])
 
 
-def test_a_server_that_stops_ends_its_task_as_interrupted_at_once(
-    detached: tuple[Task, threading.Thread, int], run_task: Life
+@pytest.mark.parametrize("how", ["its server stops", "its lease was taken for lost"])
+def test_an_interrupted_task_has_one_end_and_its_processes_are_dead(
+    how: str, detached: tuple[Task, threading.Thread, int], run_task: Life
 ) -> None:
     task, thread, process = detached
-    run_task.stopping.set()
+    if how == "its server stops":
+        run_task.stopping.set()
+        sentence = ServerStopping().message
+    else:
+        lease = run_task.find(task).lease_until
+        assert lease
+        claims.expire(now=lease.replace(year=lease.year + 1))
+        sentence = claims.RUNNER_GONE
     task = run_task.after(thread, task)
-    assert task.end_reason is EndReason.INTERRUPTED
-    assert task.error == run_task.log(task)[-1] == ServerStopping().message
+    assert (task.end_reason, task.error) == (EndReason.INTERRUPTED, sentence)
+    assert run_task.log(task)[-1] == sentence
     assert not is_alive(process)
-
-
-def test_a_runner_that_lost_its_lease_does_not_overwrite_the_end(
-    detached: tuple[Task, threading.Thread, int], run_task: Life
-) -> None:
-    task, thread, _ = detached
-    later = run_task.find(task).lease_until
-    assert later
-    claims.expire(now=later.replace(year=later.year + 1))
-    ended = run_task.log(task)
-    assert run_task.after(thread, task).end_reason is EndReason.INTERRUPTED
-    assert run_task.log(task) == ended

@@ -12,7 +12,8 @@ from sqlalchemy import update
 from core.database import engine
 from core.database.models import EndReason, Task, TaskStatus
 from core.tasks import commands, listing
-from tests.core.living import Deck, taken
+from tests.core.deck import Deck
+from tests.core.living import taken
 from tests.support.databases import unguarded
 from tests.support.waiting import eventually
 

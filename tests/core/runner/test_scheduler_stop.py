@@ -11,7 +11,8 @@ from core.database.models import EndReason, TaskStatus
 from core.errors import ServerStopping
 from core.runner.scheduler import Scheduler
 from core.tasks import listing
-from tests.core.living import Deck, next_sweep
+from tests.core.deck import Deck
+from tests.core.living import Shifted, next_sweep
 from tests.support.waiting import eventually, is_alive
 
 
@@ -56,25 +57,21 @@ def test_a_task_that_ends_within_the_grace_is_completed_renewed_and_none_begins_
     assert (deck.find(waits).status, deck.find(waits).attempt) == (TaskStatus.PENDING, 0)
 
 
-def test_the_grace_begins_with_the_close(deck: Deck) -> None:
-    ahead = [0.0]
-    scheduler = deck.start(grace=20, monotonic=lambda: time.monotonic() + ahead[0])
-    task_id = deck.create("sleeper")
-    deck.sleeping(1)
-    scheduler.close()
-    eventually(lambda: deck.find(task_id).progress == 30)
-    ahead[0] = 20  # the grace, and less than the lease
-    with stopping(scheduler):
-        pass
-    deck.wait(EndReason.INTERRUPTED, task_id)
-
-
-def test_to_interrupt_all_ends_the_grace(deck: Deck) -> None:
-    scheduler = deck.start(grace=60)
+@pytest.mark.parametrize("how", ["it began with a close long ago", "all are to be interrupted"])
+def test_a_grace_that_is_over_interrupts_what_runs(how: str, deck: Deck) -> None:
+    clock = Shifted()
+    scheduler = deck.start(grace=20, monotonic=clock)
     task_id = deck.create("sleeper")
     (process,) = deck.sleeping(1)
+    eventually(lambda: deck.find(task_id).progress == 30)
+    if how == "it began with a close long ago":
+        scheduler.close()
+        clock.by = 20  # the grace, and less than the lease
+    began = time.monotonic()
     with stopping(scheduler):
-        scheduler.interrupt_all()
+        if how == "all are to be interrupted":
+            scheduler.interrupt_all()
+    assert time.monotonic() - began < 15, "the grace"
     deck.wait(EndReason.INTERRUPTED, task_id)
     assert not is_alive(process)
 

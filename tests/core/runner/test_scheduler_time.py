@@ -12,7 +12,8 @@ from core.database.models import EndReason, TaskStatus
 from core.runner import claims, heartbeat
 from core.runner.scheduler import Scheduler
 from core.tasks import commands
-from tests.core.living import Deck, next_sweep
+from tests.core.deck import Deck
+from tests.core.living import next_sweep
 from tests.support.waiting import eventually
 from tests.support.world import World
 

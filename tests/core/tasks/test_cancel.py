@@ -12,7 +12,7 @@ import pytest
 from core.database import engine
 from core.database.models import EndReason, TaskStatus
 from core.database.ownership import Actor
-from core.errors import ClaimLost, Conflict
+from core.errors import Conflict
 from core.log_text import LogType
 from core.runner import claims
 from core.sandbox import output
@@ -161,19 +161,6 @@ def test_of_a_stop_and_a_claim_at_the_same_moment_both_are_true_or_one(ada: Acto
             claims.finish(held, EndReason.CANCELLED, "Stopped.")
         else:
             assert found.end_reason is EndReason.CANCELLED
-
-
-def test_what_a_dead_runner_held_and_its_owner_stopped_still_ends_once(ada: Actor) -> None:
-    claim = claimed(ada)
-    commands.cancel(ada, claim.task_id)
-    lease = commands.find(ada, claim.task_id).lease_until
-    assert lease
-    assert claims.expire(now=lease.replace(year=lease.year + 1)) == [claim.task_id]
-    assert commands.find(ada, claim.task_id).end_reason is EndReason.INTERRUPTED
-    with pytest.raises(Conflict):
-        commands.cancel(ada, claim.task_id)
-    with pytest.raises(ClaimLost):
-        claims.finish(claim, EndReason.CANCELLED, "late")
 
 
 def test_a_stop_while_files_are_kept_leaves_no_file(

@@ -15,7 +15,8 @@ from core.database.models import EndReason, Task, TaskStatus
 from core.database.ownership import Actor, acting_as
 from core.runner.chores.retention import Retention
 from core.tasks import commands, listing, removal
-from tests.core.living import Schedulers, claimed, ended, files_of, row_counts, with_files
+from tests.core.deck import Schedulers
+from tests.core.living import claimed, ended, files_of, row_counts, with_files
 from tests.support.databases import unguarded
 from tests.support.waiting import eventually
 
@@ -69,13 +70,6 @@ def test_a_task_that_no_longer_fits_when_its_batch_is_deleted_stays(data: Path, 
 
     assert list(removal.remove(begin, Task.status == TaskStatus.ERROR, Task.prompt == "x", by=ada)) == [1]
     assert ids() == files_of(data) == {second}
-
-
-def test_nobody_removes_what_is_another_persons(data: Path, ada: Actor, bob: Actor) -> None:
-    theirs = ended(ada, EndReason.COMPLETED).id
-    with_files(data, theirs)
-    assert list(removal.remove(partial(acting_as, bob), Task.status == TaskStatus.COMPLETED, by=bob)) == []
-    assert ids() == files_of(data) == {theirs}
 
 
 def test_only_ended_and_old_tasks_of_everybody_retire_with_logs_and_files(data: Path, ada: Actor, bob: Actor) -> None:
