@@ -62,7 +62,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, ada: Actor) -> Iterat
 
 
 def test_an_operator_reads_what_happened_and_no_secret(server: Server, ada: Actor, ada_token: str) -> None:
-    task = commands.create(ada, PROMPT, None, "data-processor")
+    task = commands.create(ada, prompt=PROMPT, agent="data-processor")
     eventually(lambda: commands.find(ada, task.id).finished_at)
     sign_in(server, "ada", TYPED)
     sign_in(server, TYPED, "x")

@@ -1,4 +1,4 @@
-"""The tables, their words, and the moves that a task may make."""
+"""The tables and their words."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -24,28 +24,9 @@ from core.database.engine import Base, RowId, UTCDateTime, now
 from core.database.rights import Role as Role
 from core.database.rights import TokenScope as TokenScope
 from core.log_text import LogType
-
-
-class TaskStatus(StrEnum):
-    """Where a task stands."""
-
-    PENDING = "pending"  #: accepted, waits for a free runner
-    PROCESSING = "processing"  #: pending -> processing: a runner holds the claim
-    COMPLETED = "completed"  #: processing -> completed: the work succeeded
-    ERROR = "error"  #: processing -> error: it failed, ran out of time or was interrupted
-
-
-class EndReason(StrEnum):
-    """Why a task ended."""
-
-    COMPLETED = "completed"  #: the agent succeeded
-    FAILED = "failed"  #: the agent failed, or its input could not be used
-    TIMED_OUT = "timed_out"  #: the hard limit came first
-    CANCELLED = "cancelled"  #: a person stopped it
-    INTERRUPTED = "interrupted"  #: its runner went away
-
-
-ENDED = (TaskStatus.COMPLETED, TaskStatus.ERROR)
+from core.states import ENDED as ENDED
+from core.states import EndReason as EndReason
+from core.states import TaskStatus as TaskStatus
 
 #: The largest number of a row, and so the largest that is worth a question.
 MAX_ID = 2**63 - 1

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from core import server_log
 from core.config import Settings
 from core.database import engine
 from core.runner import claims, processor
@@ -68,6 +69,7 @@ class Scheduler:
         for chore in self._chores:
             self._clock.add_job(self._do, "interval", [chore], seconds=chore.interval)
         self._clock.start()
+        _log.info("the runner started, with %s slots", self.slots, extra={"runner": self.runner})
         for chore in self._chores:
             self._clock.add_job(self._do, args=[chore])
 
@@ -108,6 +110,7 @@ class Scheduler:
             self._clock.remove_all_jobs()
             self._clock.shutdown(wait=True)
         self._pool.shutdown(wait=True)
+        _log.info("the runner stopped", extra={"runner": self.runner})
 
     def _look_soon(self) -> None:
         if not self._closing.is_set():
@@ -141,10 +144,11 @@ class Scheduler:
 
     def _run(self, claim: claims.Claim, taken_at: float) -> None:
         try:
-            processor.run_task(claim, self._settings, self._stopping, self._monotonic, taken_at)
+            with server_log.bound(task=claim.task_id, owner=claim.user_id, runner=claim.runner):
+                processor.run_task(claim, self._settings, self._stopping, self._monotonic, taken_at)
         except Exception:
             # The end could not be written; without renewal the lease runs out and the task ends as interrupted.
-            _log.exception("task %s could not be ended", claim.task_id)
+            _log.exception("task %s could not be ended", claim.task_id, extra={"task": claim.task_id})
         finally:
             self._free.release()
             self._look_soon()
@@ -165,6 +169,6 @@ class Scheduler:
             yield
         except engine.Unavailable as error:
             self.away = True
-            _log.warning("the database did not answer the scheduler: %s", error)
+            _log.warning("the database did not answer the scheduler: %s", engine.said(error))
             for chore in self._chores:
                 chore.after_outage()

@@ -229,7 +229,7 @@ def _accept(actor: Actor, task: Task, *said: str) -> Task:
             session.flush()
         except IntegrityError:  # the account was deleted since the caller was known
             raise NotSignedIn from None
-        _log(session, task, said, now)
+        _add_entries(session, task, said, now)
         session.flush()
         session.refresh(task)
         notifications.task_waiting.publish(session, task.id)
@@ -240,12 +240,12 @@ def _changed(session: Session, task: Task, said: Sequence[str], now: datetime) -
     """Write the changes of a task that is locked, with their log entries."""
     task.updated_at = now
     task.log_count += len(said)
-    _log(session, task, said, now)
+    _add_entries(session, task, said, now)
     session.flush()
     notifications.task_changed.publish(session, task.id)
 
 
-def _log(session: Session, task: Task, said: Sequence[str], now: datetime) -> None:
+def _add_entries(session: Session, task: Task, said: Sequence[str], now: datetime) -> None:
     """Add entries under the task's last numbers."""
     entries = [Entry(LogType.INFO, storable(sentence), now) for sentence in said]
     session.add_all(TaskLog(**row) for row in as_rows(task.id, task.user_id, task.log_count, entries))

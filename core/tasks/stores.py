@@ -39,7 +39,7 @@ class LocalStore:
     def put(self, task_id: int, names: Iterable[str], source: Path) -> Iterator[StoredArtifact]:
         """See ArtifactStore. Each task's folder is the server's alone."""
         target = self._folder / str(task_id)
-        for kept in output.keep(names, source, target):
+        for kept in output.store(names, source, target):
             with suppress(FileNotFoundError):  # somebody deletes the task at this moment
                 (target / kept.name).chmod(0o644)  # as it will be in an archive, for whoever unpacks that
             yield kept

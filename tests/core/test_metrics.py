@@ -61,7 +61,7 @@ def test_a_finish_that_is_repeated_or_comes_too_late_is_not_counted(ada: Actor, 
 def test_the_wait_is_from_the_creation_to_the_claim_and_the_duration_from_there_to_the_end(
     ada: Actor, change: Change
 ) -> None:
-    task = commands.create(ada, "x")
+    task = commands.create(ada, prompt="x")
     begun = task.created_at + timedelta(seconds=7)
     claim = claims.claim("runner", 30, now=begun)
     assert claim and claims.claim("runner", 30) is None
@@ -94,7 +94,7 @@ def test_an_expired_lease_counts_as_an_interruption(ada: Actor, change: Change) 
 
 
 def test_a_task_that_is_stopped_is_counted_once_at_its_end(ada: Actor, change: Change) -> None:
-    claim, waiting = claimed(ada), commands.create(ada, "x")
+    claim, waiting = claimed(ada), commands.create(ada, prompt="x")
     commands.cancel(ada, waiting.id)
     with pytest.raises(Conflict):
         commands.cancel(ada, waiting.id)

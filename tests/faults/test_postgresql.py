@@ -170,7 +170,7 @@ def test_used_up_connections_are_a_503_and_the_runners_keep_theirs(caller: Calle
     assert caller.get("/tasks").status_code == 200
     with ExitStack() as stack:
         for _ in range(20):
-            stack.enter_context(engine.engine().connect())
+            stack.enter_context(engine.configured().connect())
         begun = time.monotonic()
         answer = caller.get("/tasks")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
@@ -182,7 +182,7 @@ def test_used_up_connections_are_a_503_and_the_runners_keep_theirs(caller: Calle
 def test_a_server_out_of_connections_is_a_503_too(own: PostgreSQL, caller: Caller) -> None:
     own.execute("ALTER ROLE taskdeck_web CONNECTION LIMIT 1")
     engine.dispose()
-    with engine.engine().connect():
+    with engine.configured().connect():
         assert caller.get("/tasks").status_code == 503
     assert caller.get("/tasks").status_code == 200
 

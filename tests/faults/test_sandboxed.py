@@ -63,7 +63,7 @@ def test_a_killed_server_leaves_nothing_of_an_agent_in_a_sandbox(begun: Begin, s
 )
 def test_a_killed_supervisor_takes_its_sandbox_along(begun: Begin, scene: Scene) -> None:
     server, task_id = begun()
-    (supervisor,) = (each for each in server.started() if "supervisor.py" in " ".join(each.cmdline()))
+    (supervisor,) = (each for each in server.started() if "core.sandbox.supervisor" in " ".join(each.cmdline()))
     supervisor.send_signal(signal.SIGKILL)
     scene.wait(EndReason.FAILED, task_id)
     scene.cleared()

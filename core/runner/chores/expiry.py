@@ -40,7 +40,7 @@ class Expiry(Chore):
         if self._monotonic() < self._judge_from:
             return
         for task_id in claims.expire(now=now, longest=2 * self._settings.lease):
-            _log.warning("task %s was interrupted: its runner is gone", task_id)
+            _log.warning("task %s was interrupted: its runner is gone", task_id, extra={"task": task_id})
             leftovers.remove(task_id, self._settings)
 
     def after_outage(self) -> None:

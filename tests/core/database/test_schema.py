@@ -190,7 +190,7 @@ def test_a_server_that_only_reads_counts_as_away(postgresql: Present, ada: Actor
     with pytest.raises(engine.Unavailable):
         engine.ping(1)
     with pytest.raises(engine.Unavailable):
-        commands.create(ada, "x")
+        commands.create(ada, prompt="x")
 
 
 def test_a_name_with_nul_is_nobodys(ada: Actor) -> None:

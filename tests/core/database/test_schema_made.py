@@ -174,7 +174,7 @@ def test_a_downgrade_to_the_beginning_leaves_nothing_and_can_be_upgraded_again(e
     assert empty.ask(rights) == granted
     assert [lacks(model.__tablename__) for model in OWNED] == [[]] * len(OWNED)
     ada = people.add("ada", "ada@example.org", "Ada", PASSWORD)
-    commands.create(ada, "it works")
+    commands.create(ada, prompt="it works")
     assert claim("runner", 30)
 
 
@@ -196,7 +196,7 @@ def test_a_downgrade_leaves_exactly_the_rights_and_objects_that_were_there_befor
     schema.upgrade()
     assert everything() != before
     ada = people.add("ada", "ada@example.org", "Ada", PASSWORD)
-    task = commands.create(ada, "stays")
+    task = commands.create(ada, prompt="stays")
     command.downgrade(schema._alembic(), revision)
     assert everything() == before
     assert all(bool(lacks(model.__tablename__)) is (revision < "0003") for model in OWNED)

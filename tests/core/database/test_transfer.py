@@ -161,7 +161,7 @@ def test_people_go_on_where_they_were(filled: str, postgresql: Present, world: W
     assert verify("bob", PASSWORD) is None
     own = {row[0] for row in rows(filled)["tasks"] if ada.id in row}
     assert {task.id for task in listing.page(ada, limit=200).tasks} == own
-    assert commands.create(ada, "the next one").id == highest + 1, "no id is used again"
+    assert commands.create(ada, prompt="the next one").id == highest + 1, "no id is used again"
     highest = max(row[0] for row in rows(filled)["audit_events"])
     assert tokens.create(ada, "the next one")
     assert max(row[0] for row in rows(postgresql.url("postgres"))["audit_events"]) == highest + 1
@@ -180,7 +180,7 @@ def test_a_database_without_rows_is_copied_too_however_the_address_is_written(
     assert done.returncode == 0, done.stderr[-300:]
     onto(postgresql, world)
     schema.check()
-    assert commands.create(people.add("eve", "eve@example.org", "Eve", PASSWORD), "first").id == 1
+    assert commands.create(people.add("eve", "eve@example.org", "Eve", PASSWORD), prompt="first").id == 1
 
 
 def test_a_source_or_a_target_with_an_older_schema_is_refused_with_advice(

@@ -40,7 +40,7 @@ def test_a_task_that_is_stopped_or_deleted_is_told_once_with_its_person_and_the_
     channel: Channel, ada: Actor, bob: Actor
 ) -> None:
     audit.set_origin(channel, "203.0.113.7")
-    running, waiting = claimed(bob).task_id, commands.create(ada, "x").id
+    running, waiting = claimed(bob).task_id, commands.create(ada, prompt="x").id
     for _ in range(3):
         commands.cancel(bob, running)
     commands.cancel(ada, waiting)
@@ -125,7 +125,7 @@ def test_what_is_typed_as_a_name_that_nobody_has_is_stored_nowhere(
 @pytest.mark.attack(12)
 @pytest.mark.parametrize("by_operator", [False, True])
 def test_the_trail_outlives_its_person(by_operator: bool, ada: Actor, admin: Actor, data: Path) -> None:
-    commands.cancel(ada, commands.create(ada, "x").id)
+    commands.cancel(ada, commands.create(ada, prompt="x").id)
     sessions.start(ada)
     before = told()
     audit.set_origin(Channel.CLI if by_operator else Channel.UI)
@@ -174,7 +174,7 @@ def test_an_act_and_its_event_are_both_there_or_neither(
     way: str, ada: Actor, admin: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended(ada, EndReason.COMPLETED)
-    made: dict[str, Any] = {"session": sessions.start(ada), "task": commands.create(ada, "x").id}
+    made: dict[str, Any] = {"session": sessions.start(ada), "task": commands.create(ada, prompt="x").id}
     tokens.create(ada, "laptop")
     made["token"] = tokens.of(ada)[0].id
     made["link"] = link(ada)

@@ -210,12 +210,12 @@ def test_the_branch_is_known_also_when_the_database_was_away_until_the_end(
 def test_a_result_that_cannot_be_kept_whole_is_not_kept_in_part(
     fixer: Fixer, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep = output.keep
+    store = output.store
 
     def half(*arguments: object) -> object:
-        yield from keep(*arguments)  # type: ignore[arg-type]
-        raise AgentFailed("The file changed while it was kept; run the task again.")
+        yield from store(*arguments)  # type: ignore[arg-type]
+        raise AgentFailed("The file changed while it was stored; run the task again.")
 
-    monkeypatch.setattr(output, "keep", half)
+    monkeypatch.setattr(output, "store", half)
     task = fixer("echo 2 >> price.txt")
     assert (task.end_reason, task.sandbox_url, left_behind(data)) == (EndReason.FAILED, None, [])
