@@ -242,16 +242,8 @@ def expire(*, now: datetime | None = None, longest: float = LONGEST_LEASE) -> li
 
 
 def _claim(task: Task, runner: str) -> Claim:
-    return Claim(
-        task.id,
-        task.user_id,
-        runner,
-        task.attempt,
-        task.prompt,
-        task.repo_url,
-        task.selected_agent,
-        task.selected_model,
-    )
+    chosen = (task.prompt, task.repo_url, task.selected_agent, task.selected_model)
+    return Claim(task.id, task.user_id, runner, task.attempt, *chosen)
 
 
 def _exists(
