@@ -18,6 +18,7 @@ from core.agents.registry import DEFAULT, agents
 from core.database.models import Task, TaskStatus
 from core.database.ownership import Actor
 from core.tasks import commands, listing, logs
+from core.words import count
 
 TAIL_ENTRIES = 20
 
@@ -83,7 +84,7 @@ def list_tasks(
 @router.post("/tasks", status_code=201, tags=["tasks"])
 def create_task(actor: CurrentActor, new: schemas.NewTask) -> schemas.CreatedTask:
     """Accept a task; it runs in the background."""
-    task = commands.create(actor, new.prompt, new.repoUrl, new.selectedAgent, new.selectedModel)
+    task = commands.create(actor, new.prompt, repo_url=new.repoUrl, agent=new.selectedAgent, model=new.selectedModel)
     return schemas.CreatedTask(task=_shown(actor, task), message="Task created; it runs in the background.")
 
 
@@ -96,7 +97,7 @@ def delete_tasks(
 ) -> schemas.Deleted:
     """Delete all of the caller's completed and/or failed tasks."""
     number = commands.delete_ended(actor, [word.strip() for word in action.split(",")])
-    return schemas.Deleted(message=f"{number} tasks deleted.", deletedCount=number)
+    return schemas.Deleted(message=f"{count(number, 'task')} deleted.", deletedCount=number)
 
 
 @router.get("/tasks/{task_id}", tags=["tasks"])
