@@ -26,7 +26,7 @@ from core.errors import ConfigurationError
 from core.identity import setup
 from core.runner.scheduler import Scheduler
 from core.sandbox import isolation
-from pages.parts.shared import show_failure
+from pages.parts.failure import show_failure
 from pages.session import providers
 
 _log = logging.getLogger("app")

@@ -10,7 +10,7 @@ from typing import Annotated
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 
 from api.identity import CurrentActor, who
 from api.schemas import LogEntry, TaskOut
@@ -21,8 +21,8 @@ from core.database.ownership import Actor
 from core.errors import NotFound, NotSignedIn
 from core.tasks import commands, logs, notifications
 
-#: How often the database is asked for what another process wrote, in seconds; this one's own writes ring a bell.
-LOOK_SECONDS = 1.0
+#: How often the database is asked for what another process wrote, in seconds; of its own writes this one is notified.
+POLL_SECONDS = 1.0
 PING_SECONDS = 15.0
 
 #: How often a stream asks again who listens, in seconds: a revoked token or a sign-out ends it after that.
@@ -38,7 +38,7 @@ router = APIRouter(tags=["tasks"])
 
 @dataclass(frozen=True)
 class Beginning:
-    """Behind which entry a stream begins, and whether its client has heard everything before."""
+    """Behind which entry a stream begins, and whether its client already has everything."""
 
     seq: int
     nothing_left: bool
@@ -50,7 +50,7 @@ def _begin(
     after: Annotated[int, Query(description="Only entries that follow this id.")] = 0,
     last_event_id: Annotated[str, Header(description="As after; an EventSource sends it when it reconnects.")] = "",
 ) -> Beginning:
-    """Where to begin. Raises NotFound before anything of the stream is sent."""
+    """Where to begin. Raises NotFound before any part of the stream is sent."""
     resumes = SEQ.fullmatch(last_event_id)
     seq = int(last_event_id) if resumes else after
     logs.after(actor, task_id, seq, 1)
@@ -58,22 +58,22 @@ def _begin(
     return Beginning(seq, bool(resumes) and task.status in ENDED and seq >= task.log_count)
 
 
-async def _hear(task_id: int, _: Annotated[Beginning, Depends(_begin)]) -> AsyncIterator[asyncio.Event]:
-    """The bell of the task's news, for as long as the answer takes, whatever ends it.
+async def _subscribe(task_id: int, _: Annotated[Beginning, Depends(_begin)]) -> AsyncIterator[asyncio.Event]:
+    """An event that is set whenever the task changes, for as long as the answer takes, whatever ends it.
 
-    A dependency, because what a client leaves half-read is a generator that nobody closes.
+    A dependency, because a stream that a client leaves half-read is a generator that nobody closes.
     """
-    loop, bell = asyncio.get_running_loop(), asyncio.Event()
+    loop, changed = asyncio.get_running_loop(), asyncio.Event()
 
-    def wake(rung: int) -> None:
-        if rung == task_id:
-            loop.call_soon_threadsafe(bell.set)
+    def wake(changed_id: int) -> None:
+        if changed_id == task_id:
+            loop.call_soon_threadsafe(changed.set)
 
-    deafen = notifications.task_changed.subscribe(wake)
+    unsubscribe = notifications.task_changed.subscribe(wake)
     try:
-        yield bell
+        yield changed
     finally:
-        deafen()
+        unsubscribe()
 
 
 @router.get(
@@ -89,7 +89,7 @@ async def stream_events(
     actor: CurrentActor,
     task_id: int,
     beginning: Annotated[Beginning, Depends(_begin)],
-    bell: Annotated[asyncio.Event, Depends(_hear)],
+    changed: Annotated[asyncio.Event, Depends(_subscribe)],
 ) -> Response:
     """Each new log entry as `entry` (its id is the event's), each change of the task as `task`, and `end` at the end.
 
@@ -97,21 +97,22 @@ async def stream_events(
     """
     if beginning.nothing_left:
         return Response(status_code=204)
-    events = _events(request, actor, task_id, beginning.seq, bell)
-    return StreamingResponse(events, media_type="text/event-stream", headers=HEADERS)
+    return EventSourceResponse(_events(request, actor, task_id, beginning.seq, changed), headers=HEADERS)
 
 
-async def _events(request: Request, actor: Actor, task_id: int, seq: int, bell: asyncio.Event) -> AsyncIterator[bytes]:
+async def _events(
+    request: Request, actor: Actor, task_id: int, seq: int, changed: asyncio.Event
+) -> AsyncIterator[bytes]:
     clock = asyncio.get_running_loop().time
     shown, sent_at, known_at = None, clock(), clock()
     while not request.app.state.closing:
-        bell.clear()  # before the look: what is written after it rings again
+        changed.clear()  # before reading: what is written after that sets it again
         news = []
         try:
             if clock() - known_at >= KNOWN_SECONDS:
                 actor, _ = await to_thread.run_sync(who, request, limiter=_THREADS)
                 known_at = clock()
-            task, entries = await to_thread.run_sync(_look, actor, task_id, seq, limiter=_THREADS)
+            task, entries = await to_thread.run_sync(_read, actor, task_id, seq, limiter=_THREADS)
         except NotSignedIn:
             yield _event("end", '{"reason":"signed out"}')
             return
@@ -119,7 +120,7 @@ async def _events(request: Request, actor: Actor, task_id: int, seq: int, bell: 
             yield _event("end", '{"reason":"deleted"}')
             return
         except engine.Unavailable:
-            entries = []  # the next look will tell
+            entries = []  # the next poll will tell
         else:
             news = [
                 _event("entry", LogEntry.model_validate(entry).model_dump_json(), str(entry.seq)) for entry in entries
@@ -139,15 +140,15 @@ async def _events(request: Request, actor: Actor, task_id: int, seq: int, bell: 
             sent_at = clock()
         if not entries:
             with suppress(TimeoutError):
-                await asyncio.wait_for(bell.wait(), LOOK_SECONDS)
+                await asyncio.wait_for(changed.wait(), POLL_SECONDS)
 
 
 def _event(name: str, data: str, id: str | None = None) -> bytes:
     return format_sse_event(event=name, data_str=data, id=id)
 
 
-def _look(actor: Actor, task_id: int, seq: int) -> tuple[Task, Sequence[TaskLog]]:
-    """The task, and what its log says behind ``seq``; read in this order, so that no entry before an end is missed."""
+def _read(actor: Actor, task_id: int, seq: int) -> tuple[Task, Sequence[TaskLog]]:
+    """The task and the entries behind ``seq``; read in this order, so that no entry before an end is missed."""
     metrics.POLLS.labels("events").inc()
     task = commands.find(actor, task_id)
     return task, logs.after(actor, task_id, seq) if task.log_count > seq else []

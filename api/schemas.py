@@ -190,18 +190,18 @@ class RunnerOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     name: Annotated[str, BeforeValidator(lambda name: name.rpartition(":")[2])] = Field(
-        description="The last part alone: host and process are nobody's business who is not known."
+        description="The last part alone: host and process are not shown without an identity."
     )
     tasks: int
     lease_seconds: float = Field(description="Until the first of its leases ends, unless it is renewed.")
 
 
 class SandboxOut(BaseModel):
-    """How the processes of tasks are held; what does not apply is left out."""
+    """What surrounds the processes of tasks; what does not apply is left out."""
 
     state: Literal["bwrap", "none", "unavailable"]
-    reason: str | None = Field(None, description="Why there is no box.")
-    memory: Literal["cgroup", "watch"] = Field(description="Who bounds it: the kernel, or a look every half second.")
+    reason: str | None = Field(None, description="Why there is no sandbox.")
+    memory: Literal["cgroup", "watch"] = Field(description="What bounds it: the kernel, or a check every half second.")
 
 
 class Health(BaseModel):

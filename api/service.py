@@ -42,7 +42,7 @@ async def get_health(
         return _health(503, {"status": "degraded", "error": AWAY} | known, scheduler)
     silent = (scheduler and scheduler.since_sweep) or 0.0
     if silent > STALLED_SECONDS:
-        stalled = f"No look for waiting tasks got through for {duration(silent)}; restart the server."
+        stalled = f"Taskdeck has not looked for waiting tasks for {duration(silent)}; restart the server."
         return _health(503, {"status": "degraded", "error": stalled} | known, scheduler)
     return _health(200, {"status": "ok"} | known, scheduler)
 

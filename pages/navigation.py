@@ -1,15 +1,19 @@
 """The UI's script: each run starts here, finds out who is there, and hands over to one page."""
 
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
+from core.database.ownership import Actor
 from core.database.rights import Right
 from core.identity import people
 from pages.parts.accounts import ROLE_NAMES
-from pages.parts.shared import plain, poll_interval
+from pages.parts.text import plain
+from pages.parts.times import poll_interval
 from pages.session import single_sign_on
-from pages.session.authenticator import Authenticator, bridge, note_use, require_actor
+from pages.session.authenticator import Authenticator
+from pages.session.tab import bridge, note_use, require_actor
 
 PARTS = Path(__file__).parent / "parts"
 SIGN_IN_WIDTH = 440  # pixels
@@ -25,16 +29,21 @@ def watch() -> None:
     st.caption(f"Signed in as **{plain(actor.name)}** · {ROLE_NAMES[actor.role]}")
 
 
+def visible(actor: Actor | None, right: Right) -> Literal["visible", "hidden"]:
+    """Whether the sidebar has a page, which asks for the right itself."""
+    return "visible" if actor and actor.role.may(right) else "hidden"
+
+
 st.set_page_config(page_title="Taskdeck", page_icon="🗂️", layout="centered")
 st.html(PARTS / "style.css")
 st.logo(PARTS / "logo.svg", icon_image=PARTS / "icon.svg", size="large")
 
 authenticator = Authenticator()
-actor = authenticator.actor() or single_sign_on.arrive()
+actor = authenticator.actor() or single_sign_on.start_session()
 
 # All pages are registered in every run, signed in or not: only so does a deep link survive the sign-in.
-people_page = "visible" if actor and actor.role.may(Right.MANAGE_PEOPLE) else "hidden"
-audit_page = "visible" if actor and actor.role.may(Right.READ_AUDIT) else "hidden"
+people_page = visible(actor, Right.MANAGE_PEOPLE)
+audit_page = visible(actor, Right.READ_AUDIT)
 pages = [
     st.Page("tasks/list.py", title="Tasks", icon=":material/checklist:", default=True),
     st.Page("tasks/new.py", title="New task", icon=":material/add_circle:", url_path="new"),

@@ -81,6 +81,7 @@ def handshake(server: Server, **headers: str) -> int:
         return answer.status_code
 
 
+@pytest.mark.attack(31, 33)
 @pytest.mark.parametrize("command", COMMANDS, ids=["streamlit", "uvicorn"])
 def test_only_our_own_pages_get_a_websocket_and_only_our_own_names_an_answer(serve: Serve, command: str) -> None:
     server = serve({"TASKDECK_PUBLIC_URL": "https://tasks.example.org"}, command)
@@ -98,6 +99,7 @@ def test_only_our_own_pages_get_a_websocket_and_only_our_own_names_an_answer(ser
     assert "Traceback" not in server.said()
 
 
+@pytest.mark.attack(63)
 def test_every_answer_of_the_server_is_hardened(serve: Serve) -> None:
     server = serve()
     script = re.findall(r'src="\.(/static/js/[^"]+)"', httpx.get(server.url).text)[0]
@@ -177,6 +179,7 @@ def test_a_server_without_a_box_says_so_at_its_start(serve: Serve) -> None:
     assert server.said().count("TASKDECK_SANDBOX=none: tasks run without a sandbox") == 1
 
 
+@pytest.mark.attack(57)
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [

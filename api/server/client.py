@@ -1,4 +1,4 @@
-"""From where a call comes, as far as that can be believed."""
+"""Where a call comes from, as far as that can be trusted."""
 
 from ipaddress import IPv6Address, ip_address
 
@@ -37,7 +37,7 @@ class Origin:
 
 
 def distrust_forwarded_headers(server: Server | None) -> None:
-    """Take back that uvicorn believes the X-Forwarded headers of everybody on this machine, which it does unasked."""
+    """Undo uvicorn's default trust in X-Forwarded headers from this machine."""
     if server and isinstance(server.config.loaded_app, ProxyHeadersMiddleware):
         server.config.loaded_app = server.config.loaded_app.app
 

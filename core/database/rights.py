@@ -42,7 +42,7 @@ ROLES = {
     Role.MEMBER: Description("Member", "Their own tasks and nobody else's."),
     Role.ANALYST: Description(
         "Analyst",
-        "Is to read everybody's tasks and logs; for now the same as a member.",
+        "Will be able to read everybody's tasks and logs. Today it may do what a member may.",
         frozenset({Right.READ_EVERYONE}),
     ),
     Role.ADMIN: Description("Administrator", "Also manages people and reads the audit trail.", frozenset(Right)),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -139,23 +139,17 @@ def find(username: str) -> Actor | None:
     return known.actor if known and known.is_active else None
 
 
-def account(username: str) -> Account | None:
-    """The account with this username, active or not."""
-    with acting_as_nobody(reading=True) as session:
-        user = session.scalar(select(User).where(User.username == fold(username)))
-        return _account(user, None) if user else None
+def account(username: str, *, by: Actor | None = None) -> Account | None:
+    """The account with this username, active or not. Raises as ``accounts`` does."""
+    with managing(by, reading=True) as session:
+        found = session.execute(_with_last_seen().where(User.username == fold(username))).one_or_none()
+        return _account(*found) if found else None
 
 
 def accounts(*, by: Actor | None) -> list[Account]:
     """All accounts by username. Raises Forbidden unless ``by`` is an administrator, or None for an operator."""
-    seen = (
-        select(AuthSession.user_id, func.max(AuthSession.last_seen_at).label("at"))
-        .group_by(AuthSession.user_id)
-        .subquery()
-    )
-    wanted = select(User, seen.c.at).outerjoin(seen, User.id == seen.c.user_id).order_by(User.username)
     with managing(by, reading=True) as session:
-        return [_account(user, at) for user, at in session.execute(wanted)]
+        return [_account(user, at) for user, at in session.execute(_with_last_seen().order_by(User.username))]
 
 
 def prove(username: str, password: str) -> tuple[Actor, int] | None:
@@ -187,6 +181,11 @@ def managing(by: Actor | None, *, reading: bool = False) -> AbstractContextManag
     if by is None:
         return acting_as_nobody(reading=reading, serialized=not reading)
     return acting_as_admin(by, reading=reading)
+
+
+def _with_last_seen() -> Select[User, datetime | None]:
+    seen = select(func.max(AuthSession.last_seen_at)).where(AuthSession.user_id == User.id)
+    return select(User, seen.scalar_subquery())
 
 
 def _account(user: User, last_seen_at: datetime | None) -> Account:

@@ -1,7 +1,5 @@
 """One's own account: who one is, the password, where one is signed in, and the tokens for programs."""
 
-from html import escape
-
 import streamlit as st
 
 from core.config import settings
@@ -9,9 +7,11 @@ from core.database.models import ApiToken, TokenScope
 from core.database.ownership import Actor
 from core.errors import InvalidInput, NotFound
 from core.identity import sessions, signin, tokens
-from pages.parts import accounts, shared, user_agent
-from pages.session import authenticator
-from pages.session.authenticator import require_actor
+from pages.parts import accounts, dialogs, rows, times, user_agent
+from pages.parts.markup import element
+from pages.parts.text import plain
+from pages.session import tab
+from pages.session.tab import require_actor
 
 SCOPES = {TokenScope.READ: "Read", TokenScope.WRITE: "Read and write"}
 SCOPE_MEANINGS = {
@@ -37,18 +37,18 @@ def password_section() -> None:
         new = accounts.agreed(*typed)
         with st.spinner("Changing the password…"):
             signin.change_password(actor, current, new)
-        authenticator.begin(actor, "password change")
+        tab.begin(actor, "password change")
     except InvalidInput as error:
         st.error(error.message)
     else:
-        st.session_state["notice"] = "Password changed. Every other browser is signed out."
+        dialogs.leave_notice("Password changed. Every other browser is signed out.")
         st.rerun()  # the bridge fetches this browser's new cookie
 
 
 def sessions_section() -> None:
     opened = sessions.opened(actor)
     st.subheader("Sessions", anchor=False)
-    st.caption("Where you are signed in. What you do not recognise, end, and change your password.")
+    st.caption("Your open sessions. End any you do not recognise and change your password.")
     for one in opened:
         session_row(one)
     if st.button("Sign out everywhere…", icon=":material/logout:"):
@@ -57,19 +57,23 @@ def sessions_section() -> None:
 
 def session_row(one: sessions.Open) -> None:
     is_this = one.id == st.session_state.get("session_id")
-    with st.container(key=f"session-row-{one.id}", horizontal=True, vertical_alignment="center"):
-        seen = f"last seen {shared.ago(one.last_seen_at)}" if one.last_seen_at else ""
-        st.html(
-            f'<div class="td-meta"><strong>{escape(user_agent.in_words(one.browser))}</strong>'
-            f"{shared.pill('This browser', 'td-success') if is_this else ''}</div>"
-            f'<div class="td-meta"><span class="td-quiet">{escape(one.address or "local address")}</span>'
-            f'<span class="td-quiet">signed in {shared.moment(one.created_at)}</span>'
-            f'<span class="td-quiet">{seen}</span></div>'
-        )
-        if not is_this and st.button("End session", key=f"end-{one.id}"):
-            sessions.end(one.id, owner=actor)
-            st.session_state["notice"] = "That browser is signed out."
-            st.rerun()
+    ended = rows.show_row(
+        f"session-row-{one.id}",
+        rows.line(
+            element("strong", user_agent.in_words(one.browser)),
+            rows.pill("This browser", "td-success") if is_this else None,
+        ),
+        rows.line(
+            rows.quiet(one.address or "local address"),
+            rows.quiet(f"signed in {times.moment(one.created_at)}"),
+            rows.quiet(f"last seen {times.ago(one.last_seen_at)}") if one.last_seen_at else None,
+        ),
+        button=None if is_this else "End session",
+    )
+    if ended:
+        sessions.end(one.id, owner=actor)
+        dialogs.leave_notice("That browser is signed out.")
+        st.rerun()
 
 
 @st.dialog("Sign out everywhere", icon=":material/logout:")
@@ -77,14 +81,13 @@ def confirm_sign_out_everywhere(number: int) -> None:
     actor = require_actor()
     which = "this browser" if number == 1 else f"**{number} browsers**, this one too"
     st.write(f"This signs you out of {which}. API tokens go on working.")
-    with st.container(horizontal=True):
-        if st.button("Sign out everywhere", type="primary"):
-            sessions.end_all(actor)
-            authenticator.forget()
-            authenticator.say_farewell(actor)
-            st.rerun()
-        if st.button("Stay signed in"):
-            st.rerun()
+
+    def sign_out() -> None:
+        sessions.end_all(actor)
+        tab.forget()
+        tab.leave_sign_out_token(actor)
+
+    dialogs.confirm("Sign out everywhere", "Stay signed in", sign_out)
 
 
 def tokens_section() -> None:
@@ -94,23 +97,25 @@ def tokens_section() -> None:
     for token in known:
         token_row(token)
     if not known:
-        st.html('<div class="td-empty"><h3>No tokens yet</h3>Create one to hand tasks to agents from a script.</div>')
+        rows.show_empty("No tokens yet", "Create one to hand tasks to agents from a script.")
     if st.button("New token…", icon=":material/add:"):
         create_token()
 
 
 def token_row(token: ApiToken) -> None:
-    with st.container(key=f"token-row-{token.id}", horizontal=True, vertical_alignment="center"):
-        used = f"last used {shared.ago(token.last_used_at)}" if token.last_used_at else "never used"
-        st.html(
-            f'<div class="td-meta"><strong>{escape(token.name)}</strong><code>{escape(token.prefix)}…</code></div>'
-            f'<div class="td-meta"><span class="td-quiet">{SCOPES[token.scope].lower()}</span>'
-            f'<span class="td-quiet">created {shared.day(token.created_at)}</span>'
-            f'<span class="td-quiet">works until {shared.day(token.expires_at)}</span>'
-            f'<span class="td-quiet">{used}</span></div>'
-        )
-        if st.button("Revoke…", key=f"revoke-{token.id}"):
-            confirm_revoke(token)
+    revoked = rows.show_row(
+        f"token-row-{token.id}",
+        rows.line(element("strong", token.name), element("code", f"{token.prefix}…")),
+        rows.line(
+            rows.quiet(SCOPES[token.scope].lower()),
+            rows.quiet(f"created {times.day(token.created_at)}"),
+            rows.quiet(f"works until {times.day(token.expires_at)}"),
+            rows.quiet(f"last used {times.ago(token.last_used_at)}" if token.last_used_at else "never used"),
+        ),
+        button="Revoke…",
+    )
+    if revoked:
+        confirm_revoke(token)
 
 
 @st.dialog("New token", icon=":material/key:", dismissible=False)
@@ -152,22 +157,20 @@ def show_token(token: str) -> None:
 @st.dialog("Revoke token", icon=":material/key_off:")
 def confirm_revoke(token: ApiToken) -> None:
     actor = require_actor()
-    st.write(f"**{shared.plain(token.name)}** stops working at once, whatever uses it. This cannot be undone.")
-    with st.container(horizontal=True):
-        if st.button("Revoke this token", type="primary"):
-            try:
-                tokens.revoke(actor, token.id)
-            except NotFound:
-                st.session_state["notice"] = "The token had already ended."
-            else:
-                st.session_state["notice"] = "Token revoked."
-            st.rerun()
-        if st.button("Keep it"):
-            st.rerun()
+    st.write(f"**{plain(token.name)}** stops working at once, whatever uses it. This cannot be undone.")
+
+    def revoke() -> str:
+        try:
+            tokens.revoke(actor, token.id)
+        except NotFound:
+            return "The token had already ended."
+        return "Token revoked."
+
+    dialogs.confirm("Revoke this token", "Keep it", revoke)
 
 
 def about(actor: Actor) -> None:
-    shared.show_facts(
+    rows.show_facts(
         ("Name", actor.name),
         ("Username", actor.username),
         ("E-mail", actor.email),
@@ -175,7 +178,7 @@ def about(actor: Actor) -> None:
     )
 
 
-shared.show_notice()
+dialogs.show_notice()
 st.title("Account", anchor=False)
 accounts.warn_without_tls()
 about(actor)

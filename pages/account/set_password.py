@@ -4,8 +4,9 @@ import streamlit as st
 
 from core.errors import InvalidInput
 from core.identity import links
-from pages.parts import accounts, shared
-from pages.session import authenticator
+from pages.parts import accounts
+from pages.parts.text import plain
+from pages.session import tab
 
 # The link's token is a secret: take it out of the address before anybody copies that.
 if token := st.query_params.pop("token", None):
@@ -14,7 +15,7 @@ token = st.session_state.get("password_token", "")
 
 st.title("Choose a password", anchor=False)
 offer = links.look(token)
-present = authenticator.signed_in()
+present = tab.signed_in()
 if offer is None:
     st.warning("This link is used up or too old. Ask an administrator for a new one.", icon=":material/link_off:")
     st.page_link(
@@ -22,7 +23,7 @@ if offer is None:
     )
     st.stop()
 
-name, username = shared.plain(offer.actor.name), shared.plain(offer.actor.username)
+name, username = plain(offer.actor.name), plain(offer.actor.username)
 if offer.is_invitation:
     st.write(f"Welcome, **{name}**. Your username is **{username}**; choose the password that goes with it.")
 else:
@@ -32,7 +33,7 @@ else:
     )
 if present and present.id != offer.actor.id:
     st.info(
-        f"**{shared.plain(present.name)}** is signed in here. This link is for **{name}**: once its password is set, "
+        f"**{plain(present.name)}** is signed in here. This link is for **{name}**: once its password is set, "
         f"{name} is signed in here instead.",
         icon=":material/switch_account:",
     )
@@ -46,7 +47,7 @@ if sent:
     try:
         with st.spinner("Setting the password…"):
             actor = links.set_password(token, accounts.agreed(*typed))
-        authenticator.begin(actor, "one-time link")
+        tab.begin(actor, "one-time link")
     except InvalidInput as error:
         st.error(error.message)
     else:

@@ -5,7 +5,7 @@ import streamlit as st
 from core.errors import InvalidInput
 from core.identity import people, setup
 from pages.parts import accounts
-from pages.session import authenticator
+from pages.session import tab
 
 # The link's token is a secret: take it out of the address before anybody copies that.
 if token := st.query_params.pop("token", None):
@@ -37,5 +37,5 @@ if sent:
     except InvalidInput as error:
         st.error(error.message)
     else:
-        authenticator.begin(actor, "setup link")
+        tab.begin(actor, "setup link")
         st.switch_page("tasks/list.py")

@@ -8,9 +8,9 @@ import streamlit as st
 from core.database import engine
 from core.database.rights import Right
 from core.identity import audit, people
-from pages.parts import shared
+from pages.parts import rows, times
 from pages.parts.audit_table import KINDS, as_csv, table
-from pages.session.authenticator import for_download, require_admin
+from pages.session.tab import for_download, require_admin
 
 DOWNLOADED = 10_000  # events at most
 
@@ -32,7 +32,7 @@ def turn_to(cursor: int) -> None:
 def since(period: str) -> datetime | None:
     days = PERIODS[period]
     if days == 0:
-        return engine.now().astimezone(shared.zone()).replace(hour=0, minute=0, second=0, microsecond=0)
+        return engine.now().astimezone(times.zone()).replace(hour=0, minute=0, second=0, microsecond=0)
     return engine.now() - timedelta(days=days) if days else None
 
 
@@ -72,12 +72,12 @@ before = cursor()
 events = chosen(admin, before=before, limit=audit.PAGE_EVENTS + 1)
 shown = events[: audit.PAGE_EVENTS]
 if shown:
-    st.caption(f"Times in {shared.zone().key}")
+    st.caption(f"Times in {times.zone().key}")
     st.html(table(shown))
 elif before or kinds or person or period != "All":
-    st.html('<div class="td-empty"><h3>No event matches</h3>Choose another kind, person or time.</div>')
+    rows.show_empty("No event matches", "Choose another kind, person or time.")
 else:
-    st.html('<div class="td-empty"><h3>Nothing yet</h3>Sign-ins, changes of people and deletions appear here.</div>')
+    rows.show_empty("Nothing yet", "Sign-ins, changes of people and deletions appear here.")
 with st.container(horizontal=True, vertical_alignment="center"):
     if before:
         st.button("Newest", icon=":material/first_page:", on_click=begin_anew)

@@ -1,14 +1,13 @@
 """Everybody who has an account, for administrators: find somebody, invite somebody."""
 
-from html import escape
-
 import streamlit as st
 
-from core.database.models import Role
 from core.errors import TaskdeckError
 from core.identity import links, people
-from pages.parts import accounts, shared
-from pages.session.authenticator import require_admin
+from pages.parts import accounts, dialogs, rows, times
+from pages.parts.markup import element
+from pages.parts.text import plain
+from pages.session.tab import require_admin
 
 SEARCHED = 10  # with more people than this there is a search box
 SHOWN = 50  # people at first, and more with each click
@@ -16,17 +15,17 @@ SHOWN = 50  # people at first, and more with each click
 admin = require_admin()
 
 
-def row(account: people.Account) -> None:
+def show(account: people.Account) -> None:
     actor = account.actor
-    seen = f"last seen {shared.ago(account.last_seen_at)}" if account.last_seen_at else "never signed in"
-    with st.container(key=f"person-row-{actor.id}", gap=None):
-        st.page_link("admin/person.py", label=shared.plain(actor.name), query_params={"username": actor.username})
-        st.html(
-            f'<div class="td-person"><span>{escape(actor.username)}</span>'
-            f'<span class="td-quiet">{escape(actor.email)}</span>'
-            f"<span>{accounts.role_pill(actor.role)} {accounts.state_pill(account)}</span>"
-            f'<span class="td-quiet">{seen}</span></div>'
-        )
+    seen = f"last seen {times.ago(account.last_seen_at)}" if account.last_seen_at else "never signed in"
+    details = rows.line(
+        rows.words(actor.username),
+        rows.quiet(actor.email),
+        element("span", accounts.role_pill(actor.role), " ", accounts.state_pill(account)),
+        rows.quiet(seen),
+        look="td-person",
+    )
+    rows.show_linked_row(f"person-row-{actor.id}", actor.name, "admin/person.py", {"username": actor.username}, details)
 
 
 def matches(account: people.Account, words: str) -> bool:
@@ -42,12 +41,7 @@ def invite() -> None:
         name = st.text_input("Name", autocomplete="off", max_chars=people.NAME_CHARACTERS, placeholder="Bob Example")
         username = st.text_input("Username", autocomplete="off", placeholder="bob")
         email = st.text_input("E-mail", autocomplete="off", placeholder="bob@example.org")
-        role = st.radio(
-            "Role",
-            list(Role),
-            format_func=lambda role: accounts.ROLE_NAMES[role],
-            captions=[accounts.ROLE_MEANINGS[role] for role in Role],
-        )
+        role = accounts.choose_role()
         with st.container(horizontal=True):
             sent = st.form_submit_button("Invite", type="primary")
             st.form_submit_button("Cancel", on_click=st.rerun)
@@ -57,7 +51,7 @@ def invite() -> None:
         invited = people.invite(username or "", email or "", name or "", role, by=admin)
         link, lasts = links.make(invited.id, by=admin)
     except TaskdeckError as error:
-        st.error(shared.plain(error.message))
+        st.error(plain(error.message))
     else:
         with place.container():
             accounts.show_link(link, lasts, invited.name)
@@ -67,7 +61,7 @@ def show_more() -> None:
     st.session_state["people_shown"] = st.session_state.get("people_shown", SHOWN) + SHOWN
 
 
-shared.show_notice()
+dialogs.show_notice()
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
     st.title("People", anchor=False)
     if st.button("Invite a person…", type="primary", icon=":material/person_add:"):
@@ -80,10 +74,10 @@ if len(everybody) > SEARCHED:
 found = [account for account in everybody if matches(account, words or "")]
 shown = found[: st.session_state.get("people_shown", SHOWN)]
 for account in shown:
-    row(account)
+    show(account)
 if not found:
-    st.html('<div class="td-empty"><h3>Nobody matches</h3>Search for another name, or invite the person.</div>')
+    rows.show_empty("Nobody matches", "Search for another name, or invite the person.")
 elif len(everybody) == 1:
-    st.html('<div class="td-empty"><h3>You are alone here</h3>Invite somebody: they get a link to begin with.</div>')
+    rows.show_empty("You are alone here", "Invite somebody: they get a link to begin with.")
 elif len(shown) < len(found):
     st.button(f"Show more ({len(shown):,} of {len(found):,})", on_click=show_more)

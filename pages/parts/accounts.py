@@ -8,19 +8,34 @@ from core.database.rights import ROLES, Role
 from core.errors import InvalidInput
 from core.identity import passwords
 from core.identity.people import Account
-from pages.parts.shared import pill, plain
+from pages.parts.markup import Html
+from pages.parts.rows import pill
+from pages.parts.text import plain
 
 ROLE_NAMES = {role: ROLES[role].name for role in Role}
 ROLE_MEANINGS = {role: ROLES[role].meaning for role in Role}
+_ROLE_TONES = {Role.ANALYST: "td-processing", Role.ADMIN: "td-command"}
 
 
-def role_pill(role: Role) -> str:
-    """What somebody may do, as HTML."""
-    return pill(ROLE_NAMES[role], {Role.ADMIN: "td-command", Role.ANALYST: "td-processing"}.get(role, "td-info"))
+def choose_role(present: Role = Role.MEMBER) -> Role:
+    """A field of a form or dialog for somebody's role."""
+    roles = list(Role)
+    return st.radio(
+        "Role",
+        roles,
+        index=roles.index(present),
+        format_func=lambda role: ROLE_NAMES[role],
+        captions=[ROLE_MEANINGS[role] for role in roles],
+    )
 
 
-def state_pill(account: Account) -> str:
-    """Whether an account can be used, as HTML."""
+def role_pill(role: Role) -> Html:
+    """What somebody may do."""
+    return pill(ROLE_NAMES[role], _ROLE_TONES.get(role, "td-info"))
+
+
+def state_pill(account: Account) -> Html:
+    """Whether an account can be used."""
     if not account.is_active:
         return pill("Disabled", "td-error")
     return pill("Invited", "td-pending") if account.is_invited else pill("Active", "td-success")

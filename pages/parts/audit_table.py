@@ -2,12 +2,12 @@
 
 import csv
 from collections.abc import Iterable
-from html import escape
 from io import StringIO
 
 from core.database.models import AuditEvent, Channel
 from core.identity.audit import Kind
-from pages.parts import shared
+from pages.parts import times
+from pages.parts.markup import Html, element
 
 KINDS = {
     Kind.SIGNED_IN: "Signed in",
@@ -29,7 +29,7 @@ KINDS = {
     Kind.TASK_CANCELLED: "Task stopped",
     Kind.TASK_DELETED: "Tasks deleted",
 }
-WAYS = {Channel.UI: "Browser", Channel.API: "API", Channel.CLI: "Command line", Channel.SYSTEM: "Taskdeck"}
+CHANNELS = {Channel.UI: "Browser", Channel.API: "API", Channel.CLI: "Command line", Channel.SYSTEM: "Taskdeck"}
 
 #: Whose act it was when no account is behind it.
 _NOBODY = {Channel.CLI: "an operator", Channel.SYSTEM: "Taskdeck"}
@@ -48,29 +48,27 @@ def who(event: AuditEvent) -> str:
     return event.actor or _NOBODY.get(event.way, "nobody signed in")
 
 
-def table(events: Iterable[AuditEvent]) -> str:
+def table(events: Iterable[AuditEvent]) -> Html:
     """The events as an HTML table, with times in the reader's zone."""
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Time", *_COLUMNS))
-    rows = "".join(map(_row, events))
-    return (
-        f'<table class="td-table"><caption class="td-unseen">Audit events, newest first</caption>'
-        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    heads = (element("th", name, scope="col") for name in ("Time", *_COLUMNS))
+    return element(
+        "table",
+        element("caption", "Audit events, newest first", class_="td-unseen"),
+        element("thead", element("tr", *heads)),
+        element("tbody", *map(_row, events)),
+        class_="td-table",
     )
 
 
-def _row(event: AuditEvent) -> str:
-    time = f'<time datetime="{event.at.isoformat()}">{shared.moment(event.at)}</time>'
-    cells = zip(_COLUMNS, _cells(event), strict=True)
-    return (
-        f'<tr><td data-name="Time">{time}</td>'
-        + "".join(f'<td data-name="{name}">{escape(value)}</td>' for name, value in cells)
-        + "</tr>"
-    )
+def _row(event: AuditEvent) -> Html:
+    time = element("time", times.moment(event.at), datetime=event.at.isoformat())
+    cells = zip(("Time", *_COLUMNS), (time, *_cells(event)), strict=True)
+    return element("tr", *(element("td", value, data_name=name) for name, value in cells))
 
 
 def _cells(event: AuditEvent) -> tuple[str, ...]:
     about = event.subject if event.subject != event.actor else ""
-    return (who(event), in_words(event.kind), about, event.detail, WAYS[event.way], event.address or "")
+    return (who(event), in_words(event.kind), about, event.detail, CHANNELS[event.way], event.address or "")
 
 
 def as_csv(events: Iterable[AuditEvent]) -> str:
@@ -79,8 +77,8 @@ def as_csv(events: Iterable[AuditEvent]) -> str:
     writer = csv.writer(file)
     writer.writerow(("time_utc", "id", "kind", "who", "what", "about", "detail", "way", "address"))
     for event in events:
-        said = (event.kind, who(event), in_words(event.kind), event.subject, event.detail, event.way)
-        cells = map(_inert, (*said, event.address or ""))
+        texts = (event.kind, who(event), in_words(event.kind), event.subject, event.detail, event.way)
+        cells = map(_inert, (*texts, event.address or ""))
         writer.writerow((f"{event.at:%Y-%m-%dT%H:%M:%SZ}", event.id, *cells))
     return file.getvalue()
 

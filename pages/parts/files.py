@@ -2,7 +2,6 @@
 
 import posixpath
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,7 +11,10 @@ from core.database.models import Artifact
 from core.database.ownership import Actor
 from core.errors import NotFound
 from core.tasks import artifacts
-from pages.parts import previews, shared
+from core.words import count
+from pages.parts import previews
+from pages.parts.markup import element
+from pages.parts.text import plain, size
 
 #: What somebody looks for first, best first.
 FIRST = ("report.html", "report.md", "changes.patch")
@@ -31,11 +33,9 @@ def show(actor: Actor, made: Sequence[Artifact]) -> None:
     st.subheader("Files", anchor=False)
     file = choose(made)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.link_button(
-            f"Download ({shared.size(file.size)})", f"{address(file)}?download=true", icon=":material/download:"
-        )
+        st.link_button(f"Download ({size(file.size)})", f"{address(file)}?download=true", icon=":material/download:")
         if len(made) > 1:
-            total = shared.size(sum(each.size for each in made))
+            total = size(sum(each.size for each in made))
             st.link_button(
                 f"Download all {len(made)} as zip ({total})",
                 f"/api/tasks/{file.task_id}/artifacts.zip",
@@ -53,7 +53,7 @@ def choose(made: Sequence[Artifact]) -> Artifact:
     files = {file.name: file for file in made}
     first = next((name for name in FIRST if name in files), made[0].name)
     if len(files) == 1:
-        st.markdown(f"**{shared.plain(first)}**")
+        st.markdown(f"**{plain(first)}**")
         return files[first]
     key = f"file-{made[0].task_id}"
     if len(files) <= FEW and sum(map(len, files)) <= FEW_CHARACTERS:
@@ -62,7 +62,7 @@ def choose(made: Sequence[Artifact]) -> Artifact:
             list(files),
             default=first,
             required=True,
-            format_func=shared.plain,
+            format_func=plain,
             key=key,
             label_visibility="collapsed",
         )
@@ -71,7 +71,7 @@ def choose(made: Sequence[Artifact]) -> Artifact:
             f"{len(files)} files",
             list(files),
             index=list(files).index(first),
-            format_func=lambda name: f"{name} · {shared.size(files[name].size)}",
+            format_func=lambda name: f"{name} · {size(files[name].size)}",
             key=key,
         )
     return files[name or first]
@@ -87,7 +87,7 @@ def preview(file: Artifact, path: Path, made: Sequence[Artifact]) -> None:
     if file.media_type == "text/html":
         st.iframe(address(file), height=PAGE_HEIGHT)
     elif file.media_type in PICTURES:
-        st.html(f'<img class="td-picture" src="{address(file)}" alt="{escape(file.name)}">')
+        st.html(element("img", class_="td-picture", src=address(file), alt=file.name))
     elif file.media_type in TABLES and (table := previews.table(path)):
         show_table(table)
     elif (found := previews.text(path)) is None:
@@ -118,10 +118,10 @@ def show_table(table: previews.Table) -> None:
         st.caption(f"The first {len(table.rows):,} rows: download the file for all of it.")
 
 
-def show_patch(sum: previews.Patch, found: previews.Text) -> None:
-    files = f"{sum.files:,} file{'' if sum.files == 1 else 's'} changed"
-    lines = f":green[**+{sum.added:,}**] :red[**\N{MINUS SIGN}{sum.removed:,}**] lines"
-    st.markdown(f"{files if sum.whole else f'At least {files}'}, {lines}")
+def show_patch(patch: previews.Patch, found: previews.Text) -> None:
+    files = f"{count(patch.files, 'file')} changed"
+    lines = f":green[**+{patch.added:,}**] :red[**\N{MINUS SIGN}{patch.removed:,}**] lines"
+    st.markdown(f"{files if patch.whole else f'At least {files}'}, {lines}")
     st.code(found.text, language="diff", height=TEXT_HEIGHT)
     say_what_is_left_out(found.whole)
 

@@ -1,40 +1,51 @@
 """A task's log as HTML. Whatever an agent printed is text: nothing of it becomes markup."""
 
 from collections.abc import Iterable
-from html import escape
 
 from core.database.models import TaskLog
 from core.log_text import COLOUR, LogType
-from pages.parts.shared import zone
+from pages.parts.markup import Html, element
+from pages.parts.times import zone
 
 _NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 _LABELS = {LogType.INFO: "info", LogType.COMMAND: "run", LogType.SUCCESS: "done", LogType.ERROR: "error"}
 
+#: What a filter calls the entries of a type.
+KINDS = {
+    LogType.INFO: "Info",
+    LogType.COMMAND: "Commands",
+    LogType.SUCCESS: "Success",
+    LogType.ERROR: "Errors",
+}
 
-def log_html(entries: Iterable[TaskLog]) -> str:
+
+def log_html(entries: Iterable[TaskLog]) -> Html:
     """The entries as rows of time, type and message, oldest first."""
-    return f'<div class="td-log" role="log" aria-live="off">{"".join(map(_row, entries))}</div>'
+    return element("div", *map(_row, entries), class_="td-log", role="log", aria_live="off")
 
 
-def _row(entry: TaskLog) -> str:
-    time = entry.timestamp.astimezone(zone())
-    return (
-        f'<div class="td-entry td-{entry.type.value}" id="entry-{entry.seq}">'
-        f'<time datetime="{entry.timestamp.isoformat()}" title="{time:%Y-%m-%d %H:%M:%S %Z}">{time:%H:%M:%S}</time>'
-        f'<span class="td-type">{_LABELS[entry.type]}</span>'
-        f'<span class="td-message">{coloured(entry.message)}</span></div>'
+def _row(entry: TaskLog) -> Html:
+    at = entry.timestamp.astimezone(zone())
+    time = element("time", f"{at:%H:%M:%S}", datetime=entry.timestamp.isoformat(), title=f"{at:%Y-%m-%d %H:%M:%S %Z}")
+    return element(
+        "div",
+        time,
+        element("span", _LABELS[entry.type], class_="td-type"),
+        element("span", *coloured(entry.message), class_="td-message"),
+        class_=f"td-entry td-{entry.type.value}",
+        id=f"entry-{entry.seq}",
     )
 
 
-def coloured(message: str) -> str:
-    """A message with its colours (ECMA-48 SGR: 16 colours and bold) as HTML, everything else escaped."""
+def coloured(message: str) -> list[str]:
+    """A message with its colours (ECMA-48 SGR: 16 colours and bold) as parts of HTML."""
     parts, position, colour, bold = [], 0, "", False
     for code in COLOUR.finditer(message):
         parts.append(_span(message[position : code.start()], colour, bold))
         position = code.end()
         colour, bold = _after([int(number or 0) for number in code.group(1).split(";")], colour, bold)
     parts.append(_span(message[position:], colour, bold))
-    return "".join(parts)
+    return parts
 
 
 def _after(numbers: list[int], colour: str, bold: bool) -> tuple[str, bool]:
@@ -55,4 +66,4 @@ def _after(numbers: list[int], colour: str, bold: bool) -> tuple[str, bool]:
 
 def _span(text: str, colour: str, bold: bool) -> str:
     names = [f"td-ansi-{name}" for name in (colour, "bold" if bold else "") if name]
-    return f'<span class="{" ".join(names)}">{escape(text)}</span>' if names and text else escape(text)
+    return element("span", text, class_=" ".join(names)) if names and text else text

@@ -1,10 +1,11 @@
 """Sign-in by another provider: Streamlit's own OpenID Connect, from which a session of ours begins.
 
-Streamlit keeps the provider's word in a cookie for a month. Here it is worth one session: what ends that session ends
-it in this browser too, and the next one needs a new word.
+Streamlit keeps the provider's answer in a cookie for a month. Here it begins one session: what ends that session ends
+it in this browser too, and the next one needs a new answer.
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import streamlit as st
@@ -12,33 +13,26 @@ import streamlit as st
 from core.database.ownership import Actor
 from core.errors import InvalidInput
 from core.identity import sso
-from pages.session import authenticator
+from pages.session import tab
 from pages.session.providers import providers
 
 #: What Streamlit adds to the claims of the ID token, and a browser can take away.
 _NO_CLAIMS = {"is_logged_in", "tokens"}
 
-# The provider sends people back to the first page. The tab itself keeps where they were going.
-_PLACE_JS = """
-export default function ({ data, setTriggerValue }) {
-  if (data.leaving) return sessionStorage.setItem("taskdeck_place", location.pathname + location.search);
-  setTriggerValue("place", sessionStorage.getItem("taskdeck_place") ?? "/");
-  sessionStorage.removeItem("taskdeck_place");
-}
-"""
+_RETURN_PLACE = (Path(__file__).parent / "return_place.js").read_text()
 
 
-def arrive() -> Actor | None:
-    """Whoever comes back from a provider: begin their session, and know who they are. One try a tab."""
+def start_session() -> Actor | None:
+    """Begin the session of whoever comes back from a provider. One try a tab."""
     if not _is_vouched_for() or {"sign_out_token", "sso_refusal"} & st.session_state.keys():
         return None
     claims = {name: value for name, value in st.user.to_dict().items() if name not in _NO_CLAIMS}
     try:
-        actor, session_id = sso.start(claims, browser=authenticator.browser())
+        actor, session_id = sso.start(claims, browser=tab.browser())
     except InvalidInput as error:
         st.session_state["sso_refusal"] = error.message
         return None
-    authenticator.admit(actor, session_id)
+    tab.admit(actor, session_id)
     st.session_state["sso_returned"] = True
     return actor
 
@@ -66,8 +60,8 @@ def offer() -> None:
         if "sign_out_token" in st.session_state:
             st.logout()
             st.stop()
-        if why_not_accepted := st.session_state.get("sso_refusal"):
-            st.warning(why_not_accepted, icon=":material/no_accounts:")
+        if refused := st.session_state.get("sso_refusal"):
+            st.warning(refused, icon=":material/no_accounts:")
         if st.button("Use another account", width="stretch"):
             st.logout()
             st.stop()
@@ -85,6 +79,6 @@ def _is_vouched_for() -> bool:
 
 def _place(*, leaving: bool) -> str | None:
     """Have the tab keep where it is, or say where it was."""
-    keeper = st.components.v2.component("taskdeck_place", js=_PLACE_JS)
-    said = keeper(key="sso_place", data={"leaving": leaving}, on_place_change=lambda: None).place
-    return said if isinstance(said, str) else None
+    keeper = st.components.v2.component("taskdeck_place", js=_RETURN_PLACE)
+    place = keeper(key="sso_place", data={"leaving": leaving}, on_place_change=lambda: None).place
+    return place if isinstance(place, str) else None

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from html import escape
 
 import streamlit as st
 
@@ -15,9 +14,11 @@ from core.errors import Conflict, NotFound
 from core.log_text import LogType
 from core.tasks import artifacts, commands, logs
 from core.words import duration
-from pages.parts import files, shared
-from pages.parts.log import log_html
-from pages.session.authenticator import for_download, require_actor
+from pages.parts import dialogs, files, rows, task_status, times
+from pages.parts.log import KINDS, log_html
+from pages.parts.markup import element
+from pages.parts.text import days, first_line, plain, repository_name
+from pages.session.tab import for_download, require_actor
 
 SHOWN = 500  # entries at first, and more with each click
 MOST = 2_000  # entries that a growing log may show before it begins later
@@ -25,13 +26,6 @@ LOG_HEIGHT = 420  # pixels, and how many short entries that is
 LOG_ROWS = 18
 
 actor = require_actor()
-
-
-def missing() -> None:
-    st.title("Task not found", anchor=False)
-    st.write("There is no such task, or it is not yours. It may have been deleted.")
-    st.page_link("tasks/list.py", label="All tasks", icon=":material/arrow_back:")
-    st.stop()
 
 
 def origin(task: Task) -> None:
@@ -42,7 +36,6 @@ def origin(task: Task) -> None:
         first = commands.find(actor, task.rerun_of)
     except NotFound:
         first = None
-    said = logs.after(actor, task.id, limit=1)[0].message  # the difference, also when the first task is gone
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if first:
             st.page_link(
@@ -52,11 +45,14 @@ def origin(task: Task) -> None:
                 icon=":material/replay:",
                 width="content",
             )
-        st.caption(shared.plain(said) + ("" if first else " That task was deleted since."))
+            changed = ", ".join(commands.difference(first, task))
+            st.caption(plain(f"Runs task {first.id} again{f': {changed}' if changed else ', unchanged'}."))
+        elif entries := logs.after(actor, task.id, limit=1):  # its own log says the difference, too
+            st.caption(f"{plain(entries[0].message)} That task was deleted since.")
 
 
 def outcome(task: Task) -> None:
-    sentence = shared.plain(task.error or "")
+    sentence = plain(task.error or "")
     if task.end_reason is EndReason.FAILED:
         st.error(sentence, icon=":material/error:")
     elif task.end_reason is EndReason.CANCELLED:
@@ -64,7 +60,7 @@ def outcome(task: Task) -> None:
     elif task.error:
         st.warning(sentence, icon=":material/warning:")
     elif task.cancel_requested_at:
-        st.info("Its stop was requested when the work was already done.", icon=":material/info:")
+        st.info("Stop was requested after the work had finished.", icon=":material/info:")
 
 
 def control(task: Task) -> None:
@@ -90,25 +86,25 @@ def attempt(act: Callable[[Actor, int], Task], task_id: int) -> None:
 
 
 def facts(task: Task) -> None:
-    late = ' class="td-late"' if shared.is_late(task) else ""
     waited = duration(((task.started_at or task.finished_at or engine.now()) - task.created_at).total_seconds())
-    rows = [
+    known = [
         ("Agent", task.selected_agent + (f" · {task.selected_model}" if task.selected_model else "")),
-        ("Repository", shared.repository_name(task.repo_url) if task.repo_url else ""),
-        ("Created", shared.moment(task.created_at)),
+        ("Repository", repository_name(task.repo_url) if task.repo_url else ""),
+        ("Created", times.moment(task.created_at)),
         ("Waited" if task.started_at or task.finished_at else "Waiting", waited),
-        ("Took" if task.finished_at else "Running for", shared.ran(task)),
+        ("Took" if task.finished_at else "Running for", task_status.ran(task)),
         ("Branch", task.branch_name or ""),
     ]
-    cells = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in rows if value)
-    if countdown := shared.left(task):
+    if countdown := task_status.left(task):
         whole = duration(commands.limits_of(task).timeout + task.extension)
-        cells += f"<div><dt>Left of {whole}</dt><dd{late}>{countdown}</dd></div>"
-    st.html(
-        f'<div class="td-meta">{shared.status_pill(task)}'
-        f'<span class="td-progress td-wide">{shared.progress_bar(task)}</span>'
-        f'{shared.updated_stamp()}</div><dl class="td-facts">{cells}</dl>'
+        is_late = task_status.is_late(task)
+        known.append((f"Left of {whole}", element("span", countdown, class_="td-late") if is_late else countdown))
+    state = rows.line(
+        task_status.status_pill(task),
+        task_status.progress(task, "td-wide"),
+        times.updated_stamp(),
     )
+    st.html(state + rows.facts_of(*(fact for fact in known if fact[1])))
 
 
 def log(task: Task) -> None:
@@ -119,7 +115,7 @@ def log(task: Task) -> None:
         selection_mode="multi",
         default=list(LogType),
         key="types",
-        format_func=lambda type: {"command": "Commands", "error": "Errors"}.get(type.value, type.value.capitalize()),
+        format_func=lambda type: KINDS[type],
         label_visibility="collapsed",
     )
     first = beginning(task)
@@ -148,7 +144,7 @@ def show_from(task: Task, first: int) -> None:
     st.session_state[f"log-{task.id}"] = (first, task.log_count - first + MOST)
 
 
-@st.fragment(run_every=shared.poll_interval())
+@st.fragment(run_every=times.poll_interval())
 def live(task_id: int) -> None:
     """A task that has not ended: drawn anew every five seconds."""
     try:
@@ -178,7 +174,7 @@ def settled(task_id: int) -> None:
     log(task)
 
 
-def everything_said(actor: Actor, task: Task) -> str:
+def whole_log(actor: Actor, task: Task) -> str:
     entries, last = [], 0
     while batch := logs.after(actor, task.id, last):
         entries += batch
@@ -189,30 +185,32 @@ def everything_said(actor: Actor, task: Task) -> str:
 @st.dialog("Delete task", icon=":material/delete:")
 def confirm_delete(task: Task) -> None:
     actor = require_actor()
-    running = task.status is TaskStatus.PROCESSING
-    st.write(
-        "It is running: its work is **stopped at once**. " * running
-        + "Its log and files go too. This cannot be undone."
-    )
-    with st.container(horizontal=True):
-        if st.button("Delete this task", type="primary"):
-            try:
-                commands.delete_one(actor, task.id)
-            except NotFound:
-                st.session_state["notice"] = "The task was already gone."
-            else:
-                st.session_state["notice"] = "Task deleted."
-            st.switch_page("tasks/list.py")
-        if st.button("Keep it"):
-            st.rerun()
+    if task.status is TaskStatus.PROCESSING:
+        st.write("It is running: its work is **stopped at once**. Its log and files go too. This cannot be undone.")
+    else:
+        st.write("Its log and files go too. This cannot be undone.")
+
+    def delete() -> str:
+        try:
+            commands.delete_one(actor, task.id)
+        except NotFound:
+            return "The task was already gone."
+        return "Task deleted."
+
+    dialogs.confirm("Delete this task", "Keep it", delete, "tasks/list.py")
 
 
 try:
     task = commands.find(actor, int(st.query_params.get("id", "")))
 except (NotFound, ValueError):
-    missing()
+    rows.stop_with(
+        "Task not found",
+        "There is no such task, or it is not yours. It may have been deleted.",
+        "tasks/list.py",
+        "All tasks",
+    )
 
-st.set_page_config(page_title=f"{shared.status_name(task)} · {shared.first_line(task.prompt, 40)} · Taskdeck")
+st.set_page_config(page_title=f"{task_status.status_name(task)} · {first_line(task.prompt, 40)} · Taskdeck")
 with st.container(horizontal=True, horizontal_alignment="distribute"):
     st.page_link("tasks/list.py", label="All tasks", icon=":material/arrow_back:")
     with st.container(horizontal=True, width="content"):
@@ -222,8 +220,8 @@ if again:
     st.switch_page("tasks/new.py", query_params={"again": str(task.id)})
 if delete:
     confirm_delete(task)
-st.header(shared.plain(shared.first_line(task.prompt)), anchor=False)
-if shared.first_line(task.prompt) != task.prompt:
+st.header(plain(first_line(task.prompt)), anchor=False)
+if first_line(task.prompt) != task.prompt:
     with st.expander("The whole prompt"):
         st.code(task.prompt, language=None, wrap_lines=True)
 origin(task)
@@ -234,13 +232,13 @@ else:
     live(task.id)
 st.download_button(
     "Download the log",
-    data=for_download(lambda actor: everything_said(actor, task)),
+    data=for_download(lambda actor: whole_log(actor, task)),
     file_name=f"task-{task.id}-log.txt",
     on_click="ignore",
     icon=":material/download:",
 )
 if task.finished_at and (retention := settings().retention):
     st.caption(
-        f"It is deleted after {shared.moment(task.finished_at + timedelta(days=retention))}, "
-        f"{shared.days(retention)} after its end."
+        f"It is deleted after {times.moment(task.finished_at + timedelta(days=retention))}, "
+        f"{days(retention)} after its end."
     )

@@ -1,7 +1,5 @@
 """My tasks, newest first: how each stands, and the way to it."""
 
-from html import escape
-
 import streamlit as st
 
 from core import metrics
@@ -9,8 +7,10 @@ from core.config import settings
 from core.database.models import Task, TaskStatus
 from core.errors import InvalidInput
 from core.tasks import commands, listing
-from pages.parts import shared
-from pages.session.authenticator import require_actor
+from core.words import count
+from pages.parts import dialogs, rows, task_status, times
+from pages.parts.text import days, first_line, number, repository_name
+from pages.session.tab import require_actor
 
 ROWS = 25
 ALL = "all"
@@ -18,28 +18,27 @@ ALL = "all"
 actor = require_actor()
 
 
-def row(task: Task) -> None:
-    with st.container(key=f"task-row-{task.id}", gap=None):
-        st.page_link(
-            "tasks/detail.py", label=shared.plain(shared.first_line(task.prompt)), query_params={"id": str(task.id)}
-        )
-        repository = f"<span>{escape(shared.repository_name(task.repo_url))}</span>" if task.repo_url else ""
-        st.html(
-            f'<div class="td-meta">{shared.status_pill(task)}'
-            f'<span class="td-quiet">{escape(task.selected_agent)}</span>{repository}'
-            f'<span class="td-quiet" title="{shared.moment(task.created_at)}">{shared.ago(task.created_at)}</span>'
-            f'<span class="td-quiet">{shared.took(task)}</span>'
-            f'<span class="td-progress">{shared.progress_bar(task)}</span></div>'
-        )
+def show(task: Task) -> None:
+    details = rows.line(
+        task_status.status_pill(task),
+        rows.quiet(task.selected_agent),
+        rows.words(repository_name(task.repo_url)) if task.repo_url else None,
+        rows.quiet(times.ago(task.created_at), title=times.moment(task.created_at)),
+        rows.quiet(task_status.took(task)),
+        task_status.progress(task),
+    )
+    rows.show_linked_row(
+        f"task-row-{task.id}", first_line(task.prompt), "tasks/detail.py", {"id": str(task.id)}, details
+    )
 
 
 def empty(status: TaskStatus | None, query: str) -> None:
     if status or query:
-        st.html('<div class="td-empty"><h3>No task matches</h3>Choose another status or search for other words.</div>')
+        rows.show_empty("No task matches", "Choose another status or search for other words.")
         return
-    st.html(
-        '<div class="td-empty"><h3>No tasks yet</h3>Hand an agent its first task: the data processor works at once, '
-        "on your repository or on sample data.</div>"
+    rows.show_empty(
+        "No tasks yet",
+        "Hand an agent its first task: the data processor works at once, on your repository or on sample data.",
     )
     with st.container(horizontal=True, horizontal_alignment="center"):
         st.page_link("tasks/new.py", label="Create your first task", icon=":material/add_circle:")
@@ -75,9 +74,9 @@ def tasks_list(query: str) -> None:
         key="status",
         label_visibility="collapsed",
         format_func=lambda value: (
-            f"All {shared.number(sum(counts.values()))}"
+            f"All {number(sum(counts.values()))}"
             if value == ALL
-            else f"{shared.STATUS_NAMES[value]} {shared.number(counts[value])}"
+            else f"{task_status.STATUS_NAMES[value]} {number(counts[value])}"
         ),
         on_change=choose_status,
     )
@@ -89,7 +88,7 @@ def tasks_list(query: str) -> None:
         turn_to(None)
         before, page = None, listing.page(actor, status=status, query=query, limit=ROWS)
     for task in page.tasks:
-        row(task)
+        show(task)
     if not page.tasks:
         empty(status, query)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -99,24 +98,22 @@ def tasks_list(query: str) -> None:
             st.button("Older", icon=":material/chevron_right:", on_click=turn_to, args=(page.next_cursor,))
         if query:
             st.button("Refresh", icon=":material/refresh:")
-        st.html(shared.updated_stamp())
+        st.html(times.updated_stamp())
 
 
 @st.dialog("Delete tasks", icon=":material/delete:")
-def confirm_delete(word: str, number: int) -> None:
+def confirm_delete(word: str, found: int) -> None:
     actor = require_actor()
-    which = f"**{shared.number(number)} {word}** task{'s' if number > 1 else ''}"
+    which = f"**{number(found)} {word}** {'task' if found == 1 else 'tasks'}"
     st.write(f"Delete {which}, with logs and files? This cannot be undone.")
-    with st.container(horizontal=True):
-        if st.button(f"Delete {shared.number(number)} {word}", type="primary"):
-            deleted = commands.delete_ended(actor, [word])
-            st.session_state["notice"] = f"{deleted:,} {word} task{'s' if deleted != 1 else ''} deleted."
-            st.rerun()
-        if st.button("Keep them"):
-            st.rerun()
+
+    def delete() -> str:
+        return f"{count(commands.delete_ended(actor, [word]), f'{word} task')} deleted."
+
+    dialogs.confirm(f"Delete {number(found)} {word}", "Keep them", delete)
 
 
-shared.show_notice()
+dialogs.show_notice()
 
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
     st.title("Tasks", anchor=False)
@@ -131,9 +128,8 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
         st.switch_page("tasks/new.py")
 
 if clean_up:
-    count = listing.counts(actor)[commands.BULK[clean_up]]
-    if count:
-        confirm_delete(clean_up, count)
+    if found := listing.counts(actor)[commands.BULK[clean_up]]:
+        confirm_delete(clean_up, found)
     else:
         st.toast(f"There are no {clean_up} tasks to delete.")
 
@@ -148,6 +144,6 @@ search = st.text_input(
     args=(None,),
 )
 # A search reads every prompt, so it is made when asked for and not at every poll.
-st.fragment(run_every=None if search else shared.poll_interval())(tasks_list)(search or "")
+st.fragment(run_every=None if search else times.poll_interval())(tasks_list)(search or "")
 if retention := settings().retention:
-    st.caption(f"Ended tasks, their logs and files are deleted {shared.days(retention)} after their end.")
+    st.caption(f"Ended tasks, their logs and files are deleted {days(retention)} after their end.")

@@ -8,8 +8,9 @@ from core.database.rights import Right
 from core.errors import InvalidInput, NotFound
 from core.repositories import addresses
 from core.tasks import commands
-from pages.parts import shared
-from pages.session.authenticator import require_actor
+from core.words import count
+from pages.parts.text import first_line, plain
+from pages.session.tab import require_actor
 
 actor = require_actor()
 known = agents()
@@ -44,7 +45,7 @@ st.title("Run again" if first else "New task", anchor=False)
 if first:
     st.page_link(
         "tasks/detail.py",
-        label=f"Task {first.id}: {shared.plain(shared.first_line(first.prompt, 60))}",
+        label=f"Task {first.id}: {plain(first_line(first.prompt, 60))}",
         query_params={"id": str(first.id)},
         icon=":material/replay:",
     )
@@ -72,9 +73,14 @@ name = st.radio(
 )
 agent = known[name]
 if DEFAULT in missing:
-    how = "install it and give the server its key; the README's section Agents says how"
-    way = how if actor.role.may(Right.CONFIGURE) else "ask an administrator"
-    st.caption(f":material/lightbulb: {known[DEFAULT].info.title} is the usual choice. To have it here, {way}.")
+    how = (
+        "Install it and give the server its key: the README's section Agents says how."
+        if actor.role.may(Right.CONFIGURE)
+        else "Ask an administrator to set it up."
+    )
+    st.caption(
+        f":material/lightbulb: {known[DEFAULT].info.title} is the usual choice, but it is not set up here. {how}"
+    )
 model = None
 if agent.info.models or agent.info.allow_other_models:
     model = st.selectbox(
@@ -119,10 +125,10 @@ if st.button("Run again" if first else "Create task", type="primary", icon=":mat
             st.session_state.pop(key(field), None)
         st.switch_page("tasks/detail.py", query_params={"id": str(task.id)})
 elif reason := agent.why_not_accepted((prompt or "").strip(), (repository or "").strip() or None):
-    need.caption(f":material/info: {shared.plain(reason)}")
+    need.caption(f":material/info: {plain(reason)}")
 
 if missing:
-    with st.expander(f"{len(missing)} {'agent is' if len(missing) == 1 else 'agents are'} not set up here"):
+    with st.expander(f"{count(len(missing), 'agent is', 'agents are')} not set up here"):
         st.radio(
             "Agents that are not set up",
             missing,

@@ -1,5 +1,6 @@
 """How the tests call the API, and what they look at in an answer."""
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -9,8 +10,11 @@ from anyio.from_thread import BlockingPortal
 from sqlalchemy import func, select
 from starlette.types import ASGIApp
 
+from core.config import settings
 from core.database.engine import Base
-from core.database.models import Task, TaskLog
+from core.database.models import Artifact, Task, TaskLog
+from core.database.ownership import Actor
+from core.sandbox.output import media_type
 from tests.support.databases import unguarded
 
 ORIGIN = "http://taskdeck.test"
@@ -108,3 +112,14 @@ def refused_as_unknown(caller: Caller) -> None:
         assert answer.headers["www-authenticate"].startswith("Bearer")
         assert sentence(answer)
     assert rows(Task) == before
+
+
+def keep(owner: Actor, task_id: int, name: str, content: bytes = b"content") -> None:
+    """Leave a file as a finished task does: a row, and the bytes in the task's folder."""
+    path = settings().artifacts / str(task_id) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    with unguarded() as session:
+        digest = hashlib.sha256(content).hexdigest()
+        row = {"name": name, "size": len(content), "sha256": digest, "media_type": media_type(name)}
+        session.add(Artifact(task_id=task_id, user_id=owner.id, **row))

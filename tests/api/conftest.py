@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,12 @@ def make_task() -> MakeTask:
             return task.id
 
     return make
+
+
+@pytest.fixture
+def mine(make_task: MakeTask, ada: Actor) -> MakeTask:
+    """The same for a task of Ada's."""
+    return partial(make_task, ada)
 
 
 @pytest.fixture

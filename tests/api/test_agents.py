@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -83,39 +84,32 @@ def test_the_administrators_agents_are_listed_after_the_known_ones(
     assert (found["report"]["models"], found["report"]["allow_other_models"]) == (["small"], True)
 
 
-@pytest.mark.parametrize("name", sorted(NAMES))
 def test_a_task_is_accepted_for_every_listed_agent_with_its_first_model(
-    by_ada: Caller, settle: Callable[[str], None], name: str
+    by_ada: Caller, settle: Callable[[str], None]
 ) -> None:
     settle("[agents.shell]\nrecipes = { deploy = ['make', 'deploy'] }")
-    task = {"prompt": "deploy to staging", "repoUrl": "https://git.example.org/a/b", "selectedAgent": name}
-    answer = by_ada.post("/tasks", json=task)
-    assert answer.status_code == 201, answer.text
-    models = listed(by_ada)[name]["models"]
-    assert answer.json()["task"]["selected_agent"] == name
-    assert answer.json()["task"]["selected_model"] == (models[0] if models else None)  # type: ignore[index]
+    for name, agent in listed(by_ada).items():
+        task = {"prompt": "deploy to staging", "repoUrl": "https://git.example.org/a/b", "selectedAgent": name}
+        answer = by_ada.post("/tasks", json=task)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["task"]["selected_agent"] == name
+        models = cast(list[str], agent["models"])
+        assert answer.json()["task"]["selected_model"] == (models[0] if models else None)
 
 
-@pytest.mark.parametrize(
-    ("task", "words"),
-    [
-        ({"prompt": "Review", "selectedAgent": "code-review"}, "give its address"),
-        ({"prompt": "Deploy to staging", "selectedAgent": "deployment-bot"}, "give its address"),
-        ({"prompt": "nightly", "selectedAgent": "shell"}, "Begin the prompt with the name of a recipe: test; or"),
-        ({"prompt": "$(id)", "selectedAgent": "shell", "repoUrl": "https://git.example.org/a/b"}, "Begin the prompt"),
-    ],
-)
-def test_a_task_that_its_agent_can_never_do_is_refused_with_what_it_needs(
-    by_ada: Caller, settle: Callable[[str], None], task: dict[str, str], words: str
+def test_a_task_that_its_agent_can_never_do_is_refused_with_what_it_needs_also_when_it_runs_again(
+    by_ada: Caller, settle: Callable[[str], None]
 ) -> None:
     settle("[agents.shell]\nrecipes = { test = ['make', 'test'] }")
-    answer = by_ada.post("/tasks", json=task)
-    assert answer.status_code == 400
-    assert words in sentence(answer)
-    assert rows(Task) == 0
-
-
-def test_a_task_that_runs_again_is_looked_at_anew(by_ada: Caller) -> None:
+    recipes = "Begin the prompt with the name of a recipe: test; or"
+    for agent, prompt, words in (
+        ("code-review", "Review", "give its address"),
+        ("deployment-bot", "Deploy to staging", "give its address"),
+        *(("shell", prompt, recipes) for prompt in ("nightly", "$(id)")),
+    ):
+        answer = by_ada.post("/tasks", json={"prompt": prompt, "selectedAgent": agent})
+        assert answer.status_code == 400
+        assert words in sentence(answer)
     first = by_ada.post("/tasks", json={"prompt": "Count", "selectedAgent": "data-processor"}).json()["task"]["id"]
     answer = by_ada.post(f"/tasks/{first}/rerun", json={"selectedAgent": "code-review"})
     assert (answer.status_code, sentence(answer)) == (400, "code-review works on a repository: give its address.")

@@ -1,4 +1,6 @@
 import hashlib
+import io
+import zipfile
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -8,25 +10,22 @@ from api import files
 from core.config import settings
 from core.database.models import Artifact
 from core.database.ownership import Actor
-from tests.api.calls import Caller, same, sentence
+from tests.api.calls import Caller, keep, same, sentence
 from tests.api.conftest import MakeTask
-from tests.api.kept import keep
 from tests.support.databases import unguarded
 
-ODD_NAMES = [
-    "charts/a b.svg",
-    "bericht für Zoë/報告/a.md",
-    "a/b/c.d/e/f.txt",
-    "a b.html",
-    "bericht für Zoë.md",
-    "報告.csv",
-    "what?.md",
-    "a#b.txt",
-    "100%.txt",
-    "%2e%2e.md",
-    "a+b&c=d.md",
-    "'\".md",
-]
+ODD_NAMES = (
+    *("charts/a b.svg", "bericht für Zoë/報告/a.md", "a/b/c.d/e/f.txt", "a b.html", "bericht für Zoë.md", "報告.csv"),
+    *("what?.md", "a#b.txt", "100%.txt", "%2e%2e.md", "a+b&c=d.md", "'\".md"),
+)
+INLINE = (
+    *("report.html", "report.md", "notes.txt", "summary.json", "chart.png", "x.svg", "photo.jpg", "p.jpeg", "a.gif"),
+    *("data.csv", "a.tsv", "changes.patch", "a.diff"),
+)
+ATTACHED = (
+    *("rows.ndjson", "paper.pdf", "run.sh", "no-end", "a.zip", "x.wasm", "a.mht", "page.xhtml", "style.css"),
+    *("script.js", "feed.xml", "book.parquet"),
+)
 
 
 @pytest.fixture
@@ -51,46 +50,27 @@ def test_the_list_names_each_file_with_size_digest_and_kind(by_ada: Caller, ada:
     assert (summary["name"], summary["size"], summary["media_type"]) == ("summary.json", 2, "application/json")
 
 
-def test_a_task_without_files_has_an_empty_list(by_ada: Caller, number: int) -> None:
+def test_a_file_comes_whole_and_harmless_and_only_safe_kinds_are_shown(by_ada: Caller, ada: Actor, number: int) -> None:
     assert by_ada.get(f"/tasks/{number}/artifacts/").json() == {"artifacts": []}
-
-
-@pytest.mark.parametrize(
-    ("name", "disposition"),
-    [
-        *((name, "inline") for name in ("report.html", "report.md", "notes.txt", "summary.json", "chart.png", "x.svg")),
-        *(
-            (name, "inline")
-            for name in ("photo.jpg", "p.jpeg", "a.gif", "data.csv", "a.tsv", "changes.patch", "a.diff")
-        ),
-        *(
-            (name, "attachment")
-            for name in ("rows.ndjson", "paper.pdf", "run.sh", "no-end", "a.zip", "x.wasm", "a.mht")
-        ),
-        *((name, "attachment") for name in ("page.xhtml", "style.css", "script.js", "feed.xml", "book.parquet")),
-    ],
-)
-def test_a_file_comes_whole_and_harmless_and_only_safe_kinds_are_shown(
-    by_ada: Caller, ada: Actor, number: int, name: str, disposition: str
-) -> None:
     content = b"<script>fetch('/api/tasks')</script>\x00\xff"
-    keep(ada, number, name, content)
-    answer = by_ada.get(f"/tasks/{number}/artifacts/{name}")
-    assert (answer.status_code, answer.content) == (200, content)
-    policy = [part.strip() for part in answer.headers["content-security-policy"].split(";")]
-    assert {"sandbox", "default-src 'none'"} <= set(policy)
-    assert "frame-ancestors 'self'" in policy
-    assert answer.headers["cross-origin-opener-policy"] == "unsafe-none", (
-        "a browser may not open a sandbox with another"
-    )
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert "no-store" in answer.headers["cache-control"]
-    assert answer.headers["content-disposition"] == f'{disposition}; filename="{name}"'
-    if disposition == "inline":
-        assert answer.headers["content-type"].partition(";")[0] in files.SHOWN_AS.values()
-    download = by_ada.get(f"/tasks/{number}/artifacts/{name}?download=true")
-    assert download.content == content
-    assert download.headers["content-disposition"] == f'attachment; filename="{name}"'
+    for name in (*INLINE, *ATTACHED):
+        keep(ada, number, name, content)
+        answer = by_ada.get(f"/tasks/{number}/artifacts/{name}")
+        assert (answer.status_code, answer.content) == (200, content)
+        policy = {part.strip() for part in answer.headers["content-security-policy"].split(";")}
+        assert {"sandbox", "default-src 'none'", "frame-ancestors 'self'"} <= policy
+        assert answer.headers["cross-origin-opener-policy"] == "unsafe-none", "browsers open no sandbox with another"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "no-store" in answer.headers["cache-control"]
+        shown = "inline" if name in INLINE else "attachment"
+        assert answer.headers["content-disposition"] == f'{shown}; filename="{name}"'
+        if name in INLINE:
+            assert answer.headers["content-type"].partition(";")[0] in files.SHOWN_AS.values()
+        download = by_ada.get(f"/tasks/{number}/artifacts/{name}?download=true")
+        assert (download.content, download.headers["content-disposition"]) == (
+            content,
+            f'attachment; filename="{name}"',
+        )
 
 
 @pytest.mark.parametrize("name", ["data:text/html,x", "data:a漢/b,c", "page.html.gz", "a.csv.gz"])
@@ -104,49 +84,50 @@ def test_a_name_that_looks_like_an_address_or_is_packed_is_never_shown(
     assert answer.headers["content-disposition"].startswith("attachment;")
 
 
-@pytest.mark.parametrize("name", ODD_NAMES)
-def test_a_file_with_an_odd_name_is_reached_by_that_name(by_ada: Caller, ada: Actor, number: int, name: str) -> None:
-    keep(ada, number, name, name.encode())
-    answer = by_ada.get(f"/tasks/{number}/artifacts/{quote(name, safe='')}")
-    assert (answer.status_code, answer.content) == (200, name.encode())
-    last = name.rpartition("/")[2]
-    assert any(form in answer.headers["content-disposition"] for form in (quote(last, safe=""), last))
-    assert "\n" not in answer.headers["content-disposition"]
-
-
-@pytest.mark.parametrize("name", ODD_NAMES)
-def test_the_url_in_the_list_leads_to_the_file(by_ada: Caller, ada: Actor, number: int, name: str) -> None:
-    keep(ada, number, name, name.encode())
-    (listed,) = by_ada.get(f"/tasks/{number}/artifacts/").json()["artifacts"]
-    assert listed["name"] == name
-    assert listed["url"] == f"/api/tasks/{number}/artifacts/{quote(name)}"
-    answer = by_ada.get(listed["url"].removeprefix("/api"))
-    assert (answer.status_code, answer.content) == (200, name.encode()), listed["url"]
+def test_a_file_with_an_odd_name_is_reached_by_that_name_and_by_the_url_in_the_list(
+    by_ada: Caller, ada: Actor, number: int
+) -> None:
+    for name in ODD_NAMES:
+        keep(ada, number, name, name.encode())
+    listed = by_ada.get(f"/tasks/{number}/artifacts/").json()["artifacts"]
+    assert {file["name"] for file in listed} == set(ODD_NAMES)
+    for file in listed:
+        assert file["url"] == f"/api/tasks/{number}/artifacts/{quote(file['name'])}"
+        last = file["name"].rpartition("/")[2]
+        for address in (file["url"].removeprefix("/api"), f"/tasks/{number}/artifacts/{quote(file['name'], safe='')}"):
+            answer = by_ada.get(address)
+            assert (answer.status_code, answer.content) == (200, file["name"].encode()), address
+            assert any(form in answer.headers["content-disposition"] for form in (quote(last, safe=""), last))
+            assert "\n" not in answer.headers["content-disposition"]
 
 
 @pytest.mark.attack(84)
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("%2e%2e", "%2e", "..%2f..%2fsecret", "..%2F..%2Ftaskdeck.db", "%2e%2e/%2e%2e/secret", "..%5csecret"),
-        *("/secret", "%2fetc%2fpasswd", "//etc/passwd", "%2f%2fetc%2fpasswd", "a/../report.md", "a/%2e%2e/report.md"),
-        *("%00", "report.md%00.txt", "report.md%00", "REPORT.MD", "report.md%20", "report.md/", "report.md/.", "a"),
-        *("a/", "a//b.md", "a%2F%2Fb.md", "a/./b.md", "a/b.md/..", "/a/b.md", "./a/b.md", "a%5cb.md"),
-        *("%FF%FE", "a/%FF", "x" * 5_000, "x/" * 2_000, "other.md", "%252e%252e%252fsecret"),
-    ],
-)
 def test_a_path_that_no_file_of_the_task_has_is_not_found(
-    url: str, by_ada: Caller, ada: Actor, number: int, make_task: MakeTask, name: str
+    url: str, by_ada: Caller, ada: Actor, number: int, mine: MakeTask
 ) -> None:
     keep(ada, number, "report.md")
     keep(ada, number, "a/b.md")
-    keep(ada, make_task(ada, "completed"), "other.md")
+    keep(ada, mine("completed"), "other.md")
     (settings().data / "secret").write_text("the signing secret")
-    sent = f"{urlsplit(url).path}/tasks/{number}/artifacts/{name}".encode()  # byte by byte: httpx would tidy it up
     with httpx.Client(headers=by_ada.headers) as client:
-        answer = client.get(url, extensions={"target": sent})
-    assert answer.status_code == 404
-    assert sentence(answer)
+        for name in (
+            *("%2e%2e", "%2e", "..%2f..%2fsecret", "..%2F..%2Ftaskdeck.db", "%2e%2e/%2e%2e/secret", "..%5csecret"),
+            *(
+                "/secret",
+                "%2fetc%2fpasswd",
+                "//etc/passwd",
+                "%2f%2fetc%2fpasswd",
+                "a/../report.md",
+                "a/%2e%2e/report.md",
+            ),
+            *("%00", "report.md%00.txt", "report.md%00", "REPORT.MD", "report.md%20", "report.md/", "report.md/.", "a"),
+            *("a/", "a//b.md", "a%2F%2Fb.md", "a/./b.md", "a/b.md/..", "/a/b.md", "./a/b.md", "a%5cb.md"),
+            *("%FF%FE", "a/%FF", "x" * 5_000, "x/" * 2_000, "other.md", "%252e%252e%252fsecret"),
+        ):
+            # Byte by byte: httpx would tidy it up.
+            target = f"{urlsplit(url).path}/tasks/{number}/artifacts/{name}".encode()
+            answer = client.get(url, extensions={"target": target})
+            assert answer.status_code == 404 and sentence(answer), name
 
 
 def test_a_row_that_points_out_of_its_folder_leads_nowhere(by_ada: Caller, ada: Actor, number: int) -> None:
@@ -181,18 +162,51 @@ def test_another_persons_file_answers_byte_for_byte_like_an_absent_one(
         assert same(answer, by_ada.get(f"/tasks/987654{path}"))
 
 
-@pytest.mark.parametrize("asked", ["bytes=99-", "bytes=abc", "bytes=5-2", "lines=1-2"])
-def test_a_range_that_cannot_be_served_gets_the_whole_file_or_an_error_in_the_usual_form(
-    by_ada: Caller, ada: Actor, number: int, asked: str
-) -> None:
-    keep(ada, number, "report.md")
-    answer = by_ada.get(f"/tasks/{number}/artifacts/report.md", headers={"Range": asked})
-    assert answer.status_code in (200, 400, 416)
-    assert answer.content == b"content" if answer.status_code == 200 else sentence(answer)
-
-
-def test_whoever_asks_for_a_part_of_a_file_gets_that_part_or_the_whole(by_ada: Caller, ada: Actor, number: int) -> None:
+def test_whoever_asks_for_a_part_of_a_file_gets_the_whole(by_ada: Caller, ada: Actor, number: int) -> None:
     keep(ada, number, "report.md", b"0123456789")
-    answer = by_ada.get(f"/tasks/{number}/artifacts/report.md", headers={"Range": "bytes=2-4"})
-    assert (answer.status_code, answer.content) in ((206, b"234"), (200, b"0123456789"))
+    for asked in ("bytes=2-4", "bytes=99-", "bytes=abc", "bytes=5-2", "lines=1-2"):
+        answer = by_ada.get(f"/tasks/{number}/artifacts/report.md", headers={"Range": asked})
+        assert (answer.status_code, answer.content) == (200, b"0123456789")
+        assert "sandbox" in answer.headers["content-security-policy"]
+
+
+FILES = {"report.html": b"<h1>Report</h1>", "charts/a b.svg": b"<svg/>", "bericht für Zoë/報告.csv": b"a,b\n1,2\n"}
+
+
+@pytest.fixture
+def archived(ada: Actor, make_task: MakeTask) -> int:
+    """A completed task of Ada's with files in folders."""
+    made = make_task(ada, "completed")
+    for name, content in FILES.items():
+        keep(ada, made, name, content)
+    return made
+
+
+def test_all_files_come_in_one_archive_under_their_names(by_ada: Caller, archived: int) -> None:
+    answer = by_ada.get(f"/tasks/{archived}/artifacts.zip")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    assert answer.headers["content-disposition"] == f'attachment; filename="task-{archived}-files.zip"'
     assert "sandbox" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "no-store" in answer.headers["cache-control"]
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
+        assert packed.testzip() is None
+        assert {name: packed.read(name) for name in packed.namelist()} == FILES
+
+
+def test_a_task_without_files_has_no_archive_and_one_that_would_lack_a_file_is_not_begun(
+    by_ada: Caller, archived: int, mine: MakeTask
+) -> None:
+    answer = by_ada.get(f"/tasks/{mine('completed')}/artifacts.zip")
+    assert (answer.status_code, sentence(answer)) == (404, "This task has no files.")
+    (settings().artifacts / str(archived) / "charts/a b.svg").unlink()
+    answer = by_ada.get(f"/tasks/{archived}/artifacts.zip")
+    assert answer.status_code == 404 and "a b.svg" in sentence(answer)
+
+
+@pytest.mark.attack(86)
+def test_anothers_archive_and_that_of_a_task_without_files_tell_nothing_apart(
+    by_bob: Caller, archived: int, mine: MakeTask
+) -> None:
+    answers = [by_bob.get(f"/tasks/{id}/artifacts.zip") for id in (archived, mine("completed"), 987654)]
+    assert {(answer.status_code, sentence(answer)) for answer in answers} == {(404, "There is no such task.")}

@@ -18,18 +18,14 @@ from tests.api.calls import TASK_CALLS, Caller, rows, same, sentence, stored
 from tests.api.conftest import MakeTask
 
 
-@pytest.mark.parametrize(
-    "task_id", ["0", "-1", "abc", str(2**63), str(10**30), "9" * 5_000, "1.5", "%00", "1%00", "1e3"]
-)
 @pytest.mark.parametrize(("method", "path"), TASK_CALLS)
-def test_an_id_that_cannot_be_is_an_absent_task(
-    by_ada: Caller, ada: Actor, make_task: MakeTask, method: str, path: str, task_id: str
-) -> None:
-    make_task(ada)
+def test_an_id_that_cannot_be_is_an_absent_task(by_ada: Caller, mine: MakeTask, method: str, path: str) -> None:
+    mine()
     before = stored()
-    answer = by_ada.call(method, f"/tasks/{task_id}{path}")
-    assert same(answer, by_ada.call(method, f"/tasks/987654{path}"))
-    assert (answer.status_code, sentence(answer)) == (404, "There is no such task.")
+    absent = by_ada.call(method, f"/tasks/987654{path}")
+    assert (absent.status_code, sentence(absent)) == (404, "There is no such task.")
+    for task_id in ("0", "-1", "abc", str(2**63), str(10**30), "9" * 5_000, "1.5", "%00", "1%00", "1e3"):
+        assert same(by_ada.call(method, f"/tasks/{task_id}{path}"), absent), task_id
     assert stored() == before
 
 
@@ -47,83 +43,47 @@ CURSORS = [
 ]
 
 
-@pytest.mark.parametrize("text", CURSORS, ids=lambda text: text[:24])
-def test_a_cursor_that_is_not_ours_is_refused(by_ada: Caller, text: str) -> None:
-    answer = by_ada.get("/tasks", params={"cursor": text})
-    assert answer.status_code == 400
-    assert sentence(answer).startswith("cursor ")
+def test_a_question_to_the_list_that_makes_no_sense_is_refused_by_its_name(by_ada: Caller) -> None:
+    for name, values in {
+        "cursor": CURSORS,
+        "limit": ("0", "-1", "201", "abc", "1.5", "", str(2**70), "9" * 5_000),
+        "status": ("nonsense", "Pending", "failed", "\0"),
+        "logs": ("nonsense", "ALL", "\0"),
+        "q": ("x" * 201,),
+    }.items():
+        for value in values:
+            answer = by_ada.get("/tasks", params={name: value})
+            assert answer.status_code == 400, (name, value)
+            assert re.match(rf"{name}\b", sentence(answer))
 
 
-@pytest.mark.parametrize(
-    "asked",
-    [
-        *(
-            "limit=0",
-            "limit=-1",
-            "limit=201",
-            "limit=abc",
-            "limit=1.5",
-            "limit=",
-            f"limit={2**70}",
-            f"limit={'9' * 5_000}",
-        ),
-        *("status=nonsense", "status=Pending", "status=failed", "status=%00", "logs=nonsense", "logs=ALL", "logs=%00"),
-        *("q=" + "x" * 201,),
-    ],
-    ids=lambda asked: asked[:20],
-)
-def test_a_question_to_the_list_that_makes_no_sense_is_refused_by_its_name(by_ada: Caller, asked: str) -> None:
-    answer = by_ada.get(f"/tasks?{asked}")
-    assert answer.status_code == 400
-    assert re.match(asked.partition("=")[0] + r"\b", sentence(answer))
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [
-        *("", "?action=", "?action=all", "?action=error", "?action=pending", "?action=processing", "?action=COMPLETED"),
-        *(
-            "?action=completed,pending",
-            "?action=completed,,failed",
-            "?action=,",
-            "?action=completed;failed",
-            "?action=%00",
-        ),
-        *("?actions=completed", "?action=completed%2Cfailed%2Call", "?action=*"),
-    ],
-)
-def test_a_bulk_deletion_without_the_two_words_is_refused_and_deletes_nothing(
-    by_ada: Caller, ada: Actor, make_task: MakeTask, asked: str
-) -> None:
-    make_task(ada, "completed"), make_task(ada, "error")
-    answer = by_ada.delete(f"/tasks{asked}")
-    assert answer.status_code == 400
-    assert "completed" in sentence(answer) and "failed" in sentence(answer)
+def test_a_bulk_deletion_without_the_two_words_is_refused_and_deletes_nothing(by_ada: Caller, mine: MakeTask) -> None:
+    mine("completed"), mine("error")
+    words = ("", "all", "error", "pending", "processing", "COMPLETED", "completed,pending", "completed,,failed", ",")
+    words += ("completed;failed", "%00", "completed%2Cfailed%2Call", "*")
+    for asked in ("", "?actions=completed", *(f"?action={word}" for word in words)):
+        answer = by_ada.delete(f"/tasks{asked}")
+        assert answer.status_code == 400
+        assert "completed" in sentence(answer) and "failed" in sentence(answer)
     assert rows(Task) == 2
 
 
-@pytest.mark.parametrize(
-    "path", ["", "/", "/nothing", "/tasks/1/nothing", "/%2e%2e/secret", "/%00", "/v1/tasks", "/docs/x"]
-)
-def test_an_unknown_address_is_a_404_in_the_usual_form(by_ada: Caller, path: str) -> None:
-    answer = by_ada.get(path or "/", follow_redirects=True)
-    assert answer.status_code == 404 and sentence(answer)
+def test_an_unknown_address_is_a_404_in_the_usual_form(by_ada: Caller) -> None:
+    for path in ("/", "/nothing", "/tasks/1/nothing", "/%2e%2e/secret", "/%00", "/v1/tasks", "/docs/x"):
+        answer = by_ada.get(path, follow_redirects=True)
+        assert answer.status_code == 404 and sentence(answer), path
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
+def test_a_wrong_method_is_a_405_in_the_usual_form(by_ada: Caller) -> None:
+    for method, path in (
         *(("PUT", "/tasks"), ("PATCH", "/tasks/1"), ("POST", "/tasks/1"), ("POST", "/health"), ("DELETE", "/agents")),
-        *(("OPTIONS", "/tasks"), ("TRACE", "/tasks"), ("POST", "/tasks/1/logs")),
+        *(("OPTIONS", "/tasks"), ("TRACE", "/tasks"), ("POST", "/tasks/1/logs"), ("GET", "/session")),
         *(("GET", "/tasks/1/cancel"), ("DELETE", "/tasks/1/extend"), ("PUT", "/tasks/1/rerun")),
-        *(("POST", "/tasks/1/events"), ("POST", "/metrics")),
-        *(("GET", "/session"), ("NONSENSE", "/tasks")),
-    ],
-)
-def test_a_wrong_method_is_a_405_in_the_usual_form(by_ada: Caller, method: str, path: str) -> None:
-    answer = by_ada.call(method, path, json={"prompt": "Count"})
-    assert answer.status_code == 405 and sentence(answer)
-    assert answer.headers["allow"]
+        *(("POST", "/tasks/1/events"), ("POST", "/metrics"), ("NONSENSE", "/tasks")),
+    ):
+        answer = by_ada.call(method, path, json={"prompt": "Count"})
+        assert answer.status_code == 405 and sentence(answer), (method, path)
+        assert answer.headers["allow"]
     assert rows(Task) == 0
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from core.database import engine
 from core.database.models import EndReason
-from core.database.ownership import Actor
 from core.log_text import LogType
 from core.runner import claims
 from core.runner.claims import Entry
@@ -25,10 +24,8 @@ def ids(found: list[Event]) -> list[int]:
     return [int(event.id or 0) for event in found if event.name == "entry"]
 
 
-def test_the_stream_of_an_ended_task_is_its_log_its_state_and_the_end(
-    by_ada: Caller, ada: Actor, make_task: MakeTask
-) -> None:
-    number = make_task(ada, "error", entries=3, end_reason=EndReason.TIMED_OUT, error="Too slow.")
+def test_the_stream_of_an_ended_task_is_its_log_its_state_and_the_end(by_ada: Caller, mine: MakeTask) -> None:
+    number = mine("error", entries=3, end_reason=EndReason.TIMED_OUT, error="Too slow.")
     found = read(by_ada, number)
     assert [event.name for event in found] == ["entry", "entry", "entry", "task", "end"]
     assert [event.data for event in found[:3]] == by_ada.get(f"/tasks/{number}/logs").json()["logs"]
@@ -38,74 +35,39 @@ def test_the_stream_of_an_ended_task_is_its_log_its_state_and_the_end(
     assert found[4].data == {"reason": "timed_out"}
 
 
-def test_the_stream_asks_to_be_neither_kept_nor_held_back_on_its_way(
-    by_ada: Caller, ada: Actor, make_task: MakeTask
-) -> None:
-    answer = by_ada.get(f"/tasks/{make_task(ada, 'completed')}/events")
-    assert answer.headers["content-type"].partition(";")[0] == "text/event-stream"
-    assert "no-cache" in answer.headers["cache-control"] or "no-store" in answer.headers["cache-control"]
-    assert answer.headers["x-accel-buffering"] == "no"
+def test_a_stream_goes_on_behind_the_last_event_that_came(by_ada: Caller, mine: MakeTask) -> None:
+    number = mine("completed", entries=5)
+    nonsense = ("", "abc", "-1", "+3", "1.5", "0x3", "1e3", "3,4", b"\xb2", b"\xff\xfe", "٣".encode(), b"null")
+    for last, asked, first in (
+        *((None, "", 1), (None, "?after=0", 1), (None, "?after=3", 4), (None, "?after=5", 6)),
+        *(("3", "", 4), ("3", "?after=1", 4), ("0", "?after=4", 1)),
+        *((text, "?after=2", 3) for text in nonsense),
+        *(("9" * digits, "", 1) for digits in (30, 4_301, 20_000)),  # more digits than an id can have
+    ):
+        headers = {} if last is None else {"Last-Event-ID": last}
+        answer = by_ada.get(f"/tasks/{number}/events{asked}", headers=headers)
+        assert answer.headers["content-type"].partition(";")[0] == "text/event-stream"
+        assert "no-store" in answer.headers["cache-control"] or "no-cache" in answer.headers["cache-control"]
+        assert answer.headers["x-accel-buffering"] == "no"
+        found = list(events(answer))
+        assert ids(found) == list(range(first, 6)), (last, asked)
+        assert [event.name for event in found[-2:]] == ["task", "end"]
+    for last in ("5", "99"):
+        answer = by_ada.get(f"/tasks/{number}/events", headers={"Last-Event-ID": last})
+        assert (answer.status_code, answer.content) == (204, b""), "who has it all is told to ask no more"
 
 
-@pytest.mark.parametrize(
-    ("headers", "asked", "first"),
-    [
-        ({}, "", 1),
-        ({}, "?after=0", 1),
-        ({}, "?after=3", 4),
-        ({"Last-Event-ID": "3"}, "", 4),
-        ({"Last-Event-ID": "3"}, "?after=1", 4),
-        ({"Last-Event-ID": "0"}, "?after=4", 1),
-        ({}, "?after=5", 6),
-        *(({"Last-Event-ID": text}, "?after=2", 3) for text in ("", "abc", "-1", "+3", "1.5", "0x3", "1e3", "3,4")),
-        *(({"Last-Event-ID": text}, "?after=2", 3) for text in (b"\xb2", b"\xff\xfe", "٣".encode(), b"null")),
-    ],
-    ids=str,
-)
-def test_a_stream_goes_on_behind_the_last_event_that_came(
-    by_ada: Caller, ada: Actor, make_task: MakeTask, headers: dict[str, str | bytes], asked: str, first: int
-) -> None:
-    number = make_task(ada, "completed", entries=5)
-    answer = by_ada.get(f"/tasks/{number}/events{asked}", headers=headers)
-    found = list(events(answer))
-    assert ids(found) == list(range(first, 6))
-    assert [event.name for event in found[-2:]] == ["task", "end"]
-
-
-@pytest.mark.parametrize("last", ["5", "99"])
-def test_a_client_that_has_heard_the_end_is_told_to_ask_no_more(
-    by_ada: Caller, ada: Actor, make_task: MakeTask, last: str
-) -> None:
-    number = make_task(ada, "completed", entries=5)
-    answer = by_ada.get(f"/tasks/{number}/events", headers={"Last-Event-ID": last})
-    assert (answer.status_code, answer.content) == (204, b"")
-
-
-@pytest.mark.parametrize("digits", [str(2**63), "9" * 30, "9" * 4_301, "9" * 20_000], ids=len)
-def test_a_last_event_that_cannot_be_is_passed_over_or_refused(
-    by_ada: Caller, ada: Actor, make_task: MakeTask, digits: str
-) -> None:
-    number = make_task(ada, "completed", entries=2)
-    answer = by_ada.get(f"/tasks/{number}/events", headers={"Last-Event-ID": digits})
-    if answer.status_code == 200:
-        assert ids(list(events(answer))) == [1, 2]
-    else:
-        assert answer.status_code == 400 and sentence(answer)
-
-
-@pytest.mark.parametrize("after", ["-1", "abc", str(2**70), "1.5", "%00", "", "9" * 5_000], ids=lambda text: text[:9])
-def test_a_place_that_cannot_be_is_refused_by_its_name_before_any_stream(
-    by_ada: Caller, ada: Actor, make_task: MakeTask, after: str
-) -> None:
-    number = make_task(ada, "completed", entries=2)
-    answer = by_ada.get(f"/tasks/{number}/events?after={after}")
-    assert answer.status_code == 400 and sentence(answer).startswith("after")
+def test_a_place_that_cannot_be_is_refused_by_its_name_before_any_stream(by_ada: Caller, mine: MakeTask) -> None:
+    number = mine("completed", entries=2)
+    for after in ("-1", "abc", str(2**70), "1.5", "%00", "", "9" * 5_000):
+        answer = by_ada.get(f"/tasks/{number}/events?after={after}")
+        assert answer.status_code == 400 and sentence(answer).startswith("after")
 
 
 def test_what_is_refused_is_refused_whole_before_any_stream(
-    url: str, ada_token: str, bob_token: str, ada: Actor, make_task: MakeTask, request: pytest.FixtureRequest
+    url: str, ada_token: str, bob_token: str, mine: MakeTask, request: pytest.FixtureRequest
 ) -> None:
-    number = make_task(ada, entries=2)
+    number = mine(entries=2)
     before = stored()
     by_bob, by_ada = ({"Authorization": f"Bearer {token}"} for token in (bob_token, ada_token))
     with httpx.Client(base_url=f"{url}/tasks", timeout=10) as client:
@@ -126,24 +88,18 @@ def test_what_is_refused_is_refused_whole_before_any_stream(
     assert sentence(answer)
 
 
-def test_the_cookie_alone_opens_a_stream_as_an_eventsource_does(
-    opened: Opened, cookie: str, ada: Actor, make_task: MakeTask
-) -> None:
-    number = make_task(ada, "completed", entries=2)
+def test_the_cookie_alone_opens_a_stream_as_an_eventsource_does(opened: Opened, cookie: str, mine: MakeTask) -> None:
+    number = mine("completed", entries=2)
     with opened(number, headers={"Cookie": f"taskdeck_session={cookie}", "Sec-Fetch-Site": "same-origin"}) as stream:
         assert ids(list(stream)) == [1, 2]
 
 
-@pytest.mark.parametrize("number", [1_000, 1_001, 2_500])
-def test_a_log_of_more_than_1000_entries_streams_whole(
-    opened: Opened, ada: Actor, make_task: MakeTask, number: int
-) -> None:
-    task_id = make_task(ada, "completed", entries=number)
-    with opened(task_id) as stream:
+@pytest.mark.parametrize("number", [1_000, 1_001])
+def test_a_log_of_more_than_1000_entries_streams_whole(opened: Opened, mine: MakeTask, number: int) -> None:
+    with opened(mine("completed", entries=number)) as stream:
         found = list(stream)
     assert ids(found) == list(range(1, number + 1))
-    assert [event.name for event in found].count("task") == 1
-    assert found[-1].name == "end"
+    assert [event.name for event in found].count("task") == 1 and found[-1].name == "end"
 
 
 def test_any_text_that_a_log_can_hold_comes_as_it_is(opened: Opened, running: claims.Claim) -> None:
@@ -153,14 +109,6 @@ def test_any_text_that_a_log_can_hold_comes_as_it_is(opened: Opened, running: cl
     with opened(running.task_id, params={"after": 2}) as stream:
         found = list(stream)
     assert [event.data["message"] for event in found if event.name == "entry"] == said
-
-
-def test_a_stream_holds_its_own_tasks_entries_alone(
-    opened: Opened, ada: Actor, bob: Actor, make_task: MakeTask
-) -> None:
-    make_task(bob, "completed", entries=9), make_task(ada, "completed", entries=9)
-    with opened(make_task(ada, "completed", entries=2)) as stream:
-        assert ids(list(stream)) == [1, 2]
 
 
 def test_an_entry_behind_which_a_client_waits_need_not_be_there_yet(opened: Opened, running: claims.Claim) -> None:

@@ -1,4 +1,4 @@
-"""Attacks on sign-in, sessions, tokens, ownership, agents and their box: which there are, and what Taskdeck answers.
+"""Attacks on sign-in, sessions, tokens, ownership, agents and their sandbox, and what Taskdeck answers to each.
 
 A test that makes one is marked ``attack(number, …)``, wherever it is; docs/attacks.md says what happened.
 """
@@ -37,7 +37,7 @@ ATTACKS = {
     12: Attack("a deleted account with a tab open", "as for a disabled one; sessions, tokens and tasks are gone"),
     13: Attack(
         "a role that was taken away while a page is open",
-        "signed out at the next look; afterwards the page is not theirs",
+        "signed out within the next poll; afterwards the page is not theirs",
     ),
     14: Attack("a second tab after the sign-out in the first", "signed out at its next poll or click"),
     15: Attack("the next person in the same tab", "sees nothing of the one before: no draft, filter, task or name"),
@@ -140,7 +140,7 @@ ATTACKS = {
         "a prompt made of options and shell code", "stored as it is, read by the agent as plain text; nothing runs"
     ),
     69: Attack(
-        "a prompt that begins with a slash command or `@/etc/passwd`", "no command runs; the box has no such file"
+        "a prompt that begins with a slash command or `@/etc/passwd`", "no command runs; the sandbox has no such file"
     ),
     70: Attack("a repository address that is an option, another protocol, a path, plain http", "400"),
     71: Attack("a repository address with a user and a password", "400; the password is in no answer, row or log"),
@@ -188,7 +188,7 @@ ATTACKS = {
     94: Attack("kill -9 of the server in the middle of a run", "no process is left; the task is interrupted"),
     95: Attack("a jump of the machine's time", "the limit does not move"),
     96: Attack(
-        "an agent that prints a secret, also in pieces", "the value is masked in the log; the key is not in the box"
+        "an agent that prints a secret, also in pieces", "the value is masked in the log; the key is not in the sandbox"
     ),
     97: Attack("two tasks on one repository at once", "a workspace and a branch for each"),
     98: Attack("a branch that the remote has already", "not pushed, never forced; an error"),
@@ -200,7 +200,7 @@ ATTACKS = {
         "a deployment with a false environment, no recipe, a failing one, an unhealthy or redirecting server",
         "400, or an error that says which",
     ),
-    101: Attack("a dry run whose makefile runs commands", "only in the box, without secrets"),
+    101: Attack("a dry run whose makefile runs commands", "only in the sandbox, without secrets"),
     102: Attack("a repository whose ruff settings read other files", "ignored"),
     103: Attack(
         "an agent that is not installed, not executable, or has no key",

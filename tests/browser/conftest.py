@@ -2,19 +2,27 @@
 
 import re
 import signal
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.browser.steps import has_its_cookie, sign_in
 from tests.support import chromium, databases
 from tests.support.server import Server
+
+#: How long what a test waits for may stay away, in milliseconds: a busy machine takes long to draw a page.
+PATIENCE = 20_000
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
 def command() -> str:
     """How the server is started. A file may say it otherwise."""
-    return "streamlit run app.py --server.port {port}"
+    return "tests.browser.quick_polls run app.py --server.port {port}"
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +68,7 @@ def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]
 
     def open_(path: str | None = "/") -> Page:
         context = browser.new_context(timezone_id="Europe/Vienna")
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         if path is not None:
@@ -70,3 +78,44 @@ def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]
     yield open_
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def visit(open_page: Callable[..., Page]) -> Callable[..., Page]:
+    """Open a page as somebody, in a browser of their own, which has fetched its cookie."""
+
+    def visit(name: str, path: str = "/") -> Page:
+        page = open_page(path)
+        sign_in(page, name)
+        has_its_cookie(page)
+        return page
+
+    return visit
+
+
+@pytest.fixture
+def evil() -> Iterator[Callable[..., Page]]:
+    """Open a page of another server of this machine, really served, in the browser of somebody's page."""
+    bodies = {"/favicon.ico": ""}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(bodies[self.path].encode())
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    def open_(page: Page, host: str, body: str = "<p>Free tickets</p>") -> Page:
+        path = f"/{len(bodies)}"
+        bodies[path] = body
+        tab = page.context.new_page()
+        tab.goto(f"http://{host}:{server.server_port}{path}")
+        return tab
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield open_
+        server.shutdown()

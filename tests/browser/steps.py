@@ -1,4 +1,4 @@
-"""What a person does and sees at the door."""
+"""What a person does and sees when they sign in, set up and make tasks."""
 
 import subprocess
 import sys
@@ -9,10 +9,6 @@ from playwright.sync_api import Page, expect
 from core.identity.sessions import HOST_COOKIE, PLAIN_COOKIE
 from tests.conftest import PASSWORD
 from tests.support.server import ROOT, Server
-
-#: A page that polls looks every five seconds, give or take a tenth, and then draws.
-POLL = 10_000
-
 
 _ADD = """
 import sys
@@ -31,6 +27,15 @@ def add_people(server: Server, *names: str) -> None:
     subprocess.run(command, cwd=ROOT, env=server.environment, check=True)
 
 
+def fill_setup(page: Page) -> None:
+    """Create the first account, Ada's."""
+    for label, text in (("Your name", "Ada Example"), ("E-mail", "ada@example.org"), ("Username", "ada")):
+        page.get_by_label(label).fill(text)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password, again").fill(PASSWORD)
+    page.get_by_role("button", name="Create the account").click()
+
+
 def sign_in(page: Page, username: str, password: str = PASSWORD) -> None:
     """Fill the form and send it."""
     page.get_by_label("Username").fill(username)
@@ -40,7 +45,7 @@ def sign_in(page: Page, username: str, password: str = PASSWORD) -> None:
 
 def is_signed_out(page: Page) -> None:
     """The page shows the sign-in form, at the latest after a poll."""
-    expect(page.get_by_label("Username")).to_be_visible(timeout=POLL)
+    expect(page.get_by_label("Username")).to_be_visible()
 
 
 def has_its_cookie(page: Page) -> None:

@@ -1,11 +1,8 @@
 """Attacks on a person's tasks: by pages of another server, open in the same browser, and by other people."""
 
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -13,7 +10,6 @@ from tests.browser.steps import add_people, calls, has_its_cookie, make_task, se
 from tests.support.server import Server
 
 Open = Callable[..., Page]
-Evil = Callable[..., Page]
 
 PROMPT = "The plan that only Ada knows"
 
@@ -45,11 +41,6 @@ def ada(signed_in: dict[str, Page]) -> Page:
     return signed_in["ada"]
 
 
-@pytest.fixture
-def bob(signed_in: dict[str, Page]) -> Page:
-    return signed_in["bob"]
-
-
 @pytest.fixture(autouse=True)
 def kept(server: Server, ada: Page) -> Iterator[Any]:
     """Ada's tasks, which are afterwards as they were."""
@@ -59,36 +50,8 @@ def kept(server: Server, ada: Page) -> Iterator[Any]:
     assert calls(ada, "GET", "/tasks") == before
 
 
-@pytest.fixture
-def evil() -> Iterator[Callable[..., Page]]:
-    """Open a page of another server of this machine, really served, in the browser of somebody's page."""
-    bodies = {"/favicon.ico": ""}
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(bodies[self.path].encode())
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    def open_(page: Page, host: str, body: str = "<p>Free tickets</p>") -> Page:
-        path = f"/{len(bodies)}"
-        bodies[path] = body
-        tab = page.context.new_page()
-        tab.goto(f"http://{host}:{server.server_port}{path}")
-        return tab
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield open_
-        server.shutdown()
-
-
 @pytest.mark.parametrize("host", SITES)
-def test_a_form_of_another_site_writes_nothing(server: Server, ada: Page, evil: Evil, host: str) -> None:
+def test_a_form_of_another_site_writes_nothing(server: Server, ada: Page, evil: Open, host: str) -> None:
     tab = evil(
         ada,
         host,
@@ -103,7 +66,7 @@ def test_a_form_of_another_site_writes_nothing(server: Server, ada: Page, evil: 
 
 @pytest.mark.attack(26)
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_a_script_of_another_site_neither_writes_nor_reads(server: Server, ada: Page, evil: Evil, host: str) -> None:
+def test_a_script_of_another_site_neither_writes_nor_reads(server: Server, ada: Page, evil: Open, host: str) -> None:
     tab = evil(ada, host)
     for options in (
         {"method": "POST", "body": '{"prompt": "Free"}', "headers": {"Content-Type": "application/json"}},
@@ -118,16 +81,8 @@ def test_a_script_of_another_site_neither_writes_nor_reads(server: Server, ada: 
         assert read == "TypeError", "the browser lets no script of theirs see the answer"
 
 
-@pytest.mark.attack(26)
-def test_no_preflight_gets_a_permission(server: Server) -> None:
-    asked = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST"}
-    for path in ("/api/tasks", "/api/session", "/api/tasks/1", "/"):
-        answer = httpx.options(server.url + path, headers=asked)
-        assert not [name for name in answer.headers if name.startswith("access-control-")]
-
-
 @pytest.mark.attack(35)
-def test_another_site_cannot_sign_the_victim_in_as_somebody_else(server: Server, open_page: Open, evil: Evil) -> None:
+def test_another_site_cannot_sign_the_victim_in_as_somebody_else(server: Server, open_page: Open, evil: Open) -> None:
     tickets: list[str] = []
     attacker = open_page(None)
     attacker.route("**/api/session", lambda route: (tickets.append(route.request.post_data or ""), route.abort()))
@@ -151,37 +106,8 @@ def test_another_site_cannot_sign_the_victim_in_as_somebody_else(server: Server,
 
 
 @pytest.mark.attack(32)
-@pytest.mark.parametrize("path", ["/", "/task?id=1", "/api/tasks"])
-def test_our_pages_are_not_shown_in_the_frame_of_another(server: Server, ada: Page, evil: Evil, path: str) -> None:
+@pytest.mark.parametrize("path", ["/", "/task?id=1", "/api/tasks", "/api/docs"])
+def test_our_pages_are_not_shown_in_the_frame_of_another(server: Server, ada: Page, evil: Open, path: str) -> None:
     tab = evil(ada, "localhost", f'<iframe src="{server.url}{path}"></iframe>')
     (_, frame) = tab.frames
     assert frame.url == "chrome-error://chromewebdata/"
-
-
-@pytest.mark.attack(20, 23)
-def test_anothers_task_is_as_absent(server: Server, bob: Page) -> None:
-    ways = [("GET", ""), ("DELETE", ""), *(("POST", f"/{word}") for word in ("cancel", "rerun", "extend"))]
-    ways += [("GET", f"/{part}") for part in ("logs", "events", "artifacts/", "artifacts/report.html")]
-    for method, part in ways:
-        body = {} if part == "/rerun" else None
-        status, said = calls(bob, method, f"/tasks/1{part}", body)
-        assert (status, said) == calls(bob, method, f"/tasks/987654{part}", body), part
-        assert status == 404
-    for number in (1, 987654):
-        bob.goto(f"{server.url}/task?id={number}")
-        expect(bob.get_by_text("Task not found")).to_be_visible()
-        expect(bob.get_by_text(PROMPT)).to_be_hidden()
-
-
-@pytest.mark.attack(21, 22)
-def test_nobody_lists_searches_deletes_or_makes_anothers_tasks(server: Server, bob: Page, kept: Any) -> None:
-    ada_id = kept["tasks"][0]["user_id"]
-    for query in ("", f"?user_id={ada_id}", "?q=plan", "?status=error", "?limit=200&logs=none", f"?userId={ada_id}"):
-        status, said = calls(bob, "GET", f"/tasks{query}")
-        assert status in (200, 400)
-        assert PROMPT not in str(said) and ada_id not in str(said)
-    status, said = calls(bob, "POST", "/tasks", {"prompt": "For you", "user_id": ada_id, "userId": ada_id})
-    assert status == 400 or said["task"]["user_id"] != ada_id
-    bob.goto(f"{server.url}/?q=plan")
-    expect(bob.get_by_text("No task matches")).to_be_visible()
-    assert calls(bob, "DELETE", "/tasks?action=completed,failed")[0] == 200

@@ -12,6 +12,7 @@ from tests.conftest import PASSWORD
 from tests.support.server import Server
 
 Open = Callable[..., Page]
+Replay = Callable[[Page], Callable[[], bool]]
 
 NEW_PASSWORD = "another battery for the horse"
 
@@ -22,20 +23,7 @@ def everybody(server: Server) -> None:
 
 
 @pytest.fixture
-def visit(open_page: Open) -> Callable[..., Page]:
-    """Open a page as somebody, in a browser of their own, which has fetched its cookie."""
-
-    def visit(name: str, path: str = "/") -> Page:
-        page = open_page(path)
-        sign_in(page, name)
-        has_its_cookie(page)
-        return page
-
-    return visit
-
-
-@pytest.fixture
-def replay(server: Server, open_page: Open) -> Callable[[Page], Callable[[], bool]]:
+def replay(server: Server, open_page: Open) -> Replay:
     """Copy a browser's cookies; later, whether another browser with them is nobody, on the pages and for the API."""
 
     def copy(page: Page) -> Callable[[], bool]:
@@ -54,9 +42,7 @@ def replay(server: Server, open_page: Open) -> Callable[[Page], Callable[[], boo
 
 
 @pytest.mark.attack(9)
-def test_a_cookie_copied_before_the_sign_out_is_worth_nothing_after_it(
-    visit: Callable[..., Page], replay: Callable[[Page], Callable[[], bool]]
-) -> None:
+def test_a_cookie_copied_before_the_sign_out_is_worth_nothing_after_it(visit: Open, replay: Replay) -> None:
     page = visit("ada")
     is_nobody = replay(page)
     page.get_by_role("button", name="Sign out").click()
@@ -65,9 +51,7 @@ def test_a_cookie_copied_before_the_sign_out_is_worth_nothing_after_it(
 
 
 @pytest.mark.attack(10)
-def test_a_new_password_signs_every_other_browser_out_and_not_this_one(
-    visit: Callable[..., Page], replay: Callable[[Page], Callable[[], bool]]
-) -> None:
+def test_a_new_password_signs_every_other_browser_out_and_not_this_one(visit: Open, replay: Replay) -> None:
     other = visit("bob")
     page = visit("bob", "/account")
     is_nobody = replay(page)
@@ -95,9 +79,7 @@ def test_a_new_password_signs_every_other_browser_out_and_not_this_one(
         pytest.param("eve", "delete", marks=pytest.mark.attack(12)),
     ],
 )
-def test_who_loses_the_account_is_out_of_every_open_page(
-    server: Server, visit: Callable[..., Page], name: str, fate: str
-) -> None:
+def test_who_loses_the_account_is_out_of_every_open_page(server: Server, visit: Open, name: str, fate: str) -> None:
     page = visit(name)
     page.get_by_role("link", name="New task", exact=True).click()
     expect(page.get_by_label("What should it do?")).to_be_visible()
@@ -113,9 +95,7 @@ def test_who_loses_the_account_is_out_of_every_open_page(
 
 
 @pytest.mark.attack(13)
-def test_who_is_no_longer_an_administrator_is_out_of_the_pages_for_them(
-    server: Server, visit: Callable[..., Page]
-) -> None:
+def test_who_is_no_longer_an_administrator_is_out_of_the_pages_for_them(server: Server, visit: Open) -> None:
     page = visit("dana", "/people")
     expect(page.get_by_role("heading", name="People")).to_be_visible()
     server.operate("users", "role", "dana", "member")
@@ -127,7 +107,7 @@ def test_who_is_no_longer_an_administrator_is_out_of_the_pages_for_them(
 
 
 @pytest.mark.attack(15)
-def test_the_next_person_in_the_same_tab_sees_nothing_of_the_one_before(visit: Callable[..., Page]) -> None:
+def test_the_next_person_in_the_same_tab_sees_nothing_of_the_one_before(visit: Open) -> None:
     page = visit("finn", "/?q=finns+search&status=error")
     expect(page.get_by_text("No task matches")).to_be_visible()
     page.get_by_role("link", name="New task", exact=True).click()
@@ -151,9 +131,7 @@ def test_the_next_person_in_the_same_tab_sees_nothing_of_the_one_before(visit: C
 
 
 @pytest.mark.attack(16)
-def test_a_sign_in_ends_the_session_whose_cookie_it_replaces(
-    server: Server, open_page: Open, replay: Callable[[Page], Callable[[], bool]]
-) -> None:
+def test_a_sign_in_ends_the_session_whose_cookie_it_replaces(server: Server, open_page: Open, replay: Replay) -> None:
     second = open_page()  # offers the form before anybody is signed in here
     first = second.context.new_page()
     first.goto(server.url)

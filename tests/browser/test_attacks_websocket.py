@@ -9,7 +9,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests.browser import wire
-from tests.browser.steps import POLL, add_people, has_its_cookie, make_task, sign_in
+from tests.browser.steps import add_people, has_its_cookie, make_task, sign_in
 from tests.support.server import Server
 
 Open = Callable[..., Page]
@@ -23,15 +23,15 @@ def ada(server: Server) -> None:
 
 
 @pytest.fixture
-def victim(server: Server, open_page: Open) -> tuple[Page, wire.OutputParser]:
+def victim(server: Server, open_page: Open) -> tuple[Page, wire.Eavesdropper]:
     """Ada's page, which shows a task of hers, and whoever reads along."""
     page = open_page(None)
-    listener = wire.OutputParser(page)
+    listener = wire.Eavesdropper(page)
     page.goto(server.url)
     sign_in(page, "ada")
     has_its_cookie(page)
     make_task(page, SECRET)
-    expect(page.get_by_text(SECRET).first).to_be_visible(timeout=POLL)
+    expect(page.get_by_text(SECRET).first).to_be_visible()
     return page, listener
 
 
@@ -41,7 +41,7 @@ def is_the_sign_in_form(drawn: str) -> bool:
 
 @pytest.mark.attack(17)
 def test_a_live_page_is_of_no_use_to_whoever_knows_its_id(
-    server: Server, victim: tuple[Page, wire.OutputParser]
+    server: Server, victim: tuple[Page, wire.Eavesdropper]
 ) -> None:
     page, known = victim
     with wire.open_socket(server, named=known.id) as thief:
@@ -49,7 +49,7 @@ def test_a_live_page_is_of_no_use_to_whoever_knows_its_id(
         assert is_the_sign_in_form(wire.drawn(thief, "task", "id=1"))
 
         drawn_at = page.locator(".td-stamp").inner_text()
-        expect(page.locator(".td-stamp")).not_to_have_text(drawn_at, timeout=POLL)
+        expect(page.locator(".td-stamp")).not_to_have_text(drawn_at)
         expect(page.get_by_text(SECRET).first).to_be_visible()
         page.get_by_role("link", name="New task", exact=True).click()
         expect(page.get_by_label("What should it do?")).to_be_visible()
@@ -64,7 +64,7 @@ def test_a_live_page_is_of_no_use_to_whoever_knows_its_id(
 
 @pytest.mark.attack(18)
 def test_a_page_that_was_just_closed_is_of_no_use_either(
-    server: Server, victim: tuple[Page, wire.OutputParser]
+    server: Server, victim: tuple[Page, wire.Eavesdropper]
 ) -> None:
     page, known = victim
     context = page.context
@@ -79,16 +79,7 @@ def test_a_page_that_was_just_closed_is_of_no_use_either(
 
 @pytest.mark.attack(31)
 @pytest.mark.parametrize(
-    "origin",
-    [
-        "http://evil.example",
-        "https://evil.example",
-        "http://localhost:3000",
-        "http://127.0.0.1",
-        "null",
-        "file://",
-        None,
-    ],
+    "origin", ["http://evil.example", "http://localhost:3000", "http://127.0.0.1", "null", "file://", None]
 )
 def test_a_page_of_another_server_gets_no_websocket(server: Server, origin: str | None) -> None:
     with pytest.raises(InvalidStatus) as refused:

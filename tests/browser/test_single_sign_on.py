@@ -44,7 +44,7 @@ def command(tmp_path_factory: pytest.TempPathFactory, running_provider: Provider
     lines = [f"{name} = {json.dumps(text)}" for name, text in shared.items()]
     first, second = running_provider.section(name="Example Org"), running_provider.section()
     secrets.write_text("\n".join(["[auth]", *lines, first, "[auth.second]", second]))
-    return f"streamlit run app.py --server.port {{port}} --secrets.files {secrets}"
+    return f"tests.browser.quick_polls run app.py --server.port {{port}} --secrets.files {secrets}"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -82,16 +82,12 @@ def test_a_verified_known_address_signs_in_with_a_session_of_ours(
     is_ada(page)
 
 
-def test_each_provider_has_a_button_with_its_name_or_else_its_key(open_page: Open, provider: Provider) -> None:
-    page = open_page()
+def test_a_deep_link_survives_the_way_to_a_provider_whose_button_has_its_name_or_else_its_key(
+    server: Server, open_page: Open, provider: Provider
+) -> None:
+    page = open_page("/task?id=5")
     expect(page.get_by_role("button", name="Sign in with Example Org")).to_be_visible()
     by_provider(page, "second")
-    is_ada(page)
-
-
-def test_a_deep_link_survives_the_way_to_the_provider(server: Server, open_page: Open, provider: Provider) -> None:
-    page = open_page("/task?id=5")
-    by_provider(page)
     expect(page.get_by_text("Task not found")).to_be_visible()
     expect(page).to_have_url(f"{server.url}/task?id=5")
 
@@ -117,20 +113,13 @@ def test_an_unverified_address_is_refused_with_a_sentence_until_another_account_
 
 
 @pytest.mark.attack(61)
-def test_an_unknown_address_is_refused_with_a_sentence(open_page: Open, provider: Provider) -> None:
-    provider.email = "nobody@example.org"
-    page = open_page()
-    by_provider(page)
-    expect(page.get_by_text(REFUSED)).to_be_visible()
-    assert begins_no_session(page)
-
-
-@pytest.mark.attack(61)
-def test_a_disabled_account_is_refused_with_the_same_sentence(
-    server: Server, open_page: Open, provider: Provider
+@pytest.mark.parametrize("name", ["nobody", "bob"])
+def test_an_unknown_address_and_a_disabled_accounts_are_refused_with_the_same_sentence(
+    server: Server, open_page: Open, provider: Provider, name: str
 ) -> None:
-    server.operate("users", "disable", "bob")
-    provider.email = "bob@example.org"
+    if name == "bob":
+        server.operate("users", "disable", "bob")
+    provider.email = f"{name}@example.org"
     page = open_page()
     by_provider(page)
     expect(page.get_by_text(REFUSED)).to_be_visible()
@@ -201,7 +190,7 @@ def test_signing_out_ends_our_session_and_the_providers_word(
 
 @pytest.mark.no_database
 def test_without_a_provider_nothing_of_this_is_loaded() -> None:
-    app = AppTest.from_string("from pages import single_sign_on as s\ns.arrive()\ns.offer()").run()
+    app = AppTest.from_string("from pages.session import single_sign_on as s\ns.start_session()\ns.offer()").run()
     assert not app.exception
     assert not app.button
     assert not (ROOT / ".streamlit" / "secrets.toml").exists()

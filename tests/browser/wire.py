@@ -38,14 +38,14 @@ def drawn(socket: ClientConnection, path: str = "", query: str = "") -> str:
             return "\n".join(said)
 
 
-class OutputParser:
+class Eavesdropper:
     """Learns the id of a browser's page from what the page is told, as whoever reads along would."""
 
     def __init__(self, page: Page) -> None:
         self.ids: list[str] = []
-        page.on("websocket", lambda socket: socket.on("framereceived", self._hear))
+        page.on("websocket", lambda socket: socket.on("framereceived", self._read))
 
-    def _hear(self, frame: str | bytes) -> None:
+    def _read(self, frame: str | bytes) -> None:
         message = ForwardMsg.FromString(frame if isinstance(frame, bytes) else frame.encode())
         if message.WhichOneof("type") == "new_session":
             self.ids.append(message.new_session.initialize.session_id)

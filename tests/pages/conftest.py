@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
 from streamlit.runtime.context import ContextProxy
 from streamlit.testing.v1 import AppTest
 
+from core.database.models import Role
 from core.database.ownership import Actor
-from core.identity import sessions
+from core.identity import people, sessions
+from tests.conftest import PASSWORD
 
 PAGES = Path(__file__).parent.parent.parent / "pages"
 
@@ -55,3 +58,19 @@ def open_app(connection: Connection) -> Open:
         return app.run()
 
     return open_
+
+
+@pytest.fixture
+def grace() -> Actor:
+    """An administrator."""
+    return people.add("grace", "grace@example.org", "Grace", PASSWORD, Role.ADMIN)
+
+
+@pytest.fixture
+def as_ada(open_app: Open, ada: Actor) -> Open:
+    return partial(open_app, ada)
+
+
+@pytest.fixture
+def as_grace(open_app: Open, grace: Actor) -> Open:
+    return partial(open_app, grace)

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 def press(app: AppTest, *labels: str) -> AppTest:
     """Press a button; for one in a dialog also the button that opens it, because AppTest runs the whole page anew."""
     *openers, _ = labels
-    if not set(labels) <= {button.label for button in app.button}:
+    if not set(labels) <= set(buttons(app)):
         press(app, *openers)
     for label in labels:
         next(button for button in app.button if button.label == label).click()
@@ -35,11 +35,23 @@ def titles(app: AppTest) -> list[str]:
     return [element.value for element in (*app.title, *app.header)]
 
 
+def buttons(app: AppTest) -> list[str]:
+    return [button.label for button in app.button]
+
+
+def links(app: AppTest) -> list[str]:
+    """The labels of the links to other pages."""
+    return [link.proto.label for link in app.main.get("page_link")]
+
+
+def captions(app: AppTest) -> list[str]:
+    return [caption.value for caption in app.caption]
+
+
 def texts(app: AppTest) -> str:
     """All that is written on the page, as it was given to Streamlit."""
     said = [*app.title, *app.header, *app.subheader, *app.markdown, *app.error, *app.info, *app.warning, *app.caption]
-    links = [link.proto.label for link in app.get("page_link")]
-    return "\n".join([*(element.value for element in said), *links, html(app)])
+    return "\n".join([*(element.value for element in said), *links(app), html(app)])
 
 
 def html(app: AppTest) -> str:

@@ -1,4 +1,4 @@
-"""From where a call comes: the connection itself, unless a proxy that the settings name says otherwise."""
+"""Where a call comes from: the connection itself, unless a proxy that the settings name says otherwise."""
 
 import asyncio
 from collections.abc import Sequence
@@ -33,19 +33,11 @@ def seen(peer: str | None, headers: Sequence[tuple[str, str]] = LIES, kind: str 
     return found["client"] and found["client"][0], found["scheme"]
 
 
-@pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "192.0.2.7", "2001:db8::7", None])
-@pytest.mark.parametrize("kind", ["http", "websocket"])
-def test_without_a_proxy_in_the_settings_nobody_is_believed(peer: str | None, kind: str) -> None:
-    assert seen(peer, kind=kind) == (peer, "http")
-
-
-@pytest.mark.parametrize("peer", ["::ffff:192.0.2.7", "::FFFF:192.0.2.7", "192.0.2.7"])
-def test_an_address_has_one_form_whatever_the_socket_makes_of_it(peer: str) -> None:
-    assert seen(peer, ()) == ("192.0.2.7", "http")
-
-
-def test_what_is_no_address_stays_as_it_is() -> None:
-    assert seen("a socket", ()) == ("a socket", "http")
+def test_without_a_proxy_in_the_settings_nobody_is_believed_and_an_address_has_one_form() -> None:
+    for peer in ("127.0.0.1", "::1", "192.0.2.7", "2001:db8::7", "a socket", None):
+        assert [seen(peer, kind=kind) for kind in ("http", "websocket")] == [(peer, "http")] * 2
+    for peer in ("::ffff:192.0.2.7", "::FFFF:192.0.2.7"):
+        assert seen(peer, ()) == ("192.0.2.7", "http")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +82,7 @@ def test_another_server_than_uvicorn_is_left_alone() -> None:
     distrust_forwarded_headers(cast(Server, SimpleNamespace(config=SimpleNamespace(loaded_app="another"))))
 
 
-def test_the_audit_trail_hears_that_a_call_came_over_the_api(anybody: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_audit_trail_knows_that_a_call_came_over_the_api(anybody: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[Channel, str | None]] = []
     monkeypatch.setattr(
         "api.service.health.load", lambda: told.append((audit.current_origin().channel, audit.current_origin().address))

@@ -1,4 +1,3 @@
-import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.identity import sessions, setup
@@ -32,32 +31,24 @@ def test_the_setup_link_creates_an_admin_and_signs_in(open_app: Open) -> None:
     assert (person.username, person.role) == ("ada", "admin")
 
 
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
+def test_an_unusable_account_is_refused_with_a_sentence(open_app: Open) -> None:
+    app = open_app(page="account/setup", token=setup_token())
+    for changes, sentence in (
         ({"Password, again": "another one"}, "The two passwords differ"),
         ({"Password": "short", "Password, again": "short"}, "at least 10 characters"),
         ({"Username": "a b"}, "A username has"),
         ({"E-mail": "nobody"}, "not an e-mail address"),
         ({"Your name": " "}, "A name has"),
-    ],
-)
-def test_an_unusable_account_is_refused_with_a_sentence(open_app: Open, changes: dict[str, str], sentence: str) -> None:
-    app = set_up(open_app(page="account/setup", token=setup_token()), **changes)
-    assert sentence in errors(app)[0]
+    ):
+        assert sentence in errors(set_up(app, **changes))[0]
     assert setup.link() is not None
 
 
-@pytest.mark.parametrize("token", ["", "forged", "ImZpcnN0IGFkbWluIg.aaaaaa.bbbb"])
-def test_a_forged_setup_link_offers_no_form(open_app: Open, token: str) -> None:
-    app = open_app(page="account/setup", token=token)
-    assert "used up or too old" in app.warning[0].value
-    assert not app.text_input
-
-
-def test_a_used_setup_link_offers_no_form(open_app: Open) -> None:
+def test_a_forged_or_used_setup_link_offers_no_form(open_app: Open) -> None:
     token = setup_token()
     first = set_up(open_app(page="account/setup", token=token))
     assert token not in everything_kept(first)
-    app = open_app(page="account/setup", token=token)
-    assert "used up or too old" in app.warning[0].value
+    for dead in ("", "forged", "ImZpcnN0IGFkbWluIg.aaaaaa.bbbb", token):
+        app = open_app(page="account/setup", token=dead)
+        assert "used up or too old" in app.warning[0].value
+        assert not app.text_input

@@ -1,6 +1,7 @@
 import pytest
 
 from pages.parts.log import coloured
+from pages.parts.markup import element
 
 
 @pytest.mark.parametrize(
@@ -20,8 +21,8 @@ from pages.parts.log import coloured
     ],
 )
 def test_colours_become_spans_and_text_stays_text(message: str, html: str) -> None:
-    assert coloured(message) == html
+    assert element("p", *coloured(message)) == f"<p>{html}</p>"
 
 
 def test_a_colour_of_thousands_of_digits_is_no_colour() -> None:
-    assert "td-ansi" not in coloured("\x1b[" + "1" * 5_000 + "m")
+    assert "td-ansi" not in "".join(coloured("\x1b[" + "1" * 5_000 + "m"))

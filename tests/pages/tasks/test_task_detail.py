@@ -15,7 +15,7 @@ from core.runner.claims import Entry
 from core.sandbox.output import StoredArtifact
 from core.tasks import commands
 from tests.pages.conftest import Open
-from tests.pages.widgets import html
+from tests.pages.widgets import html, press, titles
 
 
 def start(actor: Actor, prompt: str = "Profile the data") -> claims.Claim:
@@ -25,41 +25,39 @@ def start(actor: Actor, prompt: str = "Profile the data") -> claims.Claim:
     return held
 
 
-def test_a_running_task_shows_status_progress_countdown_and_log(open_app: Open, ada: Actor) -> None:
+def test_a_running_task_shows_status_progress_countdown_and_log(as_ada: Open, ada: Actor) -> None:
     held = start(ada)
     claims.record(held, [Entry(LogType.COMMAND, "git clone", now())], 42)
-    app = open_app(ada, "tasks/detail", id=str(held.task_id))
+    app = as_ada("tasks/detail", id=str(held.task_id))
     assert not app.exception
     assert app.header[0].value == "Profile the data"
     for shown in ("Running", 'aria-valuenow="42"', "Left of 5 min", "git clone", "updated "):
         assert shown in html(app)
 
 
-@pytest.mark.parametrize(
-    ("reason", "where"),
-    [(EndReason.FAILED, "error"), (EndReason.TIMED_OUT, "warning"), (EndReason.INTERRUPTED, "warning")],
-)
-def test_why_it_ended_stands_on_top(open_app: Open, ada: Actor, reason: EndReason, where: str) -> None:
-    held = start(ada)
-    claims.finish(held, reason, "The reason, in one sentence")
-    app = open_app(ada, "tasks/detail", id=str(held.task_id))
-    assert [element.value for element in app.get(where)] == ["The reason, in one sentence"]
+def test_why_it_ended_stands_on_top(as_ada: Open, ada: Actor) -> None:
+    where = {EndReason.FAILED: "error", EndReason.TIMED_OUT: "warning", EndReason.INTERRUPTED: "warning"}
+    for reason, kind in where.items():
+        held = start(ada)
+        claims.finish(held, reason, "The reason, in one sentence")
+        app = as_ada("tasks/detail", id=str(held.task_id))
+        assert [element.value for element in app.get(kind)] == ["The reason, in one sentence"]
 
 
 @pytest.mark.attack(23)
-@pytest.mark.parametrize("asked", ["0", "-1", "999", "abc", "", str(2**63), "theirs"])
-def test_absent_and_anothers_look_the_same(open_app: Open, ada: Actor, bob: Actor, asked: str) -> None:
+def test_absent_and_anothers_look_the_same(as_ada: Open, bob: Actor) -> None:
     theirs = start(bob)
-    app = open_app(ada, "tasks/detail", id=str(theirs.task_id) if asked == "theirs" else asked)
-    assert not app.exception
-    assert [title.value for title in app.title] == ["Task not found"]
-    assert "Profile" not in html(app)
+    for asked in ("0", "-1", "999", "abc", "", str(2**63), str(theirs.task_id)):
+        app = as_ada("tasks/detail", id=asked)
+        assert not app.exception
+        assert titles(app) == ["Task not found"]
+        assert "Profile" not in html(app)
 
 
-def test_what_an_agent_prints_is_text(open_app: Open, ada: Actor) -> None:
+def test_what_an_agent_prints_is_text(as_ada: Open, ada: Actor) -> None:
     held = start(ada, "Say <script>alert(1)</script>")
     claims.record(held, [Entry(LogType.INFO, "<img src=x onerror=alert(1)> \x1b[31mred\x1b[0m", now())])
-    shown = html(open_app(ada, "tasks/detail", id=str(held.task_id)))
+    shown = html(as_ada("tasks/detail", id=str(held.task_id)))
     assert "<img" not in shown
     assert "&lt;img src=x" in shown
     assert '<span class="td-ansi-red">red</span>' in shown
@@ -69,16 +67,15 @@ def shown(app) -> list[str]:
     return re.findall(r"line \d+", html(app))
 
 
-def test_a_growing_log_keeps_its_beginning_under_the_readers_eyes(open_app: Open, ada: Actor) -> None:
+def test_a_growing_log_keeps_its_beginning_under_the_readers_eyes(as_ada: Open, ada: Actor) -> None:
     held = start(ada)
     claims.record(held, [Entry(LogType.INFO, f"line {n}", now()) for n in range(3, 701)])  # entry n says line n
-    app = open_app(ada, "tasks/detail", id=str(held.task_id))
+    app = as_ada("tasks/detail", id=str(held.task_id))
     assert shown(app) == [f"line {n}" for n in range(201, 701)]
     claims.record(held, [Entry(LogType.INFO, "line 701", now())])
     app.run()
     assert shown(app) == [f"line {n}" for n in range(201, 702)]
-    next(button for button in app.button if button.label == "Show earlier entries").click()
-    app.run()
+    press(app, "Show earlier entries")
     assert shown(app) == [f"line {n}" for n in range(3, 702)]
     claims.record(held, [Entry(LogType.INFO, f"line {n}", now()) for n in range(702, 4_001)])
     app.run()
@@ -86,24 +83,24 @@ def test_a_growing_log_keeps_its_beginning_under_the_readers_eyes(open_app: Open
     assert len(shown(app)) == 500
 
 
-def test_a_task_that_is_deleted_elsewhere_is_gone_not_damaged(open_app: Open, ada: Actor) -> None:
+def test_a_task_that_is_deleted_elsewhere_is_gone_not_damaged(as_ada: Open, ada: Actor) -> None:
     held = start(ada)
     claims.finish(held, EndReason.COMPLETED, artifacts=[StoredArtifact("report.md", 13, "0" * 64, "text/markdown")])
-    app = open_app(ada, "tasks/detail", id=str(held.task_id))
+    app = as_ada("tasks/detail", id=str(held.task_id))
     commands.delete_one(ada, held.task_id)
     app.run()
-    assert [title.value for title in app.title] == ["Task not found"]
+    assert titles(app) == ["Task not found"]
 
 
 @pytest.mark.attack(9)
 def test_a_page_left_open_after_the_sign_out_downloads_nothing(
-    open_app: Open, ada: Actor, monkeypatch: pytest.MonkeyPatch
+    as_ada: Open, ada: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[Callable[[], object]] = []
     monkeypatch.setattr(st, "download_button", lambda *_, data, **__: given.append(data))
     held = start(ada)
     claims.finish(held, EndReason.COMPLETED)
-    app = open_app(ada, "tasks/detail", id=str(held.task_id))
+    app = as_ada("tasks/detail", id=str(held.task_id))
     (log,) = given
     assert "Task accepted" in str(log())
     sessions.end(app.session_state["session_id"])
