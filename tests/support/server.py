@@ -1,6 +1,7 @@
 """The real server on a data folder of its own: for tests, benchmarks and the README's pictures."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +19,8 @@ from tests.support import databases
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60
 STOP_SECONDS = 30
+
+_FAULT = re.compile(r"^\S+ (ERROR|CRITICAL) |^Traceback \(most recent call last\)")
 
 
 def free_port() -> int:
@@ -96,6 +99,10 @@ class Server:
     def said(self) -> str:
         """All that it has printed."""
         return self._output.read_text()
+
+    def faults(self) -> list[str]:
+        """The lines that tell of a fault of ours: errors in the log, and what Python itself prints of one."""
+        return [line for line in self.said().splitlines() if _FAULT.search(line)]
 
     def operate(self, *words: str, typed: str = "") -> str:
         """What ``python -m core`` prints on the same data."""
