@@ -43,6 +43,7 @@ quick: $(VENV)/.dev programs
 faults: $(VENV)/.dev programs browser
 	$(PYTEST) -m slow $(ARGS)
 	$(PYTEST) --postgresql tests/faults tests/pages tests/browser tests/api/test_events_server.py $(ARGS)
+	$(BIN)/python -m docs.screenshots --check
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

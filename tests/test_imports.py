@@ -15,7 +15,7 @@ pytestmark = pytest.mark.no_database
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """The packages that the rules are about, to be changed."""
-    for package in ("core", "api"):
+    for package in ("core", "api", "pages"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
@@ -42,8 +42,10 @@ def test_the_rules_are_kept(tree: Path) -> None:
         ("core/identity/web.py", "import api.errors", "core.identity.web -> api.errors"),
         ("core/tasks/page.py", "import streamlit", "core.tasks.page -> streamlit"),
         ("core/unlisted/__init__.py", "", "core.unlisted"),
+        ("api/server/up.py", "from api import routes", "api.server.up -> api.routes"),
+        ("pages/tasks/rows.py", "import sqlalchemy", "pages.tasks.rows -> sqlalchemy"),
     ],
-    ids=["a higher floor", "the database", "the API", "the pages", "a package without a floor"],
+    ids=["a higher floor", "the database", "the API", "the pages", "no floor", "the API's floor", "a query in a page"],
 )
 def test_a_wrong_import_and_a_package_without_a_floor_are_named(tree: Path, path: str, line: str, named: str) -> None:
     (tree / path).parent.mkdir(exist_ok=True)
