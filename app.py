@@ -63,6 +63,7 @@ async def begin(scheduler: Scheduler, server: Server | None) -> None:
     """Take tasks once the server has its port: one that cannot be had would interrupt what was just begun."""
     while server and not server.started:  # noqa: ASYNC110  uvicorn tells nobody
         await asyncio.sleep(0.02)
+    scheduler.start()
     _log.info(
         "Taskdeck %s serves %s: %s, data in %s, sandbox %s",
         core.__version__,
@@ -71,7 +72,6 @@ async def begin(scheduler: Scheduler, server: Server | None) -> None:
         settings().data.absolute(),
         isolation.state().state,
     )
-    scheduler.start()
 
 
 os.umask(0o077)  # what the server writes is nobody else's on this machine to read
@@ -79,7 +79,8 @@ os.umask(0o077)  # what the server writes is nobody else's on this machine to re
 try:
     settings()
     agents()
-    secrets = [*signing_keys(), *catalog().secrets()]
+    secrets = [*signing_keys(), *catalog().secrets(), *settings().passwords]
+    secrets += [secret for agent in agents().values() for secret in agent.secrets]
     server_log.configure(settings().log_format, settings().log_level, secrets)
     log.include_streamlit()
     providers.check()

@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m core", description="Operate Taskdeck.")
-    groups = parser.add_subparsers(required=True, dest="group")
+    groups = parser.add_subparsers(required=True, dest="group", metavar="users|tokens|db")
 
     users = groups.add_parser("users", help="people's accounts").add_subparsers(required=True, dest="word")
     add = users.add_parser("add", help="create an account")

@@ -9,7 +9,7 @@ from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -127,6 +127,12 @@ class Settings(BaseSettings):
     def migration_url(self) -> str:
         """Where the tables' owner logs in."""
         return self.migration_database_url or self.url
+
+    @property
+    def passwords(self) -> list[str]:
+        """Those of the database's logins, for what shows none."""
+        found = (urlsplit(url).password for url in (self.url, self.worker_url, self.migration_url))
+        return [unquote(password) for password in found if password]
 
     @property
     def home(self) -> str:

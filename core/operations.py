@@ -89,7 +89,7 @@ def _delete_user(given: Namespace) -> None:
 
 
 def _known(username: str) -> UUID:
-    known = people.account(username)
+    known = people.account(username, by=None)
     if known is None:
         raise InvalidInput(f"There is no account {username}; see users list.")
     return known.actor.id

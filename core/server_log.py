@@ -14,14 +14,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, TextIO
 
 from core.log_text import mask
 
 #: What a line may be about, in this order. ``owner`` and ``account`` are ids: a name may be a password, mistyped.
 FIELDS = ("request", "task", "owner", "runner", "account", "address")
 
-#: The loggers that follow the level that the operator sets; of others only warnings are of interest.
+#: The loggers that follow the level that the operator sets; others begin at a warning, if they set none themselves.
 OURS = ("app", "api", "core", "pages")
 
 #: Of a message, in characters. A caller chooses how long its address is.
@@ -42,7 +42,7 @@ def bound(**fields: object) -> Iterator[None]:
 
 def configure(form: Literal["text", "json"], level: str, secrets: Iterable[str] = ()) -> None:
     """Send every logger's lines of this level and above to standard error, in this form, without these secrets."""
-    handler = logging.StreamHandler()
+    handler = _Handler()
     handler.setLevel(level.upper())
     handler.setFormatter({"text": TextFormatter, "json": JSONFormatter}[form](secrets))
     logging.root.handlers[:] = [handler]
@@ -54,10 +54,16 @@ def configure(form: Literal["text", "json"], level: str, secrets: Iterable[str] 
 
 def take_over() -> None:
     """Have every logger that exists by now use the one handler; some libraries give theirs handlers of their own."""
-    for logger in logging.root.manager.loggerDict.values():
+    for logger in list(logging.root.manager.loggerDict.values()):  # threads may be adding some
         if isinstance(logger, logging.Logger):
             logger.handlers.clear()
             logger.propagate = True
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  the library's name
+        """Name the line that could not be written: what Python prints then holds its arguments as they are."""
+        self.stream.write(f"A line of {record.name} could not be written to the log.\n")
 
 
 class _Formatter(logging.Formatter):
@@ -69,7 +75,8 @@ class _Formatter(logging.Formatter):
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def message(self, record: logging.LogRecord) -> str:
-        return self._safe(record.getMessage()[:MESSAGE_CHARACTERS])
+        # Hidden first, and cut then: half a secret would not be found.
+        return self._safe(record.getMessage()[: 4 * MESSAGE_CHARACTERS])[:MESSAGE_CHARACTERS]
 
     def fields(self, record: logging.LogRecord) -> dict[str, str | int]:
         found = {name: getattr(record, name, _known.get().get(name)) for name in FIELDS}
@@ -111,12 +118,16 @@ class JSONFormatter(_Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
-def _lines(error: BaseException) -> Iterator[str]:
+def _lines(error: BaseException, shown: frozenset[int] = frozenset()) -> Iterator[str]:
     """A traceback with what led to it first, as Python prints it, but of each message only the first line."""
+    if id(error) in shown:
+        return
+    shown |= {id(error)}
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    if before:
-        yield from _lines(before)
+    for one in (*([before] if before else []), *(error.exceptions if isinstance(error, BaseExceptionGroup) else ())):
+        yield from _lines(one, shown)
         yield "which led to:"
     for frame in traceback.format_tb(error.__traceback__):
         yield from frame.splitlines()
-    yield f"{type(error).__module__}.{type(error).__qualname__}: {str(error).partition(chr(10))[0]}"
+    message = str(error)[: 4 * MESSAGE_CHARACTERS].partition("\n")[0]
+    yield f"{type(error).__module__}.{type(error).__qualname__}: {message}"

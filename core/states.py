@@ -6,10 +6,10 @@ from enum import StrEnum
 class TaskStatus(StrEnum):
     """Where a task stands."""
 
-    PENDING = "pending"  #: accepted, waits for a free runner
+    PENDING = "pending"  #: accepted, waits for a free runner; or given back by one that had begun nothing
     PROCESSING = "processing"  #: pending -> processing: a runner holds the claim
     COMPLETED = "completed"  #: processing -> completed: the work succeeded
-    ERROR = "error"  #: processing -> error: it failed, ran out of time or was interrupted
+    ERROR = "error"  #: processing -> error: failed, out of time, stopped, interrupted; pending -> error: stopped before
 
 
 class EndReason(StrEnum):

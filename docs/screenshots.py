@@ -60,7 +60,7 @@ def main(words: list[str]) -> int:
             sign_in(server, page)
             run(server)
             shoot(server, page, Path(folder) if asked.check else IMAGES)
-    except (Failed, RuntimeError) as error:
+    except (Failed, RuntimeError, Error) as error:
         sys.stderr.write(f"The pictures were not made. {error}\n")
         return 1
     return 0
@@ -101,14 +101,14 @@ def sign_in(server: Server, page: Page) -> None:
 
 
 def run(server: Server) -> None:
-    """Make the tasks, and wait until the first has ended, whose page is shown."""
+    """Make the tasks, a moment apart: they stand at different points when their picture is taken."""
     token = server.operate("tokens", "create", "--user", "ada", "--name", "nightly report")
     with server.client(token) as client:
         for prompt, agent, name in PROMPTS:
             repository = str(server.repositories / name) if name else None
             task = {"prompt": prompt, "selectedAgent": agent, "repoUrl": repository}
             client.post("/tasks", json=task).raise_for_status()
-            time.sleep(1.5)  # so that they stand at different points when their picture is taken
+            time.sleep(1.5)
 
 
 def shoot(server: Server, page: Page, folder: Path) -> None:

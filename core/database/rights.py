@@ -11,7 +11,7 @@ from enum import Enum, StrEnum, auto
 class Right(Enum):
     """What some people may do beyond their own tasks."""
 
-    READ_EVERYONE = auto()  #: read everybody's tasks, logs and files; no page or route offers it yet
+    READ_EVERYONE = auto()  #: read everybody's tasks, logs and files; today only counted, before a person is deleted
     MANAGE_PEOPLE = auto()  #: invite, disable and delete people, and change their roles
     READ_AUDIT = auto()  #: read the audit trail
     CONFIGURE = auto()  #: is told how to set up the server, and not whom to ask

@@ -135,11 +135,11 @@ def exist() -> bool:
 
 def find(username: str) -> Actor | None:
     """The active person with this username."""
-    known = account(username)
+    known = account(username, by=None)
     return known.actor if known and known.is_active else None
 
 
-def account(username: str, *, by: Actor | None = None) -> Account | None:
+def account(username: str, *, by: Actor | None) -> Account | None:
     """The account with this username, active or not. Raises as ``accounts`` does."""
     with managing(by, reading=True) as session:
         found = session.execute(_with_last_seen().where(User.username == fold(username))).one_or_none()

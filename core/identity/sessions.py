@@ -187,9 +187,8 @@ def end_by_token(cookie: str, sign_out_token: str | None) -> bool:
         user, at = _sign_out_tokens().loads(sign_out_token or "", max_age=TICKET_SECONDS, return_timestamp=True)
     except (BadData, ValueError):
         return False
-    if user != owner.id.hex or _began(session_id) > at + timedelta(
-        seconds=1
-    ):  # the token was made in the second after ``at``
+    latest = at + timedelta(seconds=1)  # the token was made in the second after ``at``
+    if user != owner.id.hex or _began(session_id) > latest:
         return False
     end(session_id)
     return True

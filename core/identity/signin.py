@@ -76,7 +76,7 @@ def _proven(username: str, password: str) -> tuple[Actor, int] | None:
 
 def _record_failure(username: str, detail: str, *, is_locked: bool) -> None:
     """A name that nobody has stays out of trail and log: people type their password there by mistake."""
-    known = people.account(username)
+    known = people.account(username, by=None)
     kind = audit.Kind.LOCKED if is_locked else audit.Kind.REFUSED
     subject = known.actor.username if known else ""
     words = [word for word in ("" if known else "unknown name", detail) if word]

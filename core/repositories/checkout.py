@@ -14,7 +14,7 @@ from core.repositories.changes import Changes, plan, summary
 from core.repositories.git import LIMITS, Git, Run, open_untrusted
 from core.repositories.remote import Remote
 from core.repositories.secrets import contains_secret
-from core.sandbox import isolation
+from core.sandbox import folders
 from core.sandbox.workspace import Workspace
 
 PATCH = "changes.patch"
@@ -85,7 +85,7 @@ class Checkout:
     def copy_git_dir_for_agent(self) -> None:
         """Give the agent a copy of what git keeps, so that git works in its sandbox too."""
         repository = self._workspace.repository
-        words = ("sh", "-c", _COPY, "copy_git_dir_for_agent", str(self._git.store), str(repository / ".git"), _IDENTITY)
+        words = ("sh", "-c", _COPY, "sh", str(self._git.store), str(repository / ".git"), _IDENTITY)
         status, _ = self._git.run(*words, writable=(repository,))
         if status:
             raise AgentFailed("The repository could not be copied for the agent.")
@@ -116,7 +116,7 @@ class Checkout:
         # The folder is the agent's: nothing in it is followed.
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
-            isolation.remove(folder / PATCH)
+            folders.remove(folder / PATCH)
             target = os.open(PATCH, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=handle)
             with os.fdopen(target, "wb") as writer, open_untrusted(written) as reader:
                 shutil.copyfileobj(reader, writer)
@@ -221,10 +221,8 @@ class Checkout:
     def _was_cut_off(self) -> bool:
         """Whether the process that writes what comes from a remote began and did not end: its file became too large."""
         begun, ended = set(), set()
-        with (
-            suppress(AgentFailed, ValueError),
-            open_untrusted(self._git.trace) as lines,
-        ):  # its last line may be half a one
+        # Its last line may be half a one.
+        with suppress(AgentFailed, OSError, ValueError), open_untrusted(self._git.trace) as lines:
             for event in map(json.loads, lines):
                 if event["event"] == "start" and "index-pack" in event["argv"]:
                     begun.add(event["sid"])

@@ -21,7 +21,7 @@ from core.runner.execution import READ_SECONDS, Execution
 from core.runner.heartbeat import RETRY_SECONDS, Heartbeat
 from core.runner.steps import Steps
 from core.runner.task_logger import TaskLogger
-from core.sandbox import isolation
+from core.sandbox import folders
 from core.sandbox.workspace import Workspace
 from core.states import EndReason
 from core.tasks.commands import NEVER_BEGAN
@@ -160,7 +160,7 @@ class Run:
                 write()
                 return
             except engine.Unavailable:
-                isolation.remove(self._workspace)  # the disk may be full of it
+                folders.remove(self._workspace)  # the disk may be full of it
                 if self._stopping.wait(RETRY_SECONDS):
                     deadline = min(deadline, self._monotonic() + LAST_SECONDS)
                     if self._monotonic() >= deadline:

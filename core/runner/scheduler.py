@@ -25,6 +25,7 @@ from core.database import engine
 from core.runner import claims, processor
 from core.runner.chores import CHORES
 from core.runner.chores.base import Chore
+from core.runner.chores.expiry import Expiry
 from core.tasks import notifications
 
 #: After how long without a sweep that got through something is wrong, in seconds.
@@ -67,11 +68,11 @@ class Scheduler:
         """Begin to take tasks: at each notification, and after each chore those that no notification told of."""
         self._unsubscribe = notifications.task_waiting.subscribe(lambda _: self._look_soon())
         for chore in self._chores:
-            self._clock.add_job(self._do, "interval", [chore], seconds=chore.interval)
+            self._clock.add_job(self._way_of(chore), "interval", [chore], seconds=chore.interval)
         self._clock.start()
         _log.info("the runner started, with %s slots", self.slots, extra={"runner": self.runner})
         for chore in self._chores:
-            self._clock.add_job(self._do, args=[chore])
+            self._clock.add_job(self._way_of(chore), args=[chore])
 
     @property
     def running(self) -> int:
@@ -80,7 +81,7 @@ class Scheduler:
 
     @property
     def since_sweep(self) -> float | None:
-        """How many seconds ago a chore got through; None before the first one."""
+        """How many seconds ago a sweep got through; None before the first one."""
         return None if self._swept_at is None else self._monotonic() - self._swept_at
 
     def close(self) -> None:
@@ -153,12 +154,21 @@ class Scheduler:
             self._free.release()
             self._look_soon()
 
+    def _way_of(self, chore: Chore) -> Callable[[Chore], None]:
+        return self._sweep if isinstance(chore, Expiry) else self._do
+
     def _do(self, chore: Chore) -> None:
-        """A chore, unless nobody can write; then a look for what no notification told of."""
+        """A chore; then a look for what no notification told of."""
+        with self._unless_away():
+            chore.run_once()
+        self._look()
+
+    def _sweep(self, expiry: Chore) -> None:
+        """The chore that comes most often, unless nobody can write: so it also tells whether the database is there."""
         with self._unless_away():
             engine.ping(claims.WAIT_SECONDS)
             self.away = False
-            chore.run_once()
+            expiry.run_once()
             self._swept_at = self._monotonic()
         self._look()
 

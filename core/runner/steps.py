@@ -12,7 +12,7 @@ from core.repositories.checkout import Checkout, branch_name
 from core.runner.claims import Claim
 from core.runner.execution import Execution
 from core.runner.task_logger import TaskLogger
-from core.sandbox import isolation, output
+from core.sandbox import folders, output
 from core.sandbox.gateway import Gateway
 from core.sandbox.output import StoredArtifact
 from core.sandbox.workspace import Workspace
@@ -136,7 +136,7 @@ class Steps:
         folder = workspace.output
         if agent.info.changes_files and not self._claim.repo_url:
             folder = workspace.repository
-            isolation.remove(folder / ".git")
+            folders.remove(folder / ".git")
         names, left = output.find(folder)
         if left:
             self._log.info(f"Not kept: {', '.join(left)}. What is kept: {output.LIMITS}.")

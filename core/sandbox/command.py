@@ -58,7 +58,7 @@ class GatewayEndpoint:
     """The way to a model's API: a socket that reaches the gateway, and this task's own token instead of the key."""
 
     socket: Path
-    token: str
+    token: str = field(repr=False)
     port: int  #: where a program in the sandbox finds the API: http://127.0.0.1:PORT
 
 

@@ -17,8 +17,6 @@ from core.errors import AgentFailed
 from core.sandbox import bubblewrap
 from core.sandbox.cgroup import Group
 from core.sandbox.command import Command, Sandbox
-from core.sandbox.folders import chown_tree as chown_tree
-from core.sandbox.folders import remove as remove
 from core.sandbox.syscalls import forbidden
 
 #: The numbers that tasks run as where the server is root; nobody on a machine should have one of them.
@@ -85,10 +83,9 @@ def sandboxed_argv(command: Command) -> list[str]:
     """
     program = shutil.which("bwrap")
     if program is None or not enforced():
-        wanted = settings().sandbox == "bwrap"
-        if wanted and (
-            command.sandbox.required or command.sandbox.user is not None
-        ):  # there was a sandbox when it was made
+        # With a user of its own: there was a sandbox when the command was made.
+        wanted = command.sandbox.required or command.sandbox.user is not None
+        if wanted and settings().sandbox == "bwrap":
             raise AgentFailed("The sandbox that this program needs is gone; ask an administrator to look.")
         return list(command.argv)
     for folder in command.sandbox.writable:

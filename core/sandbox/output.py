@@ -215,6 +215,9 @@ def _check(state: os.stat_result) -> None:
 def _copy(name: str, source: int, target: Path) -> StoredArtifact:
     digest, size = hashlib.sha256(), 0
     with target.open("xb") as writer:
+        os.fchmod(
+            writer.fileno(), 0o644
+        )  # as it will be in an archive, for whoever unpacks that; the folder is private
         while block := os.read(source, 2**20):
             digest.update(block)
             size += len(block)

@@ -105,9 +105,7 @@ class Process:
 
     def alive(self) -> None:
         """Say that somebody still watches."""
-        with suppress(
-            BlockingIOError, BrokenPipeError, ConnectionResetError
-        ):  # it has enough of them already, or is over
+        with suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):  # it has enough of them, or is over
             self._lifeline.send(b".")
 
     @property

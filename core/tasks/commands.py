@@ -124,9 +124,9 @@ def cancel(actor: Actor, task_id: int) -> Task:
         task = owned(session, task_id, lock=True)
         if task.status in ENDED:
             raise Conflict("The task has already ended: there is nothing to stop.")
-        if task.cancel_requested_at:
+        if task.status is TaskStatus.PROCESSING and task.cancel_requested_at:
             return task
-        task.cancel_requested_at = now
+        task.cancel_requested_at = task.cancel_requested_at or now  # one that was given back may carry a request
         said = [f"Stop requested by {actor.name}."]
         if task.status is TaskStatus.PENDING:
             task.status, task.end_reason, task.error = TaskStatus.ERROR, EndReason.CANCELLED, NEVER_BEGAN

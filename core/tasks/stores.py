@@ -1,7 +1,6 @@
 """Where the files of tasks lie: the only code that knows. A store elsewhere is one more class with these methods."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -38,11 +37,7 @@ class LocalStore:
 
     def put(self, task_id: int, names: Iterable[str], source: Path) -> Iterator[StoredArtifact]:
         """See ArtifactStore. Each task's folder is the server's alone."""
-        target = self._folder / str(task_id)
-        for kept in output.store(names, source, target):
-            with suppress(FileNotFoundError):  # somebody deletes the task at this moment
-                (target / kept.name).chmod(0o644)  # as it will be in an archive, for whoever unpacks that
-            yield kept
+        return output.store(names, source, self._folder / str(task_id))
 
     def path(self, task_id: int, name: str) -> Path:
         """See ArtifactStore. No link leads out of the task's folder."""

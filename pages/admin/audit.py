@@ -43,7 +43,8 @@ def cursor() -> int | None:
 
 
 st.title("Audit", anchor=False)
-names = [NOBODY, *(account.actor.username for account in people.accounts(by=admin))]
+accounts = people.accounts(by=admin) if admin.role.may(Right.MANAGE_PEOPLE) else []
+names = [NOBODY, *(account.actor.username for account in accounts)]
 with st.container(horizontal=True, vertical_alignment="bottom"):
     kinds = st.multiselect(
         "What", list(KINDS.values()), key="what", placeholder="Everything", bind="query-params", on_change=begin_anew

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.database.ownership import Actor
+from core.database.rights import Right
 from core.errors import TaskdeckError
 from core.identity import links, people
 from core.tasks import listing, removal
@@ -98,7 +99,7 @@ def confirm_active(is_active: bool, account: people.Account, admin: Actor, label
 def delete(account: people.Account) -> None:
     admin = require_admin()
     actor = account.actor
-    tasks = listing.count_of(admin, actor.id)
+    tasks = listing.count_of(admin, actor.id) if admin.role.may(Right.READ_EVERYONE) else 0
     counted = f" and **{number(tasks)} {'task' if tasks == 1 else 'tasks'}** with logs and files" if tasks else ""
     st.write(
         f"The account of **{plain(actor.name)}**{counted} will be gone. What runs is stopped, every browser is "

@@ -16,7 +16,7 @@ from core.identity import people
 from core.log_text import LogType
 from core.runner.claims import Claim
 from core.runner.task_logger import TaskLogger
-from core.sandbox import isolation
+from core.sandbox import folders
 from core.tasks import logs
 from tests.conftest import PASSWORD
 from tests.core.deck import Deck, Schedulers, Shell
@@ -161,4 +161,4 @@ def dig() -> Iterator[Callable[..., None]]:
 
     yield down
     for folder in dug:  # pytest itself could not remove them
-        isolation.remove(folder)
+        folders.remove(folder)

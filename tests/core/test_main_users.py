@@ -84,7 +84,7 @@ def test_users_delete_takes_everything_of_this_person_and_nothing_of_another(
     token = tokens.create(ada, "laptop")
     done = operate("users", "delete", "ada")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert (people.account("ada"), tokens.person(token), left_behind(data)) == (None, None, [])
+    assert (people.account("ada", by=None), tokens.person(token), left_behind(data)) == (None, None, [])
     assert commands.find(bob, kept).prompt == "stays"
     assert told("person.deleted") == [("person.deleted", "", "ada", "ada@example.org")]
     assert {event.way for event in events("person.deleted", "task.deleted")} == {Channel.CLI}

@@ -106,3 +106,32 @@ def test_an_error_of_the_database_shows_no_statement_no_row_and_no_link(ada: Act
         shown = TEXT.format(record("it broke", fault=True))
     assert "IntegrityError" in shown
     assert not [word for word in ("[SQL: ", "sqlalche.me", "DETAIL", str(ada.id), "the-hash") if word in shown]
+
+
+@pytest.mark.no_database
+def test_a_secret_at_the_cut_is_hidden_before_the_message_is_cut() -> None:
+    shown = TEXT.format(record("%s", "x" * (server_log.MESSAGE_CHARACTERS - 5) + "sword-fish"))
+    assert "sword" not in shown
+
+
+@pytest.mark.no_database
+def test_a_group_of_faults_shows_each_and_a_circle_of_causes_ends() -> None:
+    first, second = ValueError("the first"), KeyError("the second")
+    first.__cause__, second.__cause__ = second, first
+    try:
+        raise ExceptionGroup("both", [first])
+    except ExceptionGroup:
+        shown = TEXT.format(record("it broke", fault=True))
+    assert [shown.count(message) for message in ("the first", "the second", "both (1 sub-exception)")] == [1, 1, 1]
+
+
+@pytest.mark.no_database
+def test_a_line_that_cannot_be_written_is_named_without_what_it_holds(capfd: pytest.CaptureFixture[str]) -> None:
+    handlers, level = logging.root.handlers[:], logging.root.level
+    try:
+        server_log.configure("text", "info", ["sword-fish"])
+        logging.getLogger("core.x").warning("%d", "sword-fish")
+    finally:
+        logging.root.handlers[:] = handlers
+        logging.root.setLevel(level)
+    assert capfd.readouterr().err == "A line of core.x could not be written to the log.\n"

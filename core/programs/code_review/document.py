@@ -1,7 +1,7 @@
 """The review as a document: report.md and report.html."""
 
 from core.programs.shared.document import Document, Section
-from core.programs.shared.markdown import anchor, escaped, fenced, text_grid, with_code
+from core.programs.shared.markdown import escaped, fenced, text_grid, with_code
 from core.words import count
 
 from .checker import Finding
@@ -58,7 +58,7 @@ def _file(file: Reviewed) -> Section:
 
 def _finding(finding: Finding, lines: list[str]) -> list[str]:
     rule = finding.rule
-    link = f"[{escaped(rule.code)}](#{anchor(_heading(rule))})"
+    link = f"[{escaped(rule.code)}]({rule.url})"
     where = f"line {finding.row:,}, column {finding.column:,}"
     return [
         f"{_severity(rule)} {where}: {with_code(finding.message)} ({link})",

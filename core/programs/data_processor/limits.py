@@ -11,7 +11,7 @@ MAX_COLUMNS = 1_000  # columns per table
 MAX_ROWS = 20_000_000  # rows per table
 MAX_CELLS = 1_000_000_000  # rows times columns per table
 MAX_UNPACKED_BYTES = 2_048 * MIB  # all columns of a Parquet file after decompression, in bytes
-MAX_FOOTER_BYTES = 4 * MIB  # the metadata of a Parquet file, in bytes
+MAX_FOOTER_BYTES = 16 * MIB  # the metadata of a Parquet file, in bytes
 
 # Work. Text is read in blocks of this size, so memory does not grow with the file.
 BLOCK_BYTES = 8 * MIB

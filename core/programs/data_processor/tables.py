@@ -13,7 +13,7 @@ import polars as pl
 from core.programs.shared.words import visible
 from core.words import listed
 
-from . import delimited, documents, text
+from . import delimited, documents, parquet, text
 from .files import DataFile, Unreadable
 from .kinds import Candidates, Kind, typed
 from .limits import MAX_CELLS, MAX_ROWS, MIB
@@ -78,8 +78,6 @@ def of_frame(name: str, frame: pl.DataFrame, size: int) -> SourceTable:
 
 
 def _parquet(file: DataFile, scratch: Path, on_progress: Read) -> SourceTable:
-    from . import parquet  # late: pyarrow takes long to load
-
     parquet.check(file.path)
     # Polars takes no path that is not valid UTF-8, and has its own reading of some others.
     link = scratch / "source.parquet"

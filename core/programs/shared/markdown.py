@@ -14,7 +14,6 @@ _AT_START = re.compile(r"^([0-9]*)([-+=.)])(?![0-9.])")  # would make a list or 
 _CODE = re.compile(r"`([^`]+)`")
 _FENCE = re.compile(r"`+")
 _BARE_LINK = re.compile(r"\bwww\.", re.IGNORECASE)
-_NOT_IN_ANCHORS = re.compile(r"[^\w -]")
 
 
 def escaped(text: str) -> str:
@@ -54,8 +53,3 @@ def fenced(lines: list[str]) -> str:
     longest = max((len(found) for line in lines for found in _FENCE.findall(line)), default=0)
     fence = "`" * max(3, longest + 1)
     return "\n".join([f"{fence}text", *lines, fence])
-
-
-def anchor(heading: str) -> str:
-    """Return the id that a heading of this text has, on our page as on GitHub's and GitLab's."""
-    return _NOT_IN_ANCHORS.sub("", heading.lower()).replace(" ", "-")

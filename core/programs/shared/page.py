@@ -12,9 +12,12 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
 from .document import Document
-from .markdown import anchor, quoted
+from .markdown import quoted
 
 _FOLDER = Path(__file__).parent
+#: How the heading of a table begins whose rows are plain data: its first cells name nothing.
+PREVIEW = "First "
+
 _WIDE = 40  # characters from which a cell may wrap
 _SEVERITIES = ("Error", "Warning", "Note")
 
@@ -34,7 +37,6 @@ class _Markdown:
         self._reader = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable("table")
         self._reader.disable(["autolink", "html_block", "html_inline", "image", "reference"])
         self._reader.validateLink = lambda url: url.startswith(("#", "https://"))  # type: ignore[method-assign]
-        self._ids: set[str] = set()
 
     def html(self, blocks: str | Sequence[str], label: str = "") -> str:
         """Return blocks as HTML; `label` names a table that stands below no heading of theirs."""
@@ -42,26 +44,23 @@ class _Markdown:
         for place, token in enumerate(tokens):
             if token.type == "heading_open":
                 label = "".join(child.content for child in tokens[place + 1].children or ())
-                if (name := anchor(label)) not in self._ids:
-                    token.attrSet("id", name)
-                    self._ids.add(name)
             elif token.type == "table_open":
                 token.meta["label"] = label
             elif token.type in ("th_open", "td_open"):
-                _dress_cell(tokens, place)
+                _dress_cell(tokens, place, names_its_row=not label.startswith(PREVIEW))
             elif _has_severity(token) and tokens[place - 2].type != "heading_close":  # it begins a finding
                 tokens[place - 1].attrs |= {"role": "heading", "aria-level": "3"}
         html: str = self._reader.renderer.render(tokens, self._reader.options, {})
         return html
 
 
-def _dress_cell(tokens: list[Token], place: int) -> None:
+def _dress_cell(tokens: list[Token], place: int, *, names_its_row: bool) -> None:
     """Say what a cell is: a header of its column or its row, a number, or a long text."""
     cell = tokens[place]
     is_number = bool(cell.attrs.pop("style", None))  # a column that is set to the right
     if cell.type == "th_open":
         cell.attrSet("scope", "col")
-    elif tokens[place - 1].type == "tr_open":
+    elif names_its_row and tokens[place - 1].type == "tr_open":
         cell.tag = tokens[place + 2].tag = "th"
         cell.attrSet("scope", "row")
     if is_number or len(tokens[place + 1].content) > _WIDE:

@@ -30,7 +30,7 @@ class Chore(ABC):
 
     @abstractmethod
     def run_once(self) -> None:
-        """Do it. Raises one of engine.Unavailable when the database does not answer; it is done again soon."""
+        """Do it. Raises one of engine.Unavailable when the database does not answer; the next run makes up for it."""
 
     def after_outage(self) -> None:  # noqa: B027  most have nothing to do then
         """The database did not answer somebody in this process."""

@@ -8,7 +8,7 @@ from core.config import Settings
 from core.database.models import Task
 from core.database.ownership import acting_as_system
 from core.runner.chores.base import Chore
-from core.sandbox import isolation
+from core.sandbox import folders
 from core.states import TaskStatus
 from core.tasks.stores import artifact_store
 
@@ -29,14 +29,14 @@ class Leftovers(Chore):
         workspaces, store = self._settings.workspaces, artifact_store(self._settings)
         names = [entry.name for entry in workspaces.iterdir()] if workspaces.is_dir() else []
         for name in _unwanted(names, running):
-            isolation.remove(workspaces / name)
+            folders.remove(workspaces / name)
         for key in _unwanted(store.keys(), existing):
             store.delete(key)
 
 
 def remove(task_id: int, settings: Settings) -> None:
     """Remove what a task left on the disk whose runner died in its middle."""
-    isolation.remove(settings.workspaces / str(task_id))
+    folders.remove(settings.workspaces / str(task_id))
     artifact_store(settings).delete(task_id)
 
 

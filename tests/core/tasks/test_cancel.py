@@ -180,3 +180,12 @@ def test_a_stop_while_files_are_kept_leaves_no_file(
     assert task.end_reason is EndReason.CANCELLED
     assert 0 < len(copied) < 20
     assert (run_task.files(task), task.sandbox_url, left_behind(data)) == ({}, None, [])
+
+
+def test_a_task_that_was_given_back_with_a_request_on_it_is_stopped_by_asking_again(ada: Actor) -> None:
+    claim = claimed(ada)
+    asked = commands.cancel(ada, claim.task_id).cancel_requested_at
+    claims.release(claim)
+    stopped = commands.cancel(ada, claim.task_id)
+    assert (stopped.status, stopped.end_reason) == (TaskStatus.ERROR, EndReason.CANCELLED)
+    assert stopped.cancel_requested_at == asked

@@ -42,7 +42,7 @@ def show(as_grace: Open) -> Callable[[str], AppTest]:
 
 
 def state(username: str) -> people.Account:
-    account = people.account(username)
+    account = people.account(username, by=None)
     assert account
     return account
 
@@ -198,7 +198,7 @@ def test_deleting_counts_the_tasks_asks_for_the_name_and_deletes_all_of_it(
     press(app, "Delete…", "Delete the account")
     assert toasts(app) == ["The account of Ada is deleted."]
     assert (titles(app), links_of(app)) == (["People"], ["Bob", "Grace"])
-    assert people.account("ada") is None
+    assert people.account("ada", by=None) is None
     assert listing.count_of(grace, bob.id) == 1
     assert is_signed_out(hers.run())
 

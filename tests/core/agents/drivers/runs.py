@@ -14,7 +14,7 @@ from core.agents.drivers import DRIVERS
 from core.agents.drivers.claude import Claude
 from core.agents.drivers.codex import Codex
 from core.agents.drivers.model_cli import ModelCli
-from core.sandbox import isolation
+from core.sandbox import folders
 from core.sandbox.gateway import Gateway
 from core.sandbox.process import Process
 from core.sandbox.workspace import Workspace
@@ -88,7 +88,7 @@ def run(
         workspace.make()
         workspace.make_repository()
         fill(workspace.repository)
-        isolation.chown_tree(workspace.repository, workspace.user)
+        folders.chown_tree(workspace.repository, workspace.user)
         outcome = Outcome(workspace, api)
         chosen = agent(kind, api.url, **changes)
         work(chosen, prompt, model or chosen.info.models[0], outcome, watch)

@@ -12,7 +12,7 @@ from core.agents.drivers.deployment import DeploymentBot, DeploymentSettings, De
 from core.errors import AgentFailed
 from core.log_text import LogType
 from core.programs.deployment_bot.target import VARIABLE
-from core.sandbox import isolation
+from core.sandbox import folders, isolation
 from core.sandbox.command import ResourceLimits, Sandbox
 from tests.core.agents.drivers.assignments import Given, assignment, parse, program
 from tests.core.sandbox.commands import finish
@@ -41,7 +41,7 @@ def given(tmp_path: Path) -> Given:
         task = assignment(tmp_path, prompt)
         user = isolation.user_for(7)
         for folder in (tmp_path / "repository", task.output, task.home):
-            isolation.chown_tree(folder, user)
+            folders.chown_tree(folder, user)
         sandbox = Sandbox((task.output, task.home), (tmp_path / "repository",), "open", ResourceLimits(), user)
         return replace(task, repository_url=url, sandbox=sandbox)
 

@@ -212,7 +212,7 @@ def test_in_its_sandbox_the_agent_reviews_and_reads_nothing_else(tmp_path: Path)
     (repository / "ruff.toml").write_text('extend = "/etc/passwd"\n')
     user = isolation.user_for(8)
     for folder in folders:
-        isolation.chown_tree(folder, user)
+        folders.chown_tree(folder, user)
     agent = agents()["code-review"]
     place = Sandbox((output, home), (repository,), "none", agent.info.limits, user)
     assignment = Assignment("review it", None, repository, "https://h/x", output, home, place)
