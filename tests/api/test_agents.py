@@ -75,26 +75,19 @@ def test_an_agent_without_its_program_or_its_key_is_not_available_and_no_value_i
     assert "hush" not in by_ada.get("/agents").text
 
 
-def test_the_administrators_agents_are_listed_after_the_known_ones(
+def test_a_task_is_accepted_for_every_listed_agent_also_of_an_administrators_own_with_its_first_model(
     by_ada: Caller, settle: Callable[[str], None]
 ) -> None:
-    settle("[agents.report]\ndriver = 'lines'\ncommand = ['sh']\nmodels = ['small']\nallow_other_models = true")
+    report = "[agents.report]\ndriver = 'lines'\ncommand = ['sh']\nmodels = ['small']\nallow_other_models = true\n"
+    settle(report + "[agents.shell]\nrecipes = { deploy = ['make', 'deploy'] }")
     found = listed(by_ada)
-    assert list(found)[-1] == "report"
-    assert (found["report"]["models"], found["report"]["allow_other_models"]) == (["small"], True)
-
-
-def test_a_task_is_accepted_for_every_listed_agent_with_its_first_model(
-    by_ada: Caller, settle: Callable[[str], None]
-) -> None:
-    settle("[agents.shell]\nrecipes = { deploy = ['make', 'deploy'] }")
-    for name, agent in listed(by_ada).items():
+    assert list(found)[-1] == "report" and found["report"]["allow_other_models"] is True
+    for name, agent in found.items():
         task = {"prompt": "deploy to staging", "repoUrl": "https://git.example.org/a/b", "selectedAgent": name}
         answer = by_ada.post("/tasks", json=task)
         assert answer.status_code == 201, answer.text
-        assert answer.json()["task"]["selected_agent"] == name
-        models = cast(list[str], agent["models"])
-        assert answer.json()["task"]["selected_model"] == (models[0] if models else None)
+        made, models = answer.json()["task"], cast(list[str], agent["models"])
+        assert (made["selected_agent"], made["selected_model"]) == (name, models[0] if models else None)
 
 
 def test_a_task_that_its_agent_can_never_do_is_refused_with_what_it_needs_also_when_it_runs_again(

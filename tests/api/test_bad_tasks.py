@@ -12,6 +12,7 @@ from tests.api.calls import Caller, rows, sentence
 AGENTS = ("claude", "codex", "code-review", "data-processor", "deployment-bot", "shell")
 JSON = "application/json"
 GOOD = '{"prompt": "Count"}'
+GOOD_TASK = json.loads(GOOD)
 
 
 def refused(by: Caller, body: str | bytes, kind: str | None = JSON) -> str:
@@ -41,50 +42,41 @@ def test_a_body_is_read_only_if_it_is_called_json(by_ada: Caller) -> None:
         assert by_ada.post("/tasks", content=GOOD, headers={"Content-Type": kind}).status_code == 201
 
 
-@pytest.mark.parametrize(
-    ("name", "values"),
-    [
-        ("prompt", (5, 1.5, True, None, [], ["Count"], {}, {"text": "Count"})),
-        ("prompt", ("", " ", "\n\t\u2003", "x" * 20_001, "a\0b", "\0")),
-        ("prompt", ("\ud800", "Count \udfff", "\ud83d and no second half")),
+def test_a_value_that_cannot_be_used_is_refused_by_its_name(by_ada: Caller) -> None:
+    for name, values in (
+        (
+            "prompt",
+            (5, 1.5, True, None, [], ["Count"], {}, {"text": "Count"}, "\ud800", "Count \udfff", "\ud83d alone"),
+        ),
         ("repoUrl", (5, [], ["https://git.example.org/a/b"], {}, False)),
-        ("selectedAgent", (5, 0, [], {}, True, "\ud800", "claude\0")),
-        ("selectedAgent", ("gpt", "Claude", " claude", "../shell", "' OR 1=1 --")),
+        ("selectedAgent", (5, 0, [], {}, True, "\ud800", "claude\0", "' OR 1=1 --")),
         ("selectedModel", (5, 0, [], {}, False, "opus-99", "\ud800", "a\0")),
-    ],
-    ids=range(7),
-)
-def test_a_value_that_cannot_be_used_is_refused_by_its_name(
-    by_ada: Caller, name: str, values: tuple[object, ...]
-) -> None:
-    word = name.removeprefix("selected").removesuffix("Url").lower()
-    for value in values:
-        assert word in refused(by_ada, json.dumps({"prompt": "Count"} | {name: value})).lower(), value
-
-
-def test_a_task_without_its_prompt_is_refused(by_ada: Caller) -> None:
+    ):
+        word = name.removeprefix("selected").removesuffix("Url").lower()
+        for value in values:
+            assert word in refused(by_ada, json.dumps(GOOD_TASK | {name: value})).lower(), (name, value)
     for task in ({}, {"Prompt": "Count"}, {"prompts": ["Count"]}):
         assert "prompt" in refused(by_ada, json.dumps(task))
 
 
 @pytest.mark.attack(64)
 def test_an_agent_that_is_none_is_refused_with_the_names_that_there_are(by_ada: Caller) -> None:
-    for name in ("gpt", "__class__", "x" * 300, "../claude", "Claude", "claude\n", "claude --help"):
-        text = refused(by_ada, json.dumps({"prompt": "Count", "selectedAgent": name}))
+    for name in ("gpt", "__class__", "x" * 300, "../claude", "Claude", " claude", "claude\n", "claude --help"):
+        text = refused(by_ada, json.dumps(GOOD_TASK | {"selectedAgent": name}))
         assert all(known in text for known in AGENTS)
         assert name not in text.replace("claude", "")
 
 
 @pytest.mark.attack(65)
-@pytest.mark.parametrize("agent", ["claude", "codex", "data-processor"])
-def test_a_model_that_is_a_command_or_an_option_is_refused(by_ada: Caller, agent: str) -> None:
-    for model in ("x; touch /tmp/p", "--help", "-m x", "$(id)", "`id`", "sonnet --help", "x" * 300):
-        text = refused(by_ada, json.dumps({"prompt": "Count", "selectedAgent": agent, "selectedModel": model}))
-        assert "model" in text and model not in text
+def test_a_model_that_is_a_command_or_an_option_is_refused(by_ada: Caller) -> None:
+    for agent in ("claude", "codex", "data-processor"):
+        for model in ("x; touch /tmp/p", "--help", "-m x", "$(id)", "`id`", "sonnet --help", "x" * 300):
+            text = refused(by_ada, json.dumps(GOOD_TASK | {"selectedAgent": agent, "selectedModel": model}))
+            assert "model" in text and model not in text, (agent, model)
 
 
-@pytest.mark.attack(66)
-def test_a_prompt_that_shows_nothing_is_refused(by_ada: Caller) -> None:
+@pytest.mark.attack(66, 67)
+def test_a_prompt_that_shows_nothing_or_is_too_long_or_has_nul_is_refused(by_ada: Caller) -> None:
     invisible = (
         "",
         " ",
@@ -98,28 +90,18 @@ def test_a_prompt_that_shows_nothing_is_refused(by_ada: Caller) -> None:
     )
     for prompt in invisible:
         assert "prompt is empty" in refused(by_ada, json.dumps({"prompt": prompt})), ascii(prompt)
-
-
-@pytest.mark.attack(67)
-def test_a_prompt_of_a_megabyte_or_with_nul_is_refused_and_nothing_is_stored(by_ada: Caller) -> None:
     for prompt in ("x" * 1_000_000, "x" * 20_001, "Count\0", "\0", "a\0b" * 9):
         assert "prompt" in refused(by_ada, json.dumps({"prompt": prompt})).lower()
 
 
 @pytest.mark.attack(68)
-def test_a_prompt_of_options_and_shell_code_is_stored_as_it_is(by_ada: Caller) -> None:
+def test_a_prompt_of_options_shell_code_or_20000_characters_of_any_script_is_stored_as_it_is(by_ada: Caller) -> None:
     for prompt in (
         *('--dangerously-skip-permissions $(id) `id` "; rm -rf ~', "--help", "-p", "; touch /tmp/p"),
-        *("/config set x", "@/etc/passwd", "%s %n {0} ${HOME}"),
+        *("/config set x", "@/etc/passwd", "%s %n {0} ${HOME}", "数😀é\n" * 4_999 + "done"),
     ):
         answer = by_ada.post("/tasks", json={"prompt": prompt})
         assert (answer.status_code, answer.json()["task"]["prompt"]) == (201, prompt)
-
-
-def test_a_prompt_may_have_20000_characters_of_any_script(by_ada: Caller) -> None:
-    prompt = "数😀é\n" * 4_999 + "done"
-    assert by_ada.post("/tasks", json={"prompt": prompt}).json()["task"]["prompt"] == prompt
-    assert len(prompt) == 20_000
 
 
 @pytest.mark.attack(70, 71, 72, 74)
@@ -132,11 +114,7 @@ def test_a_repository_address_that_git_must_not_see_is_refused_and_never_repeate
         *("https://git.example.org", "https://git.example.org:x/y", "https://git.example.org/" + "x" * 2_980),
         *("https://u:p@git.example.org/x", "https://:pw@git.example.org/x", "https://git.example.org@evil/x"),
         *("https://127.0.0.1/x", "https://[::1]/x", "https://0x7f.1/x", "https://localhost/x", "https://intranet/x"),
-        *(
-            "https://git.example.org/x\n--upload-pack=y",
-            "https://git.example.org/\0x",
-            "https://git.example.org/\ud800",
-        ),
+        *(f"https://git.example.org/{odd}" for odd in ("x\n--upload-pack=y", "\0x", "\ud800")),
     ):
         text = refused(by_ada, json.dumps({"prompt": "Count", "repoUrl": address}))
         assert "repo" in text.lower() or "folders of this machine" in text.lower()

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -68,13 +69,10 @@ def test_a_bulk_deletion_without_the_two_words_is_refused_and_deletes_nothing(by
     assert rows(Task) == 2
 
 
-def test_an_unknown_address_is_a_404_in_the_usual_form(by_ada: Caller) -> None:
+def test_an_unknown_address_is_a_404_and_a_wrong_method_a_405_in_the_usual_form(by_ada: Caller) -> None:
     for path in ("/", "/nothing", "/tasks/1/nothing", "/%2e%2e/secret", "/%00", "/v1/tasks", "/docs/x"):
         answer = by_ada.get(path, follow_redirects=True)
         assert answer.status_code == 404 and sentence(answer), path
-
-
-def test_a_wrong_method_is_a_405_in_the_usual_form(by_ada: Caller) -> None:
     for method, path in (
         *(("PUT", "/tasks"), ("PATCH", "/tasks/1"), ("POST", "/tasks/1"), ("POST", "/health"), ("DELETE", "/agents")),
         *(("OPTIONS", "/tasks"), ("TRACE", "/tasks"), ("POST", "/tasks/1/logs"), ("GET", "/session")),
@@ -82,44 +80,35 @@ def test_a_wrong_method_is_a_405_in_the_usual_form(by_ada: Caller) -> None:
         *(("POST", "/tasks/1/events"), ("POST", "/metrics"), ("NONSENSE", "/tasks")),
     ):
         answer = by_ada.call(method, path, json={"prompt": "Count"})
-        assert answer.status_code == 405 and sentence(answer), (method, path)
-        assert answer.headers["allow"]
+        assert answer.status_code == 405 and sentence(answer) and answer.headers["allow"], (method, path)
     assert rows(Task) == 0
 
 
+FAULTS = [
+    ("GET", "/tasks", listing, "page", RuntimeError),
+    ("POST", "/tasks", commands, "create", RuntimeError),
+    ("DELETE", "/tasks?action=failed", commands, "delete_ended", RuntimeError),
+    ("GET", "/tasks/1", commands, "find", OwnershipViolation),
+    ("GET", "/tasks/1/logs", logs, "after", AssertionError),
+    ("GET", "/tasks/1/artifacts/", artifacts, "of", KeyError),
+    ("GET", "/metrics", health, "load", RuntimeError),
+    ("POST", "/tasks", commands, "create", ConfigurationError),
+    ("POST", "/tasks/1/cancel", commands, "cancel", KeyError),
+    ("POST", "/tasks/1/extend", commands, "extend", ConfigurationError),
+    ("POST", "/tasks/1/rerun", commands, "rerun", RuntimeError),
+    ("GET", "/tasks/1/events", logs, "after", OwnershipViolation),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("method", "path", "place", "name", "fault"),
-    [
-        ("GET", "/tasks", listing, "page", RuntimeError("secret detail")),
-        ("POST", "/tasks", commands, "create", RuntimeError("secret detail")),
-        ("DELETE", "/tasks?action=failed", commands, "delete_ended", RuntimeError("secret detail")),
-        ("GET", "/tasks/1", commands, "find", OwnershipViolation("secret detail")),
-        ("GET", "/tasks/1/logs", logs, "after", AssertionError("secret detail")),
-        ("GET", "/tasks/1/artifacts/", artifacts, "of", KeyError("secret detail")),
-        ("POST", "/tasks", commands, "create", ConfigurationError("secret detail")),
-        ("POST", "/tasks/1/cancel", commands, "cancel", RuntimeError("secret detail")),
-        ("POST", "/tasks/1/extend", commands, "extend", ConfigurationError("secret detail")),
-        ("POST", "/tasks/1/rerun", commands, "rerun", RuntimeError("secret detail")),
-        ("GET", "/tasks/1/events", logs, "after", OwnershipViolation("secret detail")),
-        ("GET", "/metrics", health, "load", RuntimeError("secret detail")),
-    ],
-    ids=lambda value: "" if isinstance(value, ModuleType) else str(value).partition("?")[0],
+    ("method", "path", "place", "name", "kind"), FAULTS, ids=lambda value: getattr(value, "__name__", value)
 )
 def test_a_fault_of_ours_is_a_500_whose_reference_leads_to_the_server_log(
-    by_ada: Caller,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    method: str,
-    path: str,
-    place: ModuleType,
-    name: str,
-    fault: Exception,
+    by_ada: Caller, caplog: pytest.LogCaptureFixture, method: str, path: str, place: ModuleType, name: str, kind: type
 ) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise fault
-
-    monkeypatch.setattr(place, name, fail)
-    answer = by_ada.call(method, path, json={"prompt": "Count"})
+    fault = kind("secret detail")
+    with mock.patch.object(place, name, side_effect=fault):
+        answer = by_ada.call(method, path, json={"prompt": "Count"})
     assert answer.status_code == 500
     assert "secret detail" not in answer.text
     (reference,) = re.findall(r"\b[0-9a-f]{8,}\b", sentence(answer))

@@ -57,13 +57,6 @@ def test_a_stream_goes_on_behind_the_last_event_that_came(by_ada: Caller, mine: 
         assert (answer.status_code, answer.content) == (204, b""), "who has it all is told to ask no more"
 
 
-def test_a_place_that_cannot_be_is_refused_by_its_name_before_any_stream(by_ada: Caller, mine: MakeTask) -> None:
-    number = mine("completed", entries=2)
-    for after in ("-1", "abc", str(2**70), "1.5", "%00", "", "9" * 5_000):
-        answer = by_ada.get(f"/tasks/{number}/events?after={after}")
-        assert answer.status_code == 400 and sentence(answer).startswith("after")
-
-
 def test_what_is_refused_is_refused_whole_before_any_stream(
     url: str, ada_token: str, bob_token: str, mine: MakeTask, request: pytest.FixtureRequest
 ) -> None:
@@ -94,12 +87,12 @@ def test_the_cookie_alone_opens_a_stream_as_an_eventsource_does(opened: Opened, 
         assert ids(list(stream)) == [1, 2]
 
 
-@pytest.mark.parametrize("number", [1_000, 1_001])
-def test_a_log_of_more_than_1000_entries_streams_whole(opened: Opened, mine: MakeTask, number: int) -> None:
-    with opened(mine("completed", entries=number)) as stream:
-        found = list(stream)
-    assert ids(found) == list(range(1, number + 1))
-    assert [event.name for event in found].count("task") == 1 and found[-1].name == "end"
+def test_a_log_of_more_than_1000_entries_streams_whole(opened: Opened, mine: MakeTask) -> None:
+    for number in (1_000, 1_001):
+        with opened(mine("completed", entries=number)) as stream:
+            found = list(stream)
+        assert ids(found) == list(range(1, number + 1))
+        assert [event.name for event in found].count("task") == 1 and found[-1].name == "end"
 
 
 def test_any_text_that_a_log_can_hold_comes_as_it_is(opened: Opened, running: claims.Claim) -> None:

@@ -114,16 +114,23 @@ def test_a_whole_life_in_this_process_comes_by_a_notification(only_notified: Non
 
 
 def test_what_the_owner_asks_for_comes_by_a_notification(
-    only_notified: None, opened: Opened, ada: Actor, running: claims.Claim, extension: float
+    only_notified: None,
+    opened: Opened,
+    ada: Actor,
+    running: claims.Claim,
+    extension: float,
+    listeners: Callable[[], int],
 ) -> None:
     with opened(running.task_id, params={"after": 2}) as stream:
         assert until(stream, "task").data["extendable"] is True
+        assert listeners() == 1
         commands.extend(ada, running.task_id)
         assert "more" in until(stream, "entry").data["message"]
         assert until(stream, "task").data["extendable"] is False
         commands.cancel(ada, running.task_id)
         assert "Stop" in until(stream, "entry").data["message"]
         assert until(stream, "task").data["cancel_requested_at"] is not None
+    eventually(lambda: not listeners())  # its client went away
     number = commands.create(ada, prompt="Count").id
     with opened(number) as stream:
         until(stream, "task", status="pending")
@@ -190,20 +197,18 @@ def test_a_stream_ends_when_its_token_or_session_is_nobodys_any_more(
         assert [(event.name, event.data) for event in stream] == [("end", {"reason": "signed out"})]
 
 
-def test_a_stream_ends_when_its_task_is_deleted(opened: Opened, ada: Actor, running: claims.Claim) -> None:
-    with opened(running.task_id) as stream:
-        until(stream, "task")
-        commands.delete_one(ada, running.task_id)
-        assert [(event.name, event.data) for event in stream] == [("end", {"reason": "deleted"})]
-
-
-def test_a_server_that_closes_ends_its_streams_without_an_end_of_the_task(
-    opened: Opened, api: FastAPI, running: claims.Claim, monkeypatch: pytest.MonkeyPatch
+def test_a_stream_ends_when_its_task_is_deleted_or_its_server_closes(
+    opened: Opened, api: FastAPI, ada: Actor, running: claims.Claim, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    number = commands.create(ada, prompt="Count", agent="data-processor").id
+    with opened(number) as stream:
+        until(stream, "task")
+        commands.delete_one(ada, number)
+        assert [(event.name, event.data) for event in stream] == [("end", {"reason": "deleted"})]
     with opened(running.task_id) as stream:
         until(stream, "task")
         monkeypatch.setitem(api.state._state, "closing", True)
-        assert list(stream) == []
+        assert list(stream) == [], "no end of the task"
     with opened(running.task_id) as stream:
         assert list(stream) == []
 
@@ -220,22 +225,8 @@ def test_a_stream_outlives_a_database_that_is_away_for_a_while(
         assert until(stream, "entry").data["message"] == "back again"
 
 
-def test_a_client_that_goes_away_leaves_no_listener(
-    only_notified: None, opened: Opened, running: claims.Claim, listeners: Callable[[], int]
-) -> None:
-    with ExitStack() as stack:
-        for stream in [stack.enter_context(opened(running.task_id)) for _ in range(3)]:
-            until(stream, "task")
-        assert listeners() == 3
-    eventually(lambda: not listeners())
-
-
 def test_a_client_that_reads_nothing_and_goes_away_leaves_no_listener_and_is_no_fault_of_ours(
-    url: str,
-    ada_token: str,
-    running: claims.Claim,
-    listeners: Callable[[], int],
-    caplog: pytest.LogCaptureFixture,
+    url: str, ada_token: str, running: claims.Claim, listeners: Callable[[], int], caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(10):
         say(running, *("x" * 8_000 for _ in range(200)))  # more than the sockets take
@@ -251,11 +242,7 @@ def test_a_client_that_reads_nothing_and_goes_away_leaves_no_listener_and_is_no_
 
 
 def test_a_stream_that_has_ended_leaves_no_listener_though_its_client_stays(
-    only_notified: None,
-    url: str,
-    ada_token: str,
-    running: claims.Claim,
-    listeners: Callable[[], int],
+    only_notified: None, url: str, ada_token: str, running: claims.Claim, listeners: Callable[[], int]
 ) -> None:
     with (
         httpx.Client(headers={"Authorization": f"Bearer {ada_token}"}, timeout=PATIENCE) as client,

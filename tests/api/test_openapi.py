@@ -32,30 +32,29 @@ def test_the_description_holds_every_call_of_the_contract_at_its_address(schema:
     assert set(calls(schema)) == CALLS
 
 
-def test_the_examples_of_a_new_task_can_be_sent_as_they_are(by_ada: Caller, schema: dict[str, Any]) -> None:
-    examples = schema["components"]["schemas"]["NewTask"]["examples"]
-    assert len(examples) >= 2
-    for example in examples:
+def test_the_examples_of_a_task_and_of_a_rerun_can_be_sent_as_they_are(by_ada: Caller, schema: dict[str, Any]) -> None:
+    tasks, reruns = (schema["components"]["schemas"][name]["examples"] for name in ("NewTask", "Rerun"))
+    assert len(tasks) >= 2 and len(reruns) >= 2 and {} in reruns
+    for example in tasks:
         task = by_ada.post("/tasks", json=example).json()["task"]
         assert (task["prompt"], task["selected_agent"]) == (example["prompt"], example["selectedAgent"])
+    number = by_ada.post("/tasks", json={"prompt": "Count"}).json()["task"]["id"]
+    for example in reruns:
+        task = by_ada.post(f"/tasks/{number}/rerun", json=example).json()["task"]
+        assert task["selected_agent"] == example.get("selectedAgent", "claude")
 
 
-def test_each_call_has_a_sentence_and_says_which_answer_it_gives(schema: dict[str, Any]) -> None:
+def test_each_call_has_a_sentence_and_says_which_answers_it_gives_and_whom_it_asks_for(schema: dict[str, Any]) -> None:
+    schemes = schema["components"]["securitySchemes"]
+    assert {scheme["type"] for scheme in schemes.values()} == {"http", "apiKey"}
     for (method, path), call in calls(schema).items():
         assert call["summary"] and call["description"].endswith("."), path
         made = (method, path) in (("post", "/tasks"), ("post", "/tasks/{task_id}/rerun"))
         successes = {status for status in call["responses"] if status < "3"} - {"204" if "/events" in path else ""}
         assert successes == {"201" if made else "200"}, path
         assert all(answer["description"] for answer in call["responses"].values()), path
-
-
-def test_the_examples_of_a_rerun_can_be_sent_as_they_are(by_ada: Caller, schema: dict[str, Any]) -> None:
-    number = by_ada.post("/tasks", json={"prompt": "Count"}).json()["task"]["id"]
-    examples = schema["components"]["schemas"]["Rerun"]["examples"]
-    assert {} in examples and len(examples) >= 2
-    for example in examples:
-        task = by_ada.post(f"/tasks/{number}/rerun", json=example).json()["task"]
-        assert task["selected_agent"] == example.get("selectedAgent", "claude")
+        asked = {name for way in call.get("security", []) for name in way}
+        assert asked == (set() if path == "/health" else set(schemes)), path
 
 
 def test_the_stream_and_the_metrics_say_that_they_are_no_json(schema: dict[str, Any]) -> None:
@@ -75,14 +74,6 @@ def test_every_error_is_described_as_it_is_and_422_is_none_of_them(schema: dict[
             assert described == {"$ref": f"#/components/schemas/{what}"}, (method, path, status)
     assert "error" in schema["components"]["schemas"]["Health"]["properties"]
     assert set(schema["components"]["schemas"]["Failure"]["properties"]) == {"error"}
-
-
-def test_every_call_but_health_asks_for_a_token_or_the_cookie(schema: dict[str, Any]) -> None:
-    schemes = schema["components"]["securitySchemes"]
-    assert {scheme["type"] for scheme in schemes.values()} == {"http", "apiKey"}
-    for (_, path), call in calls(schema).items():
-        asked = {name for way in call.get("security", []) for name in way}
-        assert asked == (set() if path == "/health" else set(schemes)), path
 
 
 class Addresses(HTMLParser):

@@ -60,11 +60,13 @@ def test_what_is_sent_is_used_and_said_and_the_rest_stays(by_cookie: Caller, fir
         ({"repoUrl": None}, {"repo_url": None}, [f"repository {REPOSITORY} -> none"]),
         ({"repoUrl": ""}, {"repo_url": None}, [f"repository {REPOSITORY} -> none"]),
         ({"selectedAgent": "codex"}, {"selected_agent": "codex"}, ["agent data-processor -> codex"]),
-        (
-            {"prompt": "Sum", "selectedAgent": "codex"},
-            {"prompt": "Sum", "selected_agent": "codex"},
-            ["prompt", "agent"],
-        ),
+        *[
+            (
+                {"prompt": "Sum", "selectedAgent": "codex"},
+                {"prompt": "Sum", "selected_agent": "codex"},
+                ["prompt", "agent"],
+            )
+        ],
         ({"prompt": "Count", "repoUrl": REPOSITORY, "selectedAgent": "data-processor"}, {}, ["unchanged"]),
     ):
         task = made(by_page, first, json=change)
@@ -82,17 +84,7 @@ def refused(by: Caller, number: int, body: str | bytes, kind: str = "application
 
 
 def test_a_body_that_is_no_json_object_is_refused(by_ada: Caller, first: int) -> None:
-    broken = (
-        " ",
-        "{",
-        "not json",
-        "{'prompt': 'x'}",
-        "{}{}",
-        "NaN",
-        "[" * 100_000,
-        b"\xff\xfe\xfa",
-        b'{"prompt": "\xe9"}',
-    )
+    broken = (" ", "{", "not json", "{'prompt': 'x'}", "{}{}", "NaN", "[" * 100_000, b"\xff\xfe", b'{"prompt": "\xe9"}')
     for body in (*broken, "[]", '[{"prompt": "x"}]', '"Count"', "5", "true"):
         assert "JSON" in refused(by_ada, first, body), body[:20]
     for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
@@ -111,10 +103,10 @@ def test_a_value_that_cannot_be_used_is_refused_by_its_name(by_ada: Caller, firs
             assert word in refused(by_ada, first, json.dumps({name: value})).lower(), (name, value)
 
 
-@pytest.mark.parametrize("name", ["promt", "agent", "repo_url", "selected_agent", "user_id", "status"])
-def test_a_key_that_is_not_known_is_refused_by_its_name(by_ada: Caller, first: int, name: str) -> None:
+def test_a_key_that_is_not_known_is_refused_by_its_name(by_ada: Caller, first: int) -> None:
     """Every field is optional here, so a mistyped one would run the unchanged task again."""
-    assert name in refused(by_ada, first, json.dumps({name: "Count"}))
+    for name in ("promt", "agent", "repo_url", "selected_agent", "user_id", "status"):
+        assert name in refused(by_ada, first, json.dumps({name: "Count"}))
 
 
 def test_another_persons_task_is_absent_whatever_is_sent(by_bob: Caller, first: int) -> None:

@@ -73,12 +73,8 @@ def test_the_log_is_read_oldest_first_from_after_an_entry(by_ada: Caller, mine: 
     mine(entries=5)
     number = mine(entries=1_500)
     for asked, first, last in (
-        ("", 1, 1_000),
-        ("?after=0", 1, 1_000),
-        ("?after=1000", 1_001, 1_500),
-        ("?limit=1", 1, 1),
-        ("?after=7&limit=3", 8, 10),
-        *((f"?after={after}", 1, 0) for after in (1_500, 1_501, 10**9, 2**63 - 1)),
+        *(("", 1, 1_000), ("?after=0", 1, 1_000), ("?after=1000", 1_001, 1_500), ("?limit=1", 1, 1)),
+        *(("?after=7&limit=3", 8, 10), *((f"?after={after}", 1, 0) for after in (1_500, 1_501, 10**9, 2**63 - 1))),
     ):
         assert ids(by_ada, f"/tasks/{number}/logs{asked}") == list(range(first, last + 1)), asked
 
@@ -91,12 +87,12 @@ def test_an_entry_has_its_id_time_type_and_message(by_ada: Caller, mine: MakeTas
     assert by_ada.get(f"/tasks/{number}").json()["task"]["logs"] == [entry]
 
 
-def test_a_place_or_number_that_cannot_be_is_refused_by_its_name(by_ada: Caller, mine: MakeTask) -> None:
-    number = mine(entries=3)
-    for name, values in {
-        "after": ("-1", "abc", str(2**70), "1.5", "%00", ""),
-        "limit": ("0", "-1", "1001", "abc", str(2**70), "9" * 5_000),
-    }.items():
+def test_a_place_or_number_that_cannot_be_is_refused_by_its_name_before_any_stream(
+    by_ada: Caller, mine: MakeTask
+) -> None:
+    number = mine("completed", entries=3)
+    places, sizes = ("-1", "abc", str(2**70), "1.5", "%00", "", "9" * 5_000), ("0", "-1", "1001", "abc", str(2**70))
+    for part, name, values in (("logs", "after", places), ("events", "after", places), ("logs", "limit", sizes)):
         for value in values:
-            answer = by_ada.get(f"/tasks/{number}/logs?{name}={value}")
-            assert answer.status_code == 400 and sentence(answer).startswith(name), value
+            answer = by_ada.get(f"/tasks/{number}/{part}?{name}={value}")
+            assert answer.status_code == 400 and sentence(answer).startswith(name), (part, value)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -39,6 +40,11 @@ def signed_in(browser: Browser, server: Server) -> Iterator[dict[str, Page]]:
 @pytest.fixture
 def ada(signed_in: dict[str, Page]) -> Page:
     return signed_in["ada"]
+
+
+@pytest.fixture
+def bob(signed_in: dict[str, Page]) -> Page:
+    return signed_in["bob"]
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +87,14 @@ def test_a_script_of_another_site_neither_writes_nor_reads(server: Server, ada: 
         assert read == "TypeError", "the browser lets no script of theirs see the answer"
 
 
+@pytest.mark.attack(26)
+def test_no_preflight_gets_a_permission_from_pages_or_api(server: Server) -> None:
+    asked = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST"}
+    for path in ("/", "/_stcore/health", "/api/tasks", "/api/tasks/1", "/api/session"):
+        answer = httpx.options(server.url + path, headers=asked)
+        assert not [name for name in answer.headers if name.startswith("access-control-")], path
+
+
 @pytest.mark.attack(35)
 def test_another_site_cannot_sign_the_victim_in_as_somebody_else(server: Server, open_page: Open, evil: Open) -> None:
     tickets: list[str] = []
@@ -111,3 +125,29 @@ def test_our_pages_are_not_shown_in_the_frame_of_another(server: Server, ada: Pa
     tab = evil(ada, "localhost", f'<iframe src="{server.url}{path}"></iframe>')
     (_, frame) = tab.frames
     assert frame.url == "chrome-error://chromewebdata/"
+
+
+@pytest.mark.attack(20, 23)
+def test_anothers_task_is_as_absent(server: Server, bob: Page) -> None:
+    ways = [("GET", ""), ("DELETE", ""), *(("POST", f"/{word}") for word in ("cancel", "rerun", "extend"))]
+    ways += [("GET", f"/{part}") for part in ("logs", "events", "artifacts/", "artifacts/report.html")]
+    for method, part in ways:
+        theirs, absent = (calls(bob, method, f"/tasks/{number}{part}") for number in (1, 987654))
+        assert theirs == absent and theirs[0] == 404, part
+    for number in (1, 987654):
+        bob.goto(f"{server.url}/task?id={number}")
+        expect(bob.get_by_text("Task not found")).to_be_visible()
+        expect(bob.get_by_text(PROMPT)).to_be_hidden()
+
+
+@pytest.mark.attack(21, 22)
+def test_nobody_lists_searches_deletes_or_makes_anothers_tasks(server: Server, bob: Page, kept: Any) -> None:
+    ada_id = kept["tasks"][0]["user_id"]
+    for query in ("", "?q=plan", "?status=error", "?limit=200&logs=none", f"?user_id={ada_id}", f"?userId={ada_id}"):
+        status, said = calls(bob, "GET", f"/tasks{query}")
+        assert status in (200, 400) and PROMPT not in str(said) and ada_id not in str(said), query
+    status, said = calls(bob, "POST", "/tasks", {"prompt": "For you", "user_id": ada_id, "userId": ada_id})
+    assert status == 400 or said["task"]["user_id"] != ada_id
+    bob.goto(f"{server.url}/?q=plan")
+    expect(bob.get_by_text("No task matches")).to_be_visible()
+    assert calls(bob, "DELETE", "/tasks?action=completed,failed")[0] == 200

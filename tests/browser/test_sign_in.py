@@ -1,13 +1,17 @@
 """The sign-in in a real browser: the cookie's flags, the way back, the keyboard, and a network without TLS."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
 from core.identity.sessions import HOST_COOKIE, PLAIN_COOKIE
+from tests.browser import wire
 from tests.browser.steps import add_people, api_says, has_its_cookie, is_signed_out, session_cookies, sign_in
 from tests.conftest import PASSWORD
+from tests.support import forged
 from tests.support.server import Server
 
 Open = Callable[..., Page]
@@ -76,3 +80,34 @@ def test_the_keyboard_alone_signs_in(open_page: Open) -> None:
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_text("Signed in as ada")).to_be_visible()
+
+
+@pytest.mark.attack(8)
+def test_a_bad_cookie_leaves_the_form_to_sign_in_with(server: Server, open_page: Open) -> None:
+    page = open_page(None)
+    page.context.add_cookies([{"name": PLAIN_COOKIE, "value": "x" * 4_000, "url": server.url}])
+    page.goto(server.url)
+    is_signed_out(page)
+    api_says(page, 401)
+    sign_in(page, "ada")
+    has_its_cookie(page)
+    page.reload()
+    expect(page.get_by_text("Signed in as ada")).to_be_visible()
+
+
+@pytest.mark.attack(1, 2, 3, 5, 6, 7, 8)
+def test_the_pages_know_nobody_by_a_cookie_that_is_not_a_sessions_own(server: Server, open_page: Open) -> None:
+    page = open_page()
+    sign_in(page, "ada")
+    has_its_cookie(page)
+    (cookie,) = session_cookies(page)
+    name, good = str(cookie["name"]), str(cookie["value"])
+    with wire.open_socket(server, cookies={name: good}) as own:
+        assert "Signed in as" in wire.drawn(own)
+    key = (Path(server.environment["TASKDECK_DATA"]) / "secret").read_text().strip()
+    for value in (*forged.cookies(good, key), "\xff"):
+        with wire.open_socket(server, cookies={name: value}) as strange:
+            drawn = wire.drawn(strange)
+        assert "Username" in drawn and "Signed in as" not in drawn, value
+        answer = httpx.get(f"{server.url}/api/tasks", headers={b"Cookie": f"{name}={value}".encode("latin-1")})
+        assert answer.status_code == 401, value

@@ -75,23 +75,18 @@ def test_uvicorn_believes_nobody_any_more(options: dict[str, Any]) -> None:
     scope: Any = {"type": "http", "scheme": "http", "headers": headers, "client": ("127.0.0.1", 5)}
     asyncio.run(config.loaded_app(scope, None, None))
     assert (found["client"], found["scheme"]) == (("127.0.0.1", 5), "http")
+    for other in (None, SimpleNamespace(config=SimpleNamespace(loaded_app="another"))):
+        distrust_forwarded_headers(cast(Server, other))  # another server is left alone
 
 
-def test_another_server_than_uvicorn_is_left_alone() -> None:
-    distrust_forwarded_headers(None)
-    distrust_forwarded_headers(cast(Server, SimpleNamespace(config=SimpleNamespace(loaded_app="another"))))
-
-
-def test_the_audit_trail_knows_that_a_call_came_over_the_api(anybody: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[tuple[Channel, str | None]] = []
-    monkeypatch.setattr(
-        "api.service.health.load", lambda: told.append((audit.current_origin().channel, audit.current_origin().address))
-    )
+def test_the_audit_trail_knows_that_a_call_came_over_the_api_with_or_without_an_address(
+    anybody: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[audit.Origin] = []
+    monkeypatch.setattr("api.service.health.load", lambda: told.append(audit.current_origin()))
     anybody.get("/health")
-    assert told == [(Channel.API, "127.0.0.1")], "also in a thread of its own"
+    assert told == [audit.Origin(Channel.API, "127.0.0.1")], "also in a thread of its own"
 
-
-def test_a_call_without_an_address_is_one_over_the_api_too() -> None:
     async def inner(scope: Scope, receive: Receive, send: Send) -> None:
         assert audit.current_origin() == audit.Origin(Channel.API, None)
 
