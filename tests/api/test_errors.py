@@ -93,11 +93,11 @@ FAULTS = [
     ("GET", "/tasks/1/artifacts/", artifacts, "of", KeyError),
     ("GET", "/metrics", health, "load", RuntimeError),
     ("POST", "/tasks", commands, "create", ConfigurationError),
-    ("POST", "/tasks/1/cancel", commands, "cancel", KeyError),
+    ("POST", "/tasks/1/cancel", commands, "cancel", RuntimeError),
     ("POST", "/tasks/1/extend", commands, "extend", ConfigurationError),
     ("POST", "/tasks/1/rerun", commands, "rerun", RuntimeError),
     ("GET", "/tasks/1/events", logs, "after", OwnershipViolation),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(

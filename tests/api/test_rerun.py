@@ -60,13 +60,11 @@ def test_what_is_sent_is_used_and_said_and_the_rest_stays(by_cookie: Caller, fir
         ({"repoUrl": None}, {"repo_url": None}, [f"repository {REPOSITORY} -> none"]),
         ({"repoUrl": ""}, {"repo_url": None}, [f"repository {REPOSITORY} -> none"]),
         ({"selectedAgent": "codex"}, {"selected_agent": "codex"}, ["agent data-processor -> codex"]),
-        *[
-            (
-                {"prompt": "Sum", "selectedAgent": "codex"},
-                {"prompt": "Sum", "selected_agent": "codex"},
-                ["prompt", "agent"],
-            )
-        ],
+        (
+            {"prompt": "Sum", "selectedAgent": "codex"},
+            {"prompt": "Sum", "selected_agent": "codex"},
+            ["prompt", "agent"],
+        ),
         ({"prompt": "Count", "repoUrl": REPOSITORY, "selectedAgent": "data-processor"}, {}, ["unchanged"]),
     ):
         task = made(by_page, first, json=change)

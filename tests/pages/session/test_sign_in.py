@@ -20,6 +20,7 @@ from pages.session import providers
 from tests.conftest import PASSWORD
 from tests.pages.conftest import PAGES, Connection, Open
 from tests.pages.widgets import errors, is_signed_out, press, sign_in, texts, titles
+from tests.support import forged
 from tests.support.databases import unguarded
 
 REFUSED = [signin.REFUSED]
