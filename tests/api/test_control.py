@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 from core.config import settings
-from core.database import engine
 from core.runner import claims
 from tests.api.calls import TASK_FIELDS, Caller, sentence, stored
 from tests.api.conftest import MakeTask
@@ -56,15 +55,6 @@ def test_a_body_that_is_sent_along_says_nothing_and_a_page_of_ours_needs_no_toke
         assert answer.json()["task"]["end_reason"] == "cancelled"
 
 
-def extension_refused(by: Caller, task_id: int) -> str:
-    """The sentence with which more time is refused; nothing is written."""
-    before = stored()
-    answer = by.post(f"/tasks/{task_id}/extend")
-    assert answer.status_code == 409, answer.text
-    assert stored() == before
-    return sentence(answer)
-
-
 def test_the_deadline_of_a_running_task_moves_once_by_what_the_agents_settings_allow(
     by_cookie: Caller, running: claims.Claim, extension: float
 ) -> None:
@@ -79,21 +69,17 @@ def test_the_deadline_of_a_running_task_moves_once_by_what_the_agents_settings_a
     assert datetime.fromisoformat(task["deadline"]) == deadline + timedelta(seconds=extension)
     assert (task["status"], task["extendable"], task["log_count"]) == ("processing", False, before["log_count"] + 1)
     assert all(word in task["logs"][-1]["message"] for word in ("Ada", "2 min", "7 min"))
-    assert "once" in extension_refused(by_page, running.task_id)
+    again = by_page.post(f"/tasks/{running.task_id}/extend")
+    assert again.status_code == 409 and "once" in sentence(again)
 
 
-def test_without_an_extension_in_the_settings_there_is_none(by_ada: Caller, running: claims.Claim) -> None:
-    assert by_ada.get(f"/tasks/{running.task_id}").json()["task"]["extendable"] is False
-    assert "data-processor" in extension_refused(by_ada, running.task_id)
-
-
-def test_a_task_that_does_not_run_or_was_asked_to_stop_gets_no_more_time(
-    by_ada: Caller, mine: MakeTask, extension: float, running: claims.Claim
+def test_where_there_is_no_more_time_the_task_says_so_and_asking_is_refused(
+    by_ada: Caller, mine: MakeTask, running: claims.Claim
 ) -> None:
-    for status in ("pending", "completed", "error"):
-        number = mine(status, started_at=None if status == "pending" else engine.now())
-        task = by_ada.get(f"/tasks/{number}").json()["task"]
-        assert (task["deadline"], task["extendable"]) == (None, False)
-        assert "running" in extension_refused(by_ada, number)
-    assert by_ada.post(f"/tasks/{running.task_id}/cancel").json()["task"]["extendable"] is False
-    assert "stopped" in extension_refused(by_ada, running.task_id)
+    """When that is, is shown in tests/core/tasks/test_extend.py."""
+    for number, word in ((running.task_id, "data-processor"), (mine("pending"), "running")):
+        assert by_ada.get(f"/tasks/{number}").json()["task"]["extendable"] is False
+        before = stored()
+        answer = by_ada.post(f"/tasks/{number}/extend")
+        assert answer.status_code == 409 and word in sentence(answer)
+        assert stored() == before

@@ -34,13 +34,10 @@ def cursor(text: str | bytes) -> str:
     return base64.urlsafe_b64encode(text.encode() if isinstance(text, str) else text).decode()
 
 
-MOMENT = "2026-01-05T00:00:00"
+#: More of them are refused in tests/core/tasks/test_listing.py.
 CURSORS = [
-    *("garbage", "%00", "!!!", "====", "MQ", "ключ", "x" * 10_000, cursor("garbage"), cursor(b"\xff\xfe")),
-    *(cursor(f"{MOMENT} 1"), cursor(f"{MOMENT}+00:00"), cursor(f"{MOMENT}+00:00 "), cursor(f"{MOMENT}+00:00 x")),
-    *(cursor(f"{MOMENT}+00:00 {number}") for number in (0, -1, 2**63, 10**30, "9" * 5_000, "1.5", "1 1")),
-    *(cursor("0001-01-01T00:00:00+14:00 1"), cursor("9999-12-31T23:59:59-14:00 1"), cursor(f"{MOMENT}+99:00 1")),
-    *(cursor("' OR 1=1 --"), cursor("\0 1"), cursor("2026-99-99T00:00:00+00:00 1")),
+    *("garbage", "%00", "ключ", "x" * 10_000, cursor(b"\xff\xfe"), cursor("2026-01-05T00:00:00 1"), cursor("\0 1")),
+    *(cursor("9999-12-31T23:59:59-14:00 1"), cursor(f"2026-01-05T00:00:00+00:00 {'9' * 5_000}")),
 ]
 
 
@@ -60,9 +57,11 @@ def test_a_question_to_the_list_that_makes_no_sense_is_refused_by_its_name(by_ad
 
 def test_a_bulk_deletion_without_the_two_words_is_refused_and_deletes_nothing(by_ada: Caller, mine: MakeTask) -> None:
     mine("completed"), mine("error")
-    words = ("", "all", "error", "pending", "processing", "COMPLETED", "completed,pending", "completed,,failed", ",")
-    words += ("completed;failed", "%00", "completed%2Cfailed%2Call", "*")
-    for asked in ("", "?actions=completed", *(f"?action={word}" for word in words)):
+    for asked in (
+        "",
+        "?actions=completed",
+        *(f"?action={word}" for word in ("", "all", "completed,,failed", "%00", "*")),
+    ):
         answer = by_ada.delete(f"/tasks{asked}")
         assert answer.status_code == 400
         assert "completed" in sentence(answer) and "failed" in sentence(answer)
