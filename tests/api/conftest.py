@@ -28,7 +28,7 @@ from core.log_text import LogType
 from core.runner import claims
 from core.tasks import commands, notifications
 from tests.api.calls import Caller
-from tests.api.streams import PATIENCE, Event, Opened, events
+from tests.api.streams import PATIENCE, Counted, Event, Opened, events
 from tests.support import databases
 from tests.support.databases import unguarded
 from tests.support.waiting import eventually
@@ -66,14 +66,14 @@ def url(portal: BlockingPortal, app: Starlette) -> Iterator[str]:
 
 
 @pytest.fixture
-def listeners() -> Callable[[], int]:
+def listeners() -> Counted:
     """How many more listen for news of tasks than when the test began."""
     before = notifications.task_changed._listeners
     return lambda: len([one for one in notifications.task_changed._listeners if one not in before])
 
 
 @pytest.fixture
-def opened(url: str, ada_token: str, listeners: Callable[[], int]) -> Iterator[Opened]:
+def opened(url: str, ada_token: str, listeners: Counted) -> Iterator[Opened]:
     """Open a task's stream as Ada, unless other headers are given; in the end nobody listens any more."""
 
     @contextmanager

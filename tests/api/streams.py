@@ -47,3 +47,6 @@ def until(stream: Iterator[Event], name: str, **data: Any) -> Event:
 
 #: Opens the stream of a task for somebody's token; what else is given goes into the request.
 Opened = Callable[..., AbstractContextManager[Iterator[Event]]]
+
+#: How many there are now.
+Counted = Callable[[], int]

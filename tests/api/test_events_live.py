@@ -23,7 +23,7 @@ from core.log_text import LogType
 from core.runner import claims
 from core.runner.claims import Entry
 from core.tasks import commands
-from tests.api.streams import PATIENCE, Opened, events, until
+from tests.api.streams import PATIENCE, Counted, Opened, events, until
 from tests.support.databases import unguarded
 from tests.support.server import ROOT
 from tests.support.waiting import eventually
@@ -114,12 +114,7 @@ def test_a_whole_life_in_this_process_comes_by_a_notification(only_notified: Non
 
 
 def test_what_the_owner_asks_for_comes_by_a_notification(
-    only_notified: None,
-    opened: Opened,
-    ada: Actor,
-    running: claims.Claim,
-    extension: float,
-    listeners: Callable[[], int],
+    only_notified: None, opened: Opened, ada: Actor, running: claims.Claim, extension: float, listeners: Counted
 ) -> None:
     with opened(running.task_id, params={"after": 2}) as stream:
         assert until(stream, "task").data["extendable"] is True
@@ -226,7 +221,7 @@ def test_a_stream_outlives_a_database_that_is_away_for_a_while(
 
 
 def test_a_client_that_reads_nothing_and_goes_away_leaves_no_listener_and_is_no_fault_of_ours(
-    url: str, ada_token: str, running: claims.Claim, listeners: Callable[[], int], caplog: pytest.LogCaptureFixture
+    url: str, ada_token: str, running: claims.Claim, listeners: Counted, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(10):
         say(running, *("x" * 8_000 for _ in range(200)))  # more than the sockets take
@@ -242,7 +237,7 @@ def test_a_client_that_reads_nothing_and_goes_away_leaves_no_listener_and_is_no_
 
 
 def test_a_stream_that_has_ended_leaves_no_listener_though_its_client_stays(
-    only_notified: None, url: str, ada_token: str, running: claims.Claim, listeners: Callable[[], int]
+    only_notified: None, url: str, ada_token: str, running: claims.Claim, listeners: Counted
 ) -> None:
     with (
         httpx.Client(headers={"Authorization": f"Bearer {ada_token}"}, timeout=PATIENCE) as client,

@@ -94,12 +94,6 @@ def test_a_server_with_a_scheduler_says_how_busy_it_is_and_when_it_last_looked(
     assert 0 <= anybody.get("/health").json()["last_sweep_seconds"] < 10
 
 
-def test_a_database_that_is_away_is_degraded(anybody: Caller, away: None, tmp_path: Path) -> None:
-    answer = anybody.get("/health")
-    assert degraded(answer) == {}
-    assert str(tmp_path) not in answer.text
-
-
 def test_a_scheduler_that_cannot_reach_the_database_is_degraded_though_it_can_be_read(
     anybody: Caller, scheduler: Scheduler, mine: MakeTask
 ) -> None:
@@ -125,12 +119,13 @@ def test_an_idle_server_is_degraded_while_nothing_can_be_written(
 
 
 def test_the_live_check_asks_neither_the_database_nor_the_scheduler(
-    anybody: Caller, scheduler: Scheduler, away: None
+    anybody: Caller, scheduler: Scheduler, away: None, tmp_path: Path
 ) -> None:
     scheduler.away = True
     answer = anybody.get("/health?live=true")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok", "version": __version__})
-    degraded(anybody.get("/health?live=false"))
+    answer = anybody.get("/health?live=false")
+    assert degraded(answer) == {"slots": settings().concurrency, "busy": 0} and str(tmp_path) not in answer.text
     answer = anybody.get("/health?live=perhaps")
     assert answer.status_code == 400 and sentence(answer).startswith("live: ")
 

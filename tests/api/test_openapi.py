@@ -27,11 +27,6 @@ def calls(schema: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
     return {(method, path): call for path, methods in schema["paths"].items() for method, call in methods.items()}
 
 
-def test_the_description_holds_every_call_of_the_contract_at_its_address(schema: dict[str, Any]) -> None:
-    assert [server["url"] for server in schema["servers"]] == ["/api"]
-    assert set(calls(schema)) == CALLS
-
-
 def test_the_examples_of_a_task_and_of_a_rerun_can_be_sent_as_they_are(by_ada: Caller, schema: dict[str, Any]) -> None:
     tasks, reruns = (schema["components"]["schemas"][name]["examples"] for name in ("NewTask", "Rerun"))
     assert len(tasks) >= 2 and len(reruns) >= 2 and {} in reruns
@@ -57,7 +52,11 @@ def test_each_call_has_a_sentence_and_says_which_answers_it_gives_and_whom_it_as
         assert asked == (set() if path == "/health" else set(schemes)), path
 
 
-def test_the_stream_and_the_metrics_say_that_they_are_no_json(schema: dict[str, Any]) -> None:
+def test_what_is_no_json_is_described_so_and_the_calls_of_the_contract_are_at_their_address(
+    schema: dict[str, Any],
+) -> None:
+    assert [server["url"] for server in schema["servers"]] == ["/api"]
+    assert set(calls(schema)) == CALLS
     for path, kind in (("/tasks/{task_id}/events", "text/event-stream"), ("/metrics", "text/plain")):
         (described,) = schema["paths"][path]["get"]["responses"]["200"]["content"]
         assert described.partition(";")[0] == kind, path

@@ -27,21 +27,20 @@ def test_a_database_that_is_away_is_a_503_that_says_when_to_try_again(
         assert str(tmp_path) not in sentence(answer)
 
 
-@pytest.mark.parametrize("call", ["create", "delete", "clear", "cancel", "extend", "rerun"])
 def test_a_locked_database_is_a_503_and_nothing_is_half_written(
-    by_ada: Caller, mine: MakeTask, request: pytest.FixtureRequest, call: str
+    by_ada: Caller, mine: MakeTask, request: pytest.FixtureRequest
 ) -> None:
-    number = mine("completed" if call in ("delete", "clear") else "pending", entries=3)
+    ended, waiting = mine("completed", entries=3), mine(entries=3)
     assert by_ada.get("/tasks").status_code == 200
     before = stored()
     request.getfixturevalue("locked")
-    made = {
-        "create": lambda: by_ada.post("/tasks", json={"prompt": "Count"}),
-        "delete": lambda: by_ada.delete(f"/tasks/{number}"),
-        "clear": lambda: by_ada.delete("/tasks?action=completed"),
-    }.get(call, lambda: by_ada.post(f"/tasks/{number}/{call}"))()
-    assert made.status_code == 503 and int(made.headers["retry-after"]) > 0
-    assert sentence(made)
+    for method, path in (
+        *(("POST", "/tasks"), ("DELETE", f"/tasks/{ended}"), ("DELETE", "/tasks?action=completed")),
+        *(("POST", f"/tasks/{waiting}/{word}") for word in ("cancel", "extend", "rerun")),
+    ):
+        answer = by_ada.call(method, path, json={"prompt": "Count"})
+        assert answer.status_code == 503 and int(answer.headers["retry-after"]) > 0, path
+        assert sentence(answer)
     assert stored() == before
 
 

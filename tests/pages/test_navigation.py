@@ -14,48 +14,41 @@ from tests.pages.widgets import captions, everything_kept, is_signed_out, press,
 ADMIN_PAGES = ("admin/people", "admin/person", "admin/audit")
 
 
-def test_nobody_sees_a_task_before_signing_in(open_app: Open) -> None:
-    app = open_app()
-    assert is_signed_out(app)
-    assert "Open the setup link" in texts(app)
-
-
-def test_the_right_password_leads_to_the_tasks(open_app: Open, ada: Actor) -> None:
+def test_the_right_password_leads_to_the_tasks_and_a_reconnect_with_the_cookie_goes_on(
+    open_app: Open, ada: Actor, connection: Connection
+) -> None:
     app = sign_in(open_app(), " ADA ", PASSWORD)
     assert not app.exception
-    assert "Tasks" in titles(app)
+    assert "Tasks" in titles(app) and "Signed in as **Ada** · Member" in captions(app)
     assert app.session_state["username"] == "ada"
     assert sessions.person(app.session_state["session_id"]) == ada
+    connection.cookie, connection.key = sessions.redeem(app.session_state["ticket"]), "after a pause"
+    assert "Tasks" in titles(app.run())
+    connection.cookie = ""
+    assert "Tasks" in titles(app.run())
 
 
-def test_the_sidebar_says_who_is_signed_in_and_as_what(as_ada: Open, as_grace: Open) -> None:
-    assert "Signed in as **Ada** · Member" in captions(as_ada())
-    assert "Signed in as **Grace** · Administrator" in captions(as_grace())
-
-
-def test_every_page_asks_who_is_there(open_app: Open, ada: Actor) -> None:
-    for page in ("tasks/new", "account/account", *ADMIN_PAGES):
-        assert is_signed_out(open_app(page=page)), page
-
-
-@pytest.mark.parametrize("role", [Role.MEMBER, Role.ANALYST])
-def test_the_pages_of_administrators_are_nobody_elses(as_ada: Open, grace: Actor, ada: Actor, role: Role) -> None:
-    people.set_role(ada.id, role, by=grace)
-    for page in ADMIN_PAGES:
-        app = as_ada(page)
-        assert titles(app) == ["Not for you"]
-        assert "grace" not in texts(app)
+def test_every_page_asks_who_is_there(open_app: Open, request: pytest.FixtureRequest) -> None:
+    assert "Open the setup link" in texts(open_app()), "nobody has an account yet"
+    request.getfixturevalue("ada")
+    for page in (None, "tasks/new", "account/account", *ADMIN_PAGES):
+        app = open_app(page=page)
+        assert is_signed_out(app) and "setup" not in texts(app), page
 
 
 @pytest.mark.attack(13)
-@pytest.mark.parametrize("page", ADMIN_PAGES)
-def test_a_role_that_is_taken_away_closes_the_open_page(as_ada: Open, grace: Actor, ada: Actor, page: str) -> None:
-    people.set_role(ada.id, Role.ADMIN, by=grace)
-    app = as_ada(page, username="grace")
-    assert "grace" in texts(app).lower()
-    people.set_role(ada.id, Role.MEMBER, by=grace)
-    assert is_signed_out(app.run())
-    assert titles(sign_in(app, "ada", PASSWORD)) == ["Not for you"]
+@pytest.mark.parametrize("role", [Role.MEMBER, Role.ANALYST])
+def test_the_pages_of_administrators_are_nobody_elses_and_close_when_the_role_is_taken_away(
+    as_ada: Open, grace: Actor, ada: Actor, role: Role
+) -> None:
+    for page in ADMIN_PAGES:
+        people.set_role(ada.id, Role.ADMIN, by=grace)
+        app = as_ada(page, username="grace")
+        assert "grace" in texts(app).lower(), page
+        people.set_role(ada.id, role, by=grace)
+        assert is_signed_out(app.run())
+        assert titles(sign_in(app, "ada", PASSWORD)) == ["Not for you"]
+        assert "grace" not in texts(app)
 
 
 @pytest.mark.attack(14)
@@ -85,7 +78,7 @@ def test_the_next_person_in_a_tab_finds_nothing_of_the_one_before(as_ada: Open, 
 
 
 @pytest.mark.attack(17, 18)
-def test_a_tabs_state_is_worth_nothing_on_another_connection_without_the_cookie(
+def test_a_tabs_state_is_worth_nothing_on_another_connection_or_one_without_a_key(
     as_ada: Open, ada: Actor, connection: Connection
 ) -> None:
     app = as_ada()
@@ -94,27 +87,5 @@ def test_a_tabs_state_is_worth_nothing_on_another_connection_without_the_cookie(
     connection.key = "a thief"
     assert is_signed_out(app.run())
     assert sessions.person(session_id) == ada, "the one who was robbed goes on"
-
-
-@pytest.mark.attack(17, 18)
-def test_a_connection_without_a_key_is_never_the_same_one(as_ada: Open, connection: Connection) -> None:
     for connection.key in ("", None):
-        assert is_signed_out(as_ada())
-
-
-def test_a_reconnect_with_the_cookie_goes_on(open_app: Open, ada: Actor, connection: Connection) -> None:
-    app = sign_in(open_app(), "ada", PASSWORD)
-    connection.cookie = sessions.redeem(app.session_state["ticket"])
-    connection.key = "after a pause"
-    assert "Tasks" in titles(app.run())
-    connection.cookie = ""
-    assert "Tasks" in titles(app.run())
-
-
-@pytest.mark.attack(62)
-def test_a_deep_link_survives_the_sign_in(open_app: Open, ada: Actor) -> None:
-    app = open_app(page="tasks/new", again="5")
-    assert is_signed_out(app)
-    sign_in(app, "ada", PASSWORD)
-    assert "New task" in titles(app)
-    assert app.query_params["again"] in ("5", ["5"])
+        assert is_signed_out(as_ada()), "never the same one"

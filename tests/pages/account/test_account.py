@@ -1,6 +1,7 @@
 """One's own account: the password, the sessions, the tokens."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -30,9 +31,8 @@ CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)
 
 
 def change(app: AppTest, current: str, new: str, again: str | None = None) -> AppTest:
-    typed = {"Current password": current, "New password": new, "New password, again": new if again is None else again}
-    for field in app.text_input:
-        field.input(typed[field.label])
+    for field, text in zip(app.text_input, (current, new, new if again is None else again), strict=True):
+        field.input(text)
     return press(app, "Change the password")
 
 
@@ -42,7 +42,11 @@ Show = Callable[[], AppTest]
 @pytest.fixture
 def account(as_ada: Open) -> Show:
     """Open Ada's page."""
-    return lambda: as_ada("account/account")
+    return partial(as_ada, "account/account")
+
+
+def new_token(app: AppTest, name: str) -> AppTest:
+    return press(fill(press(app, "New token…"), Name=name), "New token…", "Create the token")
 
 
 def test_the_page_says_who_one_is_and_password_managers_can_fill_it(account: Show) -> None:
@@ -103,8 +107,7 @@ def test_the_sessions_are_listed_with_browser_and_address(
     assert "<strong>Unknown browser on iPhone</strong>" in shown
     assert "192.0.2.1" in shown
     assert shown.count("This browser") == 1
-    assert "<script" not in shown
-    assert "Bob" not in shown
+    assert "<script" not in shown and "Bob" not in shown
     assert buttons(app).count("End session") == 1
 
 
@@ -132,52 +135,39 @@ def test_a_token_is_shown_once_with_a_line_to_try_and_kept_nowhere(account: Show
     app.number_input[0].set_value(30)
     press(app, "New token…", "Create the token")
     token, line = [element.value for element in app.code]
-    known = tokens.person(token)
-    assert known
+    assert (known := tokens.person(token))
     assert (known.actor, known.scope) == (ada, TokenScope.WRITE)
     assert line == f'curl -H "Authorization: Bearer {token}" {settings().home}/api/tasks'
     assert "Create the token" not in buttons(app)
     assert token not in everything_kept(app)
     press(app, "Done")
-    assert [element.value for element in app.code] == []
-    assert token not in repr(app)
+    assert list(app.code) == [] and token not in repr(app)
     (row,) = tokens.of(ada)
-    assert f"{row.prefix}…" in html(app)
-    assert "never used" in html(app)
+    assert f"{row.prefix}…" in html(app) and "never used" in html(app)
 
 
 def test_a_token_is_refused_with_a_sentence_or_may_read_only_for_90_days(account: Show, ada: Actor) -> None:
     for name in ("", "   ", "a\x07b"):
-        app = fill(press(account(), "New token…"), Name=name)
-        assert "A token's name has" in errors(press(app, "New token…", "Create the token"))[0]
-    app = fill(press(account(), "New token…"), Name="script")
-    press(app, "New token…", "Create the token")
+        assert "A token's name has" in errors(new_token(account(), name))[0]
+    new_token(account(), "script")
     (row,) = tokens.of(ada)
     assert (row.scope, (row.expires_at - row.created_at).days) == (TokenScope.READ, 90)
     for number in range(1, tokens.MOST_TOKENS):
         tokens.create(ada, f"script {number}")
-    app = fill(press(account(), "New token…"), Name="one more")
-    assert "revoke one first" in errors(press(app, "New token…", "Create the token"))[0]
+    assert "revoke one first" in errors(new_token(account(), "one more"))[0]
 
 
-def test_a_token_is_revoked_after_a_question(account: Show, ada: Actor) -> None:
-    token = tokens.create(ada, "script")
+@pytest.mark.attack(41)
+def test_a_token_is_revoked_after_a_question_and_nobody_sees_anothers(account: Show, ada: Actor, bob: Actor) -> None:
+    token, theirs = tokens.create(ada, "script"), tokens.create(bob, "Bob's script")
     app = press(account(), "Revoke…")
+    assert buttons(app).count("Revoke…") == 1 and "Bob" not in texts(app)
     assert "**script** stops working at once" in texts(app)
     assert tokens.person(token)
     press(app, "Revoke…", "Revoke this token")
     assert toasts(app) == ["Token revoked."]
-    assert tokens.person(token) is None
-    assert "No tokens yet" in html(app)
-
-
-@pytest.mark.attack(41)
-def test_nobody_sees_or_revokes_anothers_token(account: Show, bob: Actor) -> None:
-    token = tokens.create(bob, "Bob's script")
-    app = account()
-    assert "Bob" not in texts(app)
-    assert "Revoke…" not in buttons(app)
-    assert tokens.person(token)
+    assert tokens.person(token) is None and tokens.person(theirs)
+    assert "No tokens yet" in html(app) and "Revoke…" not in buttons(app)
 
 
 @pytest.mark.attack(55)
@@ -186,8 +176,7 @@ def test_names_are_text_and_no_markup(open_app: Open) -> None:
     tokens.create(eve, "<img src=x onerror=alert(1)>")
     app = open_app(eve, "account/account")
     assert not app.exception
-    assert "<script" not in html(app)
-    assert "<img" not in html(app)
+    assert "<script" not in html(app) and "<img" not in html(app)
     (sidebar,) = (caption.value for caption in app.sidebar.caption)
     assert r"\<script\>alert\(1\)\</script\> \*\*x\*\* \[y\]\(javascript\:z\)" in sidebar
     press(app, "Revoke…")
@@ -195,8 +184,7 @@ def test_names_are_text_and_no_markup(open_app: Open) -> None:
 
 
 def test_what_is_done_here_is_in_the_audit_trail(account: Show, ada: Actor) -> None:
-    app = fill(press(account(), "New token…"), Name="script")
-    press(app, "New token…", "Create the token").run()
+    app = new_token(account(), "script").run()
     press(app, "Revoke…", "Revoke this token")
     change(app, PASSWORD, NEW)
     people.set_role(ada.id, people.Role.ADMIN, by=None)

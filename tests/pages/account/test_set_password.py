@@ -15,7 +15,6 @@ from tests.pages.widgets import links as links_of
 
 NEW = "a brand new secret"
 
-
 Follow = Callable[[str], AppTest]
 
 
@@ -44,10 +43,15 @@ def is_dead(app: AppTest) -> bool:
     return "used up or too old" in app.warning[0].value and not app.text_input and not app.exception
 
 
-def test_an_invitation_greets_takes_a_password_and_signs_in(follow: Follow, dan: Actor) -> None:
+def test_an_invitation_greets_takes_a_password_also_of_a_password_manager_and_signs_in(
+    follow: Follow, dan: Actor
+) -> None:
     app = follow(token_for(dan))
     assert "Welcome, **Dan**. Your username is **dan**" in texts(app)
     assert "token" not in app.query_params
+    fields = [(field.proto.autocomplete, field.proto.disabled) for field in app.text_input]
+    assert fields == [("username", True), ("new-password", False), ("new-password", False)]
+    assert app.text_input[0].value == "dan"
     choose(app)
     assert not app.exception
     assert "Tasks" in titles(app)
@@ -66,37 +70,19 @@ def test_a_reset_says_what_it_ends_and_ends_it(follow: Follow, open_app: Open, a
     assert sessions.person(before.session_state["session_id"]) is None
 
 
-def test_the_fields_can_be_filled_by_a_password_manager(follow: Follow, dan: Actor) -> None:
-    fields = follow(token_for(dan)).text_input
-    assert [(field.proto.autocomplete, field.proto.disabled) for field in fields] == [
-        ("username", True),
-        ("new-password", False),
-        ("new-password", False),
-    ]
-    assert fields[0].value == "dan"
-
-
-def test_a_forged_link_and_one_of_a_disabled_account_offer_no_form(follow: Follow, ada: Actor, dan: Actor) -> None:
-    of_a_disabled_account = token_for(dan)
-    people.set_active(dan.id, False, by=None)
-    for token in ("", "forged", "a.b.c", "\x00", "' or 1=1 --", "x" * 5_000, "käse", of_a_disabled_account):
-        app = follow(token)
-        assert is_dead(app), token
-        assert links_of(app) == ["Go to the sign-in"]
-
-
-def test_a_used_link_offers_no_form_and_the_token_is_kept_nowhere(follow: Follow, dan: Actor) -> None:
-    token = token_for(dan)
+def test_a_link_that_is_forged_used_or_of_a_disabled_account_offers_no_form_and_nothing_keeps_its_token(
+    follow: Follow, ada: Actor, dan: Actor
+) -> None:
+    token, of_a_disabled_account = token_for(dan), token_for(ada)
+    people.set_active(ada.id, False, by=None)
+    late = follow(token)
     assert token not in everything_kept(choose(follow(token)))
-    assert is_dead(follow(token))
-
-
-def test_a_link_that_was_used_while_its_form_was_open_says_so(follow: Follow, dan: Actor) -> None:
-    token = token_for(dan)
-    app = follow(token)
-    links.set_password(token, "the first one wins")
-    assert is_dead(choose(app))
-    assert verify("dan", "the first one wins") == dan
+    forged = ("", "forged", "a.b.c", "\x00", "' or 1=1 --", "x" * 5_000, "käse")
+    for dead in (*forged, of_a_disabled_account, token):
+        app = follow(dead)
+        assert is_dead(app) and links_of(app) == ["Go to the sign-in"], dead
+    assert is_dead(choose(late, *["the second one loses"] * 2)), "its form was open before"
+    assert verify("dan", NEW) == dan
 
 
 def test_an_unusable_password_is_refused_with_a_sentence(follow: Follow, dan: Actor) -> None:

@@ -7,13 +7,8 @@ from tests.pages.widgets import errors, everything_kept, press
 
 
 def set_up(app: AppTest, **changes: str) -> AppTest:
-    values = {
-        "Your name": "Ada",
-        "E-mail": "ada@example.org",
-        "Username": "ada",
-        "Password": PASSWORD,
-        "Password, again": PASSWORD,
-    } | changes
+    typed = {"Your name": "Ada", "E-mail": "ada@example.org", "Username": "ada"}
+    values = typed | dict.fromkeys(("Password", "Password, again"), PASSWORD) | changes
     for field in app.text_input:
         field.input(values[field.label])
     return press(app, "Create the account")

@@ -14,6 +14,7 @@ from core.tasks import commands, listing, removal
 from tests.pages.conftest import Open
 from tests.pages.widgets import (
     buttons,
+    captions,
     errors,
     everything_kept,
     fill,
@@ -52,15 +53,17 @@ def test_everybody_is_listed_with_role_and_state(as_grace: Open, grace: Actor, a
     people.set_active(bob.id, False, by=grace)
     app = as_grace("admin/people")
     assert links_of(app) == ["Ada", "Bob", "Dan", "Grace"]
+    assert "Signed in as **Grace** · Administrator" in captions(app)
     shown = html(app)
     for said in ("ada@example.org", "Administrator", "Analyst", "Member", "Active", "Invited", "Disabled"):
         assert f">{said}<" in shown
-    assert "last seen just now" in shown
-    assert "never signed in" in shown
+    assert "last seen just now" in shown and "never signed in" in shown
     assert not app.text_input, "so few need no search"
 
 
-def test_with_many_people_one_searches_by_name_username_or_address(as_grace: Open, grace: Actor) -> None:
+def test_many_people_are_searched_by_name_username_or_address_and_more_than_fit_are_shown_when_asked_for(
+    as_grace: Open, grace: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(11):
         people.invite(f"user{number}", f"u{number}@example.org", f"Person {number}", by=grace)
     app = as_grace("admin/people")
@@ -69,10 +72,7 @@ def test_with_many_people_one_searches_by_name_username_or_address(as_grace: Ope
     assert links_of(fill(app, Search="u3@").run()) == ["Person 3"]
     assert links_of(as_grace("admin/people", find="user5")) == ["Person 5"]
     assert "Nobody matches" in html(fill(app, Search="' or 1=1 --").run())
-
-
-def test_more_than_fit_are_shown_when_asked_for(as_grace: Open, grace: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
-    (account,) = people.accounts(by=grace)
+    account = people.accounts(by=grace)[0]
     others = [replace(account, actor=replace(account.actor, id=uuid4(), name=f"P{number}")) for number in range(60)]
     monkeypatch.setattr(people, "accounts", lambda **_: others)
     app = as_grace("admin/people")
@@ -86,8 +86,7 @@ def test_an_invitation_gives_a_link_once_and_nobody_keeps_it(as_grace: Open) -> 
     invite(app, "Dan", "Dan", "DAN@example.org")
     (link,) = (element.value for element in app.code)
     assert "for 7 days" in texts(app)
-    offer = links.look(link.partition("token=")[2])
-    assert offer
+    assert (offer := links.look(link.partition("token=")[2]))
     assert (offer.actor.username, offer.actor.role, offer.is_invitation) == ("dan", Role.MEMBER, True)
     assert link not in everything_kept(app)
     press(app, "Done")
@@ -115,16 +114,16 @@ def test_an_unusable_invitation_is_refused_with_a_sentence(as_grace: Open, ada: 
 
 def test_a_role_is_changed_after_a_warning_and_signs_out(show: Show, open_app: Open, ada: Actor) -> None:
     hers, app = open_app(ada), press(show("ada"), "Change the role…")
-    assert "signs **Ada** out everywhere" in texts(app)
-    assert not app.warning
+    assert "signs **Ada** out everywhere" in texts(app) and not app.warning
     app.radio[0].set_value(Role.ANALYST)
     press(app, "Change the role…", "Change the role")
-    assert toasts(app) == ["Ada is analyst now."]
-    assert state("ada").actor.role is Role.ANALYST
+    assert toasts(app) == ["Ada is analyst now."] and state("ada").actor.role is Role.ANALYST
     assert is_signed_out(hers.run())
 
 
-def test_the_last_administrator_cannot_be_lowered_disabled_or_deleted(show: Show, ada: Actor) -> None:
+def test_the_last_administrator_cannot_be_lowered_disabled_or_deleted_and_another_is_out_at_once(
+    show: Show, ada: Actor
+) -> None:
     app = show("grace")
     assert "Delete…" not in buttons(app)
     assert "Only another administrator can delete it" in app.info[0].value
@@ -136,9 +135,6 @@ def test_the_last_administrator_cannot_be_lowered_disabled_or_deleted(show: Show
     assert "You are signed out at once" in app.warning[0].value
     assert "no active administrator" in errors(press(app, "Disable…", "Disable the account"))[0]
     assert (state("grace").actor.role, state("grace").is_active) == (Role.ADMIN, True)
-
-
-def test_an_administrator_who_lowers_themselves_is_out(show: Show, ada: Actor) -> None:
     people.set_role(ada.id, Role.ADMIN, by=None)
     app = press(show("grace"), "Change the role…")
     app.radio[0].set_value(Role.MEMBER)
@@ -151,14 +147,11 @@ def test_disabling_says_what_follows_and_enabling_takes_it_back(show: Show, open
     app = press(show("ada"), "Disable…")
     assert "API tokens stop working" in texts(app)
     press(app, "Disable…", "Disable the account")
-    assert toasts(app) == ["Ada is disabled."]
-    assert "Disabled" in html(app)
-    assert is_signed_out(hers.run())
-    assert tokens.person(token) is None
+    assert toasts(app) == ["Ada is disabled."] and "Disabled" in html(app)
+    assert is_signed_out(hers.run()) and tokens.person(token) is None
     assert "Reset link…" not in buttons(app), "a disabled account's link would be dead"
     press(app, "Enable…", "Enable the account")
-    assert tokens.person(token)
-    assert is_signed_out(hers.run())
+    assert tokens.person(token) and is_signed_out(hers.run())
 
 
 def test_a_reset_link_is_made_after_a_question_and_shown_once(show: Show, grace: Actor, ada: Actor) -> None:
@@ -169,8 +162,7 @@ def test_a_reset_link_is_made_after_a_question_and_shown_once(show: Show, grace:
     (link,) = (element.value for element in app.code)
     assert "for an hour" in texts(app)
     assert link not in everything_kept(app)
-    offer = links.look(link.partition("token=")[2])
-    assert offer
+    assert (offer := links.look(link.partition("token=")[2]))
     assert (offer.actor, offer.is_invitation) == (ada, False)
     press(app, "Done")
     assert not app.code
@@ -203,14 +195,11 @@ def test_deleting_counts_the_tasks_asks_for_the_name_and_deletes_all_of_it(
     assert is_signed_out(hers.run())
 
 
-def test_a_username_that_nobody_has_is_said_so(show: Show) -> None:
-    for username in ("", "nobody", "' or 1=1 --", "\x00", "x" * 5_000):
-        assert titles(show(username)) == ["No such account"]
-
-
-def test_an_account_that_goes_while_its_question_is_open_is_said_so(
+def test_an_account_that_is_not_there_or_goes_while_its_question_is_open_is_said_so(
     show: Show, grace: Actor, ada: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for username in ("", "nobody", "' or 1=1 --", "\x00", "x" * 5_000):
+        assert titles(show(username)) == ["No such account"]
     known, app = state("ada"), press(show("ada"), "Disable…")
     removal.remove_person(ada.id, by=grace)
     monkeypatch.setattr(people, "account", lambda *_, **__: known)

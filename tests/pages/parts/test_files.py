@@ -56,14 +56,11 @@ def pick(app: AppTest, name: str) -> AppTest:
     return next(group for group in app.button_group if (group.key or "").startswith("file-")).select(name).run()
 
 
-def test_a_task_without_files_shows_none(open_task: OpenTask) -> None:
+def test_no_files_are_no_section_and_a_single_one_is_shown_and_can_be_taken(open_task: OpenTask) -> None:
     assert "Files" not in texts(open_task())
-
-
-def test_a_single_file_is_shown_and_can_be_taken(open_task: OpenTask) -> None:
     app = open_task(**{"notes/report.md": "# All is well"})
     assert "# All is well" in [element.value for element in app.markdown]
-    assert links(app) == {"Download (13 bytes)": "/api/tasks/1/artifacts/notes/report.md?download=true"}
+    assert links(app) == {"Download (13 bytes)": "/api/tasks/2/artifacts/notes/report.md?download=true"}
     assert not app.selectbox
 
 
@@ -86,23 +83,23 @@ def test_many_files_are_a_list_to_search(open_task: OpenTask) -> None:
 
 
 def test_what_somebody_looks_for_first_is_shown_first(open_task: OpenTask) -> None:
-    for number, names in enumerate(
-        (
-            ("report.html", "a.txt", "changes.patch", "report.md"),
-            ("report.md", "a.txt", "changes.patch"),
-            ("changes.patch", "a.txt", "charts/report.md"),
-            ("b.txt", "c.txt"),
-        ),
-        start=1,
-    ):
+    orders = (
+        "report.html a.txt changes.patch report.md",
+        "report.md a.txt changes.patch",
+        "changes.patch a.txt",
+        "b.txt c.txt",
+    )
+    for number, names in enumerate(map(str.split, orders), start=1):
         shown = links(open_task(**dict.fromkeys(sorted(names), PATCH)))
         assert f"/api/tasks/{number}/artifacts/{names[0]}?download=true" in shown.values()
 
 
-def test_a_patch_is_summed_up_and_coloured(open_task: OpenTask) -> None:
-    app = open_task(**{"changes.patch": PATCH})
+def test_a_patch_is_summed_up_and_coloured_and_a_table_is_text_in_cells_formulas_too(open_task: OpenTask) -> None:
+    app = open_task(**{"changes.patch": PATCH, "orders.csv": "id,note\n1,=cmd()\n2,<b>x\n"})
     assert codes(app) == [("diff", PATCH.strip())]
     assert "1 file changed, :green[**+2**] :red[**\N{MINUS SIGN}1**] lines" in [one.value for one in app.markdown]
+    (frame,) = pick(app, "orders.csv").dataframe
+    assert frame.value.to_dict("list") == {"id": ["1", "2"], "note": ["=cmd()", "<b>x"]}
 
 
 @pytest.mark.attack(85)
@@ -115,12 +112,6 @@ def test_a_page_or_drawing_of_an_agent_is_only_ever_embedded(open_task: OpenTask
     shown = html(app)
     assert '<img class="td-picture" src="/api/tasks/1/artifacts/x%27.svg" alt="x&#x27;.svg">' in shown
     assert "<script" not in shown and "<svg" not in shown and not app.get("iframe")
-
-
-def test_a_table_is_text_in_cells_formulas_too(open_task: OpenTask) -> None:
-    app = open_task(**{"orders.csv": "id,note\n1,=cmd()\n2,<b>x\n"})
-    (frame,) = app.dataframe
-    assert frame.value.to_dict("list") == {"id": ["1", "2"], "note": ["=cmd()", "<b>x"]}
 
 
 def test_what_is_long_is_shown_in_part_and_says_so(open_task: OpenTask) -> None:
@@ -141,20 +132,13 @@ def test_what_cannot_be_shown_says_so(open_task: OpenTask) -> None:
         assert sentence in captions(pick(app, name)), name
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "shown"),
-    [
-        ("changes.patch", f"--- a\n+++ b\n@@ -1,{'9' * 5_000} +1 @@\n+x", None),
-        ("a.json", r'{"a": "\ud800\u202e"}', '{\n  "a": "\\ud800\\u202e"\n}'),
-    ],
-    ids=["a patch of countless lines", "half a sign and an override"],
-)
-def test_what_a_file_holds_breaks_nothing_of_the_page(
-    open_task: OpenTask, name: str, content: str, shown: str | None
-) -> None:
-    app = open_task(**{name: content})
-    assert [text for _, text in codes(app)] == [shown or content]
-    assert "Started after waiting" in html(app)
+def test_what_a_file_holds_breaks_nothing_of_the_page(open_task: OpenTask) -> None:
+    endless = f"--- a\n+++ b\n@@ -1,{'9' * 5_000} +1 @@\n+x"
+    half = (r'{"a": "\ud800\u202e"}', '{\n  "a": "\\ud800\\u202e"\n}')  # half a sign, and an override
+    for name, content, shown in (("changes.patch", endless, endless), ("a.json", *half)):
+        app = open_task(**{name: content})
+        assert [text for _, text in codes(app)] == [shown]
+        assert "Started after waiting" in html(app)
 
 
 def test_a_picture_in_a_report_is_not_fetched_from_elsewhere(open_task: OpenTask) -> None:
@@ -165,10 +149,8 @@ def test_a_picture_in_a_report_is_not_fetched_from_elsewhere(open_task: OpenTask
 
 def test_a_file_that_is_gone_leaves_the_other_files_and_the_rest_of_the_page(open_task: OpenTask) -> None:
     app = open_task(**{"report.md": None, "b.txt": "still there"})
-    assert "not in the data folder any more" in app.warning[0].value
-    assert "Started after waiting" in html(app)
-    pick(app, "b.txt")
-    assert codes(app) == [("plaintext", "still there")] and not app.warning
+    assert "not in the data folder any more" in app.warning[0].value and "Started after waiting" in html(app)
+    assert codes(pick(app, "b.txt")) == [("plaintext", "still there")] and not app.warning
 
 
 @pytest.mark.attack(84)

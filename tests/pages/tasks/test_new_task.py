@@ -29,6 +29,8 @@ def type_in(app: AppTest, prompt: str, repository: str = "") -> AppTest:
 
 def test_a_task_is_created_as_typed_and_what_cannot_be_used_is_said_and_not_lost(as_ada: Open, ada: Actor) -> None:
     app = as_ada("tasks/new")
+    app.button_group[0].set_value("Compare the regions and find the outliers.")
+    assert app.run().text_area[0].value == "Compare the regions and find the outliers."
     for prompt, repository, sentence in (
         ("   ", "", "The prompt is empty"),
         ("Go", "https://user:pass@host/x", "Leave the user name and password out"),
@@ -41,12 +43,6 @@ def test_a_task_is_created_as_typed_and_what_cannot_be_used_is_said_and_not_lost
     create(type_in(app, "  Profile the data  "))
     (task,) = listing.page(ada).tasks
     assert (task.prompt, task.selected_agent, task.repo_url) == ("Profile the data", "data-processor", None)
-
-
-def test_an_example_fills_the_prompt(as_ada: Open) -> None:
-    app = as_ada("tasks/new")
-    app.button_group[0].set_value("Compare the regions and find the outliers.")
-    assert app.run().text_area[0].value == "Compare the regions and find the outliers."
 
 
 @pytest.fixture
@@ -67,7 +63,9 @@ AWAY = "[agents.claude]\ncommand = ['/no/such/claude']\n[agents.codex]\ncommand 
 RECIPES = "[agents.shell]\nrecipes = { test = ['make', 'test'] }\n"
 
 
-def test_agents_that_are_not_set_up_are_disabled_with_the_reason(as_ada: Open, ada: Actor, settle: Settle) -> None:
+def test_agents_that_are_not_set_up_are_disabled_with_the_reason_and_one_sentence_says_what_to_do(
+    as_ada: Open, as_grace: Open, settle: Settle
+) -> None:
     settle(AWAY)
     app = as_ada("tasks/new")
     usable, missing = app.radio
@@ -75,6 +73,10 @@ def test_agents_that_are_not_set_up_are_disabled_with_the_reason(as_ada: Open, a
     assert (usable.value, usable.disabled) == ("data-processor", False)
     assert (missing.options, missing.disabled) == (["Claude Code", "Codex"], True)
     assert "claude is not set up: there is no program /no/such/claude" in missing.proto.captions[0]
+    usual = ":material/lightbulb: Claude Code is the usual choice, but it is not set up here. "
+    assert usual + "Ask an administrator to set it up." in captions(app)
+    how = "Install it and give the server its key: the README's section Agents says how."
+    assert usual + how in captions(as_grace("tasks/new"))
 
 
 def test_the_usual_agent_is_chosen_beforehand_where_it_is_set_up(as_ada: Open, ada: Actor, settle: Settle) -> None:
@@ -85,16 +87,6 @@ def test_the_usual_agent_is_chosen_beforehand_where_it_is_set_up(as_ada: Open, a
     create(type_in(app, "Fix the test"))
     (task,) = listing.page(ada).tasks
     assert (task.selected_agent, task.selected_model) == ("claude", "sonnet")
-
-
-def test_where_the_usual_agent_is_not_set_up_one_sentence_says_what_to_do(
-    as_ada: Open, as_grace: Open, settle: Settle
-) -> None:
-    settle(AWAY)
-    usual = ":material/lightbulb: Claude Code is the usual choice, but it is not set up here. "
-    assert usual + "Ask an administrator to set it up." in captions(as_ada("tasks/new"))
-    how = "Install it and give the server its key: the README's section Agents says how."
-    assert usual + how in captions(as_grace("tasks/new"))
 
 
 def test_a_model_of_one_s_own_can_be_typed_where_the_list_is_open(as_ada: Open, ada: Actor, settle: Settle) -> None:
@@ -128,7 +120,9 @@ def test_what_an_agent_needs_is_said_before_the_button_is_pressed(as_ada: Open, 
             assert not any(":material/info:" in caption for caption in captions(app))
 
 
-def test_a_task_runs_again_with_what_was_changed(as_ada: Open, ada: Actor) -> None:
+def test_a_task_runs_again_with_what_was_changed_and_an_agent_that_is_not_set_up_here_is_named(
+    as_ada: Open, ada: Actor
+) -> None:
     address = "https://git.example.org/x"
     first = commands.create(ada, prompt="Profile the data", repo_url=address, agent="data-processor")
     app = as_ada("tasks/new", again=str(first.id))
@@ -140,21 +134,17 @@ def test_a_task_runs_again_with_what_was_changed(as_ada: Open, ada: Actor) -> No
     assert (second.rerun_of, second.prompt, second.repo_url) == (first.id, first.prompt, "https://git.example.org/y")
     changed = "Runs task 1 again: repository https://git.example.org/x -> https://git.example.org/y."
     assert logs.after(ada, second.id)[0].message == changed
-
-
-def test_a_second_re_run_begins_with_the_first_task_again(as_ada: Open, ada: Actor, world: World) -> None:
-    other = world.script_agent("other", "")
-    first = commands.create(ada, prompt="Profile the data", agent="data-processor")
-    app = as_ada("tasks/new", again=str(first.id))
-    app.radio[0].set_value(other)
+    other = commands.create(ada, prompt="Write code", agent="claude")
+    app = as_ada("tasks/new", again=str(other.id))
+    assert app.warning[0].value.startswith("claude is not set up")
     again(app)
-    assert listing.page(ada).tasks[0].selected_agent == other
-    app.switch_page("tasks/new.py")
-    app.query_params["again"] = str(first.id)
-    assert app.run().radio[0].value == "data-processor"
+    assert listing.page(ada).tasks[0].selected_agent == "data-processor"
 
 
-def test_a_form_for_a_re_run_leaves_the_draft_of_a_new_task_alone(as_ada: Open, ada: Actor) -> None:
+def test_a_re_run_leaves_the_draft_of_a_new_task_alone_and_a_second_one_begins_with_the_first_task_again(
+    as_ada: Open, ada: Actor, world: World
+) -> None:
+    other = world.script_agent("other", "")
     first = commands.create(ada, prompt="Profile the data", agent="data-processor")
     app = as_ada("tasks/new")
     app.text_area[0].input("half a thought").run()
@@ -162,6 +152,13 @@ def test_a_form_for_a_re_run_leaves_the_draft_of_a_new_task_alone(as_ada: Open, 
     assert app.run().text_area[0].value == "Profile the data"
     app.query_params.clear()
     assert app.run().text_area[0].value == "half a thought"
+    app = as_ada("tasks/new", again=str(first.id))
+    app.radio[0].set_value(other)
+    again(app)
+    assert listing.page(ada).tasks[0].selected_agent == other
+    app.switch_page("tasks/new.py")
+    app.query_params["again"] = str(first.id)
+    assert app.run().radio[0].value == "data-processor"
 
 
 @pytest.mark.attack(23)
@@ -173,11 +170,3 @@ def test_what_cannot_run_again_becomes_a_new_task(as_ada: Open, bob: Actor) -> N
         assert app.title[0].value == "New task"
         assert "not there any more" in app.warning[0].value
         assert app.text_area[0].value == ""
-
-
-def test_an_agent_that_is_not_set_up_here_is_named_before_a_task_runs_again(as_ada: Open, ada: Actor) -> None:
-    first = commands.create(ada, prompt="Write code", agent="claude")
-    app = as_ada("tasks/new", again=str(first.id))
-    assert app.warning[0].value.startswith("claude is not set up")
-    again(app)
-    assert listing.page(ada).tasks[0].selected_agent == "data-processor"

@@ -25,14 +25,19 @@ def start(actor: Actor, prompt: str = "Profile the data") -> claims.Claim:
     return held
 
 
-def test_a_running_task_shows_status_progress_countdown_and_log(as_ada: Open, ada: Actor) -> None:
+def test_a_running_task_shows_status_progress_countdown_and_log_and_what_is_printed_is_text(
+    as_ada: Open, ada: Actor
+) -> None:
     held = start(ada)
-    claims.record(held, [Entry(LogType.COMMAND, "git clone", now())], 42)
+    evil = "<img src=x onerror=alert(1)> \x1b[31mred\x1b[0m"
+    claims.record(held, [Entry(LogType.COMMAND, "git clone", now()), Entry(LogType.INFO, evil, now())], 42)
     app = as_ada("tasks/detail", id=str(held.task_id))
     assert not app.exception
     assert app.header[0].value == "Profile the data"
     for shown in ("Running", 'aria-valuenow="42"', "Left of 5 min", "git clone", "updated "):
         assert shown in html(app)
+    assert "&lt;img src=x" in html(app) and "<img" not in html(app)
+    assert '<span class="td-ansi-red">red</span>' in html(app)
 
 
 def test_why_it_ended_stands_on_top(as_ada: Open, ada: Actor) -> None:
@@ -45,22 +50,16 @@ def test_why_it_ended_stands_on_top(as_ada: Open, ada: Actor) -> None:
 
 
 @pytest.mark.attack(23)
-def test_absent_and_anothers_look_the_same(as_ada: Open, bob: Actor) -> None:
-    theirs = start(bob)
-    for asked in ("0", "-1", "999", "abc", "", str(2**63), str(theirs.task_id)):
-        app = as_ada("tasks/detail", id=asked)
+def test_absent_anothers_and_one_that_is_deleted_elsewhere_look_the_same(as_ada: Open, ada: Actor, bob: Actor) -> None:
+    theirs, mine = start(bob), start(ada)
+    claims.finish(mine, EndReason.COMPLETED, artifacts=[StoredArtifact("report.md", 13, "0" * 64, "text/markdown")])
+    opened = as_ada("tasks/detail", id=str(mine.task_id))
+    commands.delete_one(ada, mine.task_id)
+    absent = ("0", "-1", "999", "abc", "", str(2**63), str(theirs.task_id))
+    for app in (opened.run(), *(as_ada("tasks/detail", id=asked) for asked in absent)):
         assert not app.exception
         assert titles(app) == ["Task not found"]
         assert "Profile" not in html(app)
-
-
-def test_what_an_agent_prints_is_text(as_ada: Open, ada: Actor) -> None:
-    held = start(ada, "Say <script>alert(1)</script>")
-    claims.record(held, [Entry(LogType.INFO, "<img src=x onerror=alert(1)> \x1b[31mred\x1b[0m", now())])
-    shown = html(as_ada("tasks/detail", id=str(held.task_id)))
-    assert "<img" not in shown
-    assert "&lt;img src=x" in shown
-    assert '<span class="td-ansi-red">red</span>' in shown
 
 
 def shown(app) -> list[str]:
@@ -81,15 +80,6 @@ def test_a_growing_log_keeps_its_beginning_under_the_readers_eyes(as_ada: Open, 
     app.run()
     assert shown(app)[-1] == "line 4000"
     assert len(shown(app)) == 500
-
-
-def test_a_task_that_is_deleted_elsewhere_is_gone_not_damaged(as_ada: Open, ada: Actor) -> None:
-    held = start(ada)
-    claims.finish(held, EndReason.COMPLETED, artifacts=[StoredArtifact("report.md", 13, "0" * 64, "text/markdown")])
-    app = as_ada("tasks/detail", id=str(held.task_id))
-    commands.delete_one(ada, held.task_id)
-    app.run()
-    assert titles(app) == ["Task not found"]
 
 
 @pytest.mark.attack(9)
