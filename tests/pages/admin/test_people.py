@@ -101,7 +101,6 @@ def test_an_unusable_invitation_is_refused_with_a_sentence(as_grace: Open, ada: 
         ("Ada", "ADA", "other@example.org", "already in use"),
         ("Ada", "other", "ADA@example.org", "already in use"),
         ("", "dan", "dan@example.org", "A name has"),
-        ("x" * 10_000, "dan", "d@example.org", "A name has"),
         ("Dan", "", "", "A username has"),
         ("Dan", "' or 1=1 --", "d@example.org", "A username has"),
         ("Dan", "dan", "' or 1=1 --", r"not an e\-mail address"),
