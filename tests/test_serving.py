@@ -143,8 +143,9 @@ def session_begun(connection: ClientConnection) -> str:
             return str(said.new_session.initialize.session_id)
 
 
-def test_a_session_that_is_taken_up_again_is_not_named_in_the_log(serve: Serve) -> None:
-    server = serve()
+def test_the_log_names_no_session_that_is_taken_up_again_and_says_that_there_is_no_sandbox(serve: Serve) -> None:
+    server = serve({"TASKDECK_SANDBOX": "none"})
+    assert httpx.get(f"{server.url}/api/health").json()["sandbox"]["state"] == "none"
     secret = (Path(server.environment["TASKDECK_DATA"]) / "secret").read_text().strip()
     cookie = URLSafeSerializer(secret, salt="taskdeck.cookie").dumps(uuid4().hex)  # without one nothing is taken up
 
@@ -162,12 +163,6 @@ def test_a_session_that_is_taken_up_again_is_not_named_in_the_log(serve: Serve) 
             assert session_begun(again) == session_id
     server.stop()
     assert session_id not in server.said()
-
-
-def test_a_server_without_a_sandbox_says_so_at_its_start(serve: Serve) -> None:
-    server = serve({"TASKDECK_SANDBOX": "none"})
-    assert httpx.get(f"{server.url}/api/health").json()["sandbox"]["state"] == "none"
-    server.stop()
     assert server.said().count("TASKDECK_SANDBOX=none: tasks run without a sandbox") == 1
 
 

@@ -64,7 +64,7 @@ def test_entries_count_when_they_are_stored_and_a_finish_that_is_repeated_or_com
     assert change("taskdeck_log_entries_total") == 3
 
 
-def test_the_wait_is_up_to_the_claim_and_the_duration_from_there_to_the_end(ada: Actor, change: Change) -> None:
+def test_the_wait_is_up_to_the_claim_and_the_duration_the_rest(ada: Actor, run_task: Life, change: Change) -> None:
     task = commands.create(ada, prompt="x")
     begun = task.created_at + timedelta(seconds=7)
     claim = claims.claim("runner", 30, now=begun)
@@ -75,6 +75,10 @@ def test_the_wait_is_up_to_the_claim_and_the_duration_from_there_to_the_end(ada:
         assert change(f"taskdeck_task_{name}_seconds_sum") == pytest.approx(seconds)
     assert change("taskdeck_task_duration_seconds_bucket", le="15.0") == 0
     assert change("taskdeck_task_duration_seconds_bucket", le="30.0") == 1
+    task = run_task.script("print('done')")  # a whole life
+    assert change("taskdeck_tasks_ended_total", end_reason="completed") == 2
+    assert change("taskdeck_task_wait_seconds_count") == change("taskdeck_task_duration_seconds_count") == 2
+    assert change("taskdeck_log_entries_total") == task.log_count - 2  # all but those of acceptance and start
 
 
 def test_an_expired_lease_counts_as_an_interruption(ada: Actor, change: Change) -> None:
@@ -97,13 +101,6 @@ def test_a_task_that_is_stopped_is_counted_once_at_its_end(ada: Actor, change: C
     assert change("taskdeck_task_duration_seconds_count") == 0, "of one that never began"
     claims.finish(claim, EndReason.CANCELLED, "Stopped.")
     assert change("taskdeck_tasks_ended_total", end_reason="cancelled") == 2
-
-
-def test_a_whole_life_is_counted(run_task: Life, change: Change) -> None:
-    task = run_task.script("print('done')")
-    assert change("taskdeck_tasks_ended_total", end_reason="completed") == 1
-    assert change("taskdeck_task_wait_seconds_count") == change("taskdeck_task_duration_seconds_count") == 1
-    assert change("taskdeck_log_entries_total") == task.log_count - 2  # all but those of acceptance and start
 
 
 def test_they_are_shown_as_prometheus_wants_them() -> None:
