@@ -35,6 +35,9 @@ revision, down_revision = "9999", "NEWEST"
 def upgrade():
     op.create_table("half_done", sa.Column("id", sa.Integer, primary_key=True))
     op.execute("INSERT INTO half_done VALUES (1)")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("ALTER TABLE tasks DISABLE ROW LEVEL SECURITY")
+        op.execute("CREATE TYPE half_done_too AS ENUM ('x')")
     raise RuntimeError("this revision fails")
 """
 
@@ -65,10 +68,7 @@ VALUES = {"ada": "a" * 32, "bob": "b" * 32, "id": "c" * 32, "digest": "0" * 64, 
 
 #: A number that is given, and the next one that is not: of itself on SQLite.
 NUMBERED = {"sqlite": "", "postgresql": "OVERRIDING SYSTEM VALUE"}
-COUNT_ON = {
-    "sqlite": (),
-    "postgresql": ("SELECT setval('tasks_id_seq', 9)", "SELECT setval('api_tokens_id_seq', 1)"),
-}
+COUNT_ON = {"sqlite": (), "postgresql": ("SELECT setval('tasks_id_seq', 9)", "SELECT setval('api_tokens_id_seq', 1)")}
 
 TRIGGERS = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
@@ -140,13 +140,9 @@ def test_an_upgraded_empty_database_has_exactly_what_the_models_say(empty: None)
     schema.upgrade()
     command.check(alembic())  # raises when a difference would need another revision
     assert tables() == {*engine.Base.metadata.tables, "alembic_version"}
-
-
-def test_the_check_above_would_see_a_difference(empty: None) -> None:
-    schema.upgrade()
     with databases.current.unguarded().connect() as connection, connection.begin():
         connection.execute(text("ALTER TABLE users DROP COLUMN name"))
-    with pytest.raises(CommandError):
+    with pytest.raises(CommandError):  # the check sees a difference
         command.check(alembic())
 
 
@@ -157,8 +153,7 @@ def test_an_upgrade_of_the_newest_schema_changes_nothing_and_keeps_the_rows(ada:
 
     before = rows()
     schema.upgrade()
-    assert rows() == before
-    assert before[-1] == "ada"
+    assert (rows(), before[-1]) == (before, "ada")
 
 
 @pytest.mark.usefixtures("sqlite_file")
@@ -172,19 +167,18 @@ def test_every_owned_table_has_the_trigger_that_keeps_its_owner() -> None:
 def test_a_downgrade_to_the_beginning_leaves_no_table_and_can_be_upgraded_again(empty: None) -> None:
     schema.upgrade()
     command.downgrade(alembic(), "base")
-    assert tables() == {"alembic_version"}
-    assert triggers() == set()
+    assert (tables(), triggers()) == ({"alembic_version"}, set())
     schema.upgrade()
     command.check(alembic())
 
 
 @pytest.mark.parametrize("before", ["empty", "newest"])
-def test_a_failing_revision_leaves_nothing_behind(
+def test_a_failing_revision_leaves_nothing(
     before: str, empty: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if before == "newest":
         schema.upgrade()
-    at_first = tables()
+    at_first = tables(), before == "newest" and databases.current.state()
     scripts = tmp_path / "migrations"
     shutil.copytree(schema.MIGRATIONS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
     newest = str(ScriptDirectory.from_config(alembic()).get_current_head())
@@ -192,7 +186,7 @@ def test_a_failing_revision_leaves_nothing_behind(
     monkeypatch.setattr(schema, "MIGRATIONS", scripts)
     with pytest.raises(RuntimeError, match="this revision fails"):
         schema.upgrade()
-    assert tables() == at_first
+    assert (tables(), before == "newest" and databases.current.state()) == at_first
 
 
 @pytest.mark.usefixtures("sqlite_file")
@@ -208,16 +202,10 @@ def test_a_revision_that_breaks_a_reference_is_not_committed(ada: Actor) -> None
 
 def test_four_processes_that_race_on_an_empty_database_all_succeed(empty: None) -> None:
     racers = [
-        subprocess.Popen(
-            [sys.executable, "-m", "core", "db", "upgrade"],
-            cwd=ROOT,
-            env=os.environ | {"PYTHONWARNINGS": "error"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        subprocess.Popen([sys.executable, "-m", "core", "db", "upgrade"], cwd=ROOT, text=True,
+                         env=os.environ | {"PYTHONWARNINGS": "error"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for _ in range(4)
-    ]
+    ]  # fmt: skip
     ends = [(racer.communicate()[1], racer.returncode) for racer in racers]
     assert ends == [("The database has the newest schema.\n", 0)] * 4
     command.check(alembic())

@@ -50,8 +50,7 @@ def sign_in(server: Server, username: str, password: str) -> None:
 
 
 @pytest.fixture(
-    params=[("streamlit run app.py --server.port {port}", "text"), ("uvicorn app:app --port {port}", "json")],
-    ids=["streamlit, text", "uvicorn, json"],
+    params=[("streamlit run app.py --server.port {port}", "text"), ("uvicorn app:app --port {port}", "json")]
 )
 def server(request: pytest.FixtureRequest, tmp_path: Path, ada: Actor) -> Iterator[Server]:
     command, form = request.param

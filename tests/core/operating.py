@@ -5,6 +5,7 @@ import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
+from typing import Any
 from unittest import mock
 
 from core.__main__ import main
@@ -41,16 +42,8 @@ def serve(**env: str) -> Done:
 
 
 def _run(command: list[str], env: dict[str, str], typed: str = "") -> Done:
-    return subprocess.run(
-        command,
-        cwd=ROOT,
-        env=os.environ | env,
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        start_new_session=True,
-    )
+    alone: dict[str, Any] = {"cwd": ROOT, "env": os.environ | env, "start_new_session": True}
+    return subprocess.run(command, input=typed, capture_output=True, text=True, timeout=60, **alone)
 
 
 def one_sentence(done: Done, *words: str, status: int = 2) -> None:

@@ -46,27 +46,19 @@ def test_db_upgrade_makes_an_empty_database_usable(tmp_path: Path, database: Dat
 
 
 @pytest.mark.usefixtures("sqlite_file")
-@pytest.mark.parametrize(
-    ("words", "typed", "sentence"),
-    [
-        (ADD, "short\n", "at least 10 characters"),
-        (ADD, "", "at least 10 characters"),
+def test_a_refusal_is_one_sentence_and_status_1(bob: Actor) -> None:
+    add, stdin = ("users", "add"), "--password-stdin"
+    for words, typed, sentence in (
+        *((ADD, "short\n", "at least 10 characters"), (ADD, "", "at least 10 characters")),
         (ADD, "ada@example.org\n", "must not be your username"),
-        (("users", "add", "b", "--email", "b", "--password-stdin"), PASSWORD, "not an e-mail address"),
-        (("users", "add", "BOB", "--email", "b@example.org", "--password-stdin"), PASSWORD, "already in use"),
+        ((*add, "b", "--email", "b", stdin), PASSWORD, "not an e-mail address"),
+        ((*add, "BOB", "--email", "b@example.org", stdin), PASSWORD, "already in use"),
         (("tokens", "create", "--user", "nobody", "--name", "x"), "", "no active person nobody"),
         (("tokens", "create", "--user", "bob", "--name", " "), "", "A token's name"),
-    ],
-)
-def test_a_refusal_is_one_sentence_on_standard_error_and_exit_status_1(
-    words: tuple[str, ...], typed: str, sentence: str, bob: Actor
-) -> None:
-    done = operate(*words, typed=typed)
-    one_sentence(done, sentence, status=1)
-    assert not typed.strip() or typed.strip() not in done.stderr, "a password is not repeated"
-
-
-def test_without_a_terminal_or_a_password_there_is_no_traceback() -> None:
+    ):
+        done = operate(*words, typed=typed)
+        one_sentence(done, sentence, status=1)
+        assert not typed.strip() or typed.strip() not in done.stderr, "a password is not repeated"
     one_sentence(core(*ADD[:-1]), "There is no terminal to type a password at: use --password-stdin.", status=1)
 
 
@@ -90,18 +82,13 @@ def refused(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> tuple
 
 
 @pytest.mark.no_database
-@pytest.mark.parametrize(
-    "words",
-    [
-        *((), ("users",), ("users", "add"), ("nothing",), ("users", "add", "x", "--email", "e", "--role", "king")),
-        *(("users", word) for word in ("invite", "role", "disable", "enable", "reset-link", "delete")),
-        *(("users", "role", "ada"), ("users", "role", "ada", "king"), ("users", "invite", "x"), ("tokens", "create")),
-        ("tokens", "create", "--user", "ada", "--name", "x", "--days", "many"),
-    ],
-)
-def test_a_wrong_call_is_exit_status_2_with_the_usage(
-    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize("words", [
+    *((), ("users",), ("users", "add"), ("nothing",), ("users", "add", "x", "--email", "e", "--role", "king")),
+    *(("users", word) for word in ("invite", "role", "disable", "enable", "reset-link", "delete")),
+    *(("users", "role", "ada"), ("users", "role", "ada", "king"), ("users", "invite", "x"), ("tokens", "create")),
+    ("tokens", "create", "--user", "ada", "--name", "x", "--days", "many"),
+])  # fmt: skip
+def test_a_wrong_call_is_status_2_with_the_usage(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = refused(words, capsys)
     assert (status, out) == (2, "")
     assert err.startswith("usage: python -m core")

@@ -21,11 +21,9 @@ def test_users_list_says_who_is_active_disabled_and_invited(ada: Actor, bob: Act
     done = operate("users", "list")
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split("\t") for line in done.stdout.splitlines()] == [
-        ["ada", "ada@example.org", "member", "active"],
-        ["bob", "bob@example.org", "member", "disabled"],
-        ["cleo", "cleo@example.org", "analyst", "invited"],
-        ["grace", "grace@example.org", "admin", "active"],
-    ]
+        ["ada", "ada@example.org", "member", "active"], ["bob", "bob@example.org", "member", "disabled"],
+        ["cleo", "cleo@example.org", "analyst", "invited"], ["grace", "grace@example.org", "admin", "active"],
+    ]  # fmt: skip
 
 
 def test_users_invite_prints_the_link_alone_by_which_the_person_chooses_a_password(world: World) -> None:
@@ -70,15 +68,11 @@ def test_users_role_disable_and_enable_say_nothing_and_do_it(ada: Actor, bob: Ac
     changes = events("person.role", "person.disabled", "person.enabled")
     assert {(event.actor_id, event.actor, event.way) for event in changes} == {(None, "", Channel.CLI)}
     assert [(event.kind, event.subject, event.detail) for event in changes] == [
-        ("person.role", "ada", "member -> analyst"),
-        ("person.disabled", "ada", ""),
-        ("person.enabled", "ada", ""),
-    ]
+        ("person.role", "ada", "member -> analyst"), ("person.disabled", "ada", ""), ("person.enabled", "ada", ""),
+    ]  # fmt: skip
 
 
-def test_users_delete_takes_everything_of_this_person_and_nothing_of_another(
-    ada: Actor, bob: Actor, data: Path
-) -> None:
+def test_users_delete_takes_everything_of_this_person_alone(ada: Actor, bob: Actor, data: Path) -> None:
     gone, kept = ended(ada, EndReason.COMPLETED).id, commands.create(bob, prompt="stays").id
     (data / "artifacts" / str(gone)).mkdir(parents=True)
     token = tokens.create(ada, "laptop")
@@ -96,25 +90,20 @@ EMAIL = ("--email", "x@example.org")
 TOKEN = ("tokens", "create", "--name", "laptop", "--user")
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        *((("users", word, "nobody"), "There is no account nobody; see users list.") for word in ("disable", "delete")),
-        *((("users", "enable", name), "There is no account ") for name in ("", "\udcff", "' or 1=1", "%")),
-        *((("users", *words), LAST_ADMIN) for words in (("role", "grace", "member"), ("disable", "grace"))),
-        (("users", "delete", "grace"), LAST_ADMIN),
-        (("users", "invite", "ADA", *EMAIL), "already in use"),
-        (("users", "invite", "x", "--email", "Ada@example.org"), "already in use"),
-        (("users", "invite", "x y", *EMAIL), "A username has"),
-        (("users", "invite", "x", "--email", "x"), "not an e-mail address"),
-        (("users", "invite", "x", *EMAIL, "--name", "\u202e"), "A name has"),
-        (("users", "reset-link", "off"), "enable it first"),
-        *((((*TOKEN, "ada", "--days", days)), GOOD_FOR) for days in ("0", "366")),
-        ((*TOKEN, "off"), "no active person off"),
-    ],
-    ids=str,
-)
-def test_what_cannot_be_done_is_one_sentence_and_nothing_is_printed_or_changed(
+@pytest.mark.parametrize(("words", "sentence"), [
+    *((("users", word, "nobody"), "There is no account nobody; see users list.") for word in ("disable", "delete")),
+    *((("users", "enable", name), "There is no account ") for name in ("", "\udcff", "' or 1=1", "%")),
+    *((("users", *words), LAST_ADMIN) for words in (("role", "grace", "member"), ("disable", "grace"))),
+    (("users", "delete", "grace"), LAST_ADMIN), (("users", "invite", "ADA", *EMAIL), "already in use"),
+    (("users", "invite", "x", "--email", "Ada@example.org"), "already in use"),
+    (("users", "invite", "x y", *EMAIL), "A username has"),
+    (("users", "invite", "x", "--email", "x"), "not an e-mail address"),
+    (("users", "invite", "x", *EMAIL, "--name", "\u202e"), "A name has"),
+    (("users", "reset-link", "off"), "enable it first"),
+    *((((*TOKEN, "ada", "--days", days)), GOOD_FOR) for days in ("0", "366")),
+    ((*TOKEN, "off"), "no active person off"),
+], ids=str)  # fmt: skip
+def test_what_cannot_be_done_is_one_sentence_and_changes_nothing(
     words: tuple[str, ...], sentence: str, ada: Actor, admin: Actor
 ) -> None:
     off = people.add("off", "off@example.org", "Off", PASSWORD)

@@ -47,20 +47,24 @@ def test_each_end_is_counted_once_under_its_reason(reason: EndReason, ada: Actor
     assert change("taskdeck_task_duration_seconds_count") == 2
 
 
-def test_a_finish_that_is_repeated_or_comes_too_late_is_not_counted(ada: Actor, change: Change) -> None:
+def test_entries_count_when_they_are_stored_and_a_finish_that_is_repeated_or_comes_too_late_does_not(
+    ada: Actor, change: Change
+) -> None:
     claim, now = claimed(ada), engine.now()
+    claims.record(claim, [entry("a"), entry("b")])
+    claims.record(claim, [], 50)
     for _ in range(3):
         claims.finish(claim, EndReason.COMPLETED, None, [entry("over")], now=now)
     with pytest.raises(ClaimLost):
         claims.finish(claim, EndReason.FAILED, "late", [entry("late")])
+    with pytest.raises(ClaimLost):
+        claims.record(claim, [entry("late")])
     assert change("taskdeck_tasks_ended_total", end_reason="completed") == 1
     assert change("taskdeck_tasks_ended_total", end_reason="failed") == 0
-    assert change("taskdeck_log_entries_total") == 1
+    assert change("taskdeck_log_entries_total") == 3
 
 
-def test_the_wait_is_from_the_creation_to_the_claim_and_the_duration_from_there_to_the_end(
-    ada: Actor, change: Change
-) -> None:
+def test_the_wait_is_up_to_the_claim_and_the_duration_the_rest(ada: Actor, run_task: Life, change: Change) -> None:
     task = commands.create(ada, prompt="x")
     begun = task.created_at + timedelta(seconds=7)
     claim = claims.claim("runner", 30, now=begun)
@@ -71,16 +75,10 @@ def test_the_wait_is_from_the_creation_to_the_claim_and_the_duration_from_there_
         assert change(f"taskdeck_task_{name}_seconds_sum") == pytest.approx(seconds)
     assert change("taskdeck_task_duration_seconds_bucket", le="15.0") == 0
     assert change("taskdeck_task_duration_seconds_bucket", le="30.0") == 1
-
-
-def test_log_entries_are_counted_when_they_are_stored(ada: Actor, change: Change) -> None:
-    claim = claimed(ada)
-    claims.record(claim, [entry("a"), entry("b")])
-    claims.record(claim, [], 50)
-    claims.finish(claim, EndReason.COMPLETED, None, [entry("c")])
-    with pytest.raises(ClaimLost):
-        claims.record(claim, [entry("late")])
-    assert change("taskdeck_log_entries_total") == 3
+    task = run_task.script("print('done')")  # a whole life
+    assert change("taskdeck_tasks_ended_total", end_reason="completed") == 2
+    assert change("taskdeck_task_wait_seconds_count") == change("taskdeck_task_duration_seconds_count") == 2
+    assert change("taskdeck_log_entries_total") == task.log_count - 2  # all but those of acceptance and start
 
 
 def test_an_expired_lease_counts_as_an_interruption(ada: Actor, change: Change) -> None:
@@ -103,13 +101,6 @@ def test_a_task_that_is_stopped_is_counted_once_at_its_end(ada: Actor, change: C
     assert change("taskdeck_task_duration_seconds_count") == 0, "of one that never began"
     claims.finish(claim, EndReason.CANCELLED, "Stopped.")
     assert change("taskdeck_tasks_ended_total", end_reason="cancelled") == 2
-
-
-def test_a_whole_life_is_counted(run_task: Life, change: Change) -> None:
-    task = run_task.script("print('done')")
-    assert change("taskdeck_tasks_ended_total", end_reason="completed") == 1
-    assert change("taskdeck_task_wait_seconds_count") == change("taskdeck_task_duration_seconds_count") == 1
-    assert change("taskdeck_log_entries_total") == task.log_count - 2  # all but those of acceptance and start
 
 
 def test_they_are_shown_as_prometheus_wants_them() -> None:

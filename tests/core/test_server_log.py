@@ -36,30 +36,19 @@ def test_a_line_has_time_level_logger_message_and_the_fields_that_are_known() ->
             "request=abc task=7 owner=00000000-0000-0000-0000-000000000005"
         )
         assert json.loads(JSON.format(one)) == {
-            "time": "2025-11-29T20:19:26.250Z",
-            "level": "warning",
-            "logger": "core.x",
-            "message": "task 7 is here",
-            "request": "abc",
-            "task": 7,
-            "owner": "00000000-0000-0000-0000-000000000005",
-        }
+            "time": "2025-11-29T20:19:26.250Z", "level": "warning", "logger": "core.x", "message": "task 7 is here",
+            "request": "abc", "task": 7, "owner": "00000000-0000-0000-0000-000000000005",
+        }  # fmt: skip
     assert TEXT.format(record("after")).endswith("core.x: after")
 
 
 @pytest.mark.no_database
-@pytest.mark.parametrize(
-    ("given", "shown"),
-    [
-        ("a\nb\r\x1b[2Jc\u2028\u202e\ud800", r"a\nb\r\x1b[2Jc\u2028\u202e\ud800"),
-        ("it is sword-fish", f"it is {MASK}"),
-        ("GET /password?token=the-secret&x=1", f"GET /password?token={MASK}&x=1"),
-        ("tsk_" + "a-_B1" * 8, MASK),
-        ("postgresql://app:pw88@db/x", f"postgresql://{MASK}@db/x"),
-        ("x" * 5_000, "x" * server_log.MESSAGE_CHARACTERS),
-        ("naïve — 日本語", "naïve — 日本語"),
-    ],
-)
+@pytest.mark.parametrize(("given", "shown"), [
+    ("a\nb\r\x1b[2Jc\u2028\u202e\ud800", r"a\nb\r\x1b[2Jc\u2028\u202e\ud800"), ("it is sword-fish", f"it is {MASK}"),
+    ("GET /password?token=the-secret&x=1", f"GET /password?token={MASK}&x=1"), ("tsk_" + "a-_B1" * 8, MASK),
+    ("postgresql://app:pw88@db/x", f"postgresql://{MASK}@db/x"), ("x" * 5_000, "x" * server_log.MESSAGE_CHARACTERS),
+    ("naïve — 日本語", "naïve — 日本語"),
+])  # fmt: skip
 def test_a_message_is_one_line_without_secrets(given: str, shown: str) -> None:
     one = record("%s", given, address=given)
     assert json.loads(JSON.format(one))["message"] == shown
@@ -80,10 +69,8 @@ def test_a_fault_has_its_traceback_and_of_each_message_the_first_line() -> None:
     assert lines[0].endswith("core.x: it broke")
     assert all(line.startswith("    ") for line in lines[1:])
     assert [line.strip() for line in lines if "Error: " in line or "led" in line] == [
-        "builtins.ValueError: the first line",
-        "which led to:",
-        f"builtins.RuntimeError: no {MASK}",
-    ]
+        "builtins.ValueError: the first line", "which led to:", f"builtins.RuntimeError: no {MASK}",
+    ]  # fmt: skip
     assert "test_server_log.py" in lines[1]
     assert json.loads(JSON.format(one))["traceback"].splitlines() == [line[4:] for line in lines[1:]]
 

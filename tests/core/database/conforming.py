@@ -1,34 +1,21 @@
-"""The conformance suite's people and rows, and the set-ups it holds for."""
+"""The conformance suite's people and rows, and what a database guards."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
 from sqlalchemy import select, text
 
-from core import config
 from core.database import engine
 from core.database.models import Artifact, Owned, Role, Task, TaskLog, User
 from core.database.ownership import Actor
 from core.log_text import LogType
-from core.tasks import commands
-from tests.support import databases
 from tests.support.databases import unguarded
 
 OWNED: list[type[Any]] = sorted(
     (mapper.class_ for mapper in engine.Base.registry.mappers if issubclass(mapper.class_, Owned)),
     key=lambda model: model.__name__,
 )
-
-#: On PostgreSQL: a login for each role, or one login that has both and neither by itself.
-SETUPS = ("two logins", "one login")
-ONE = "taskdeck_one"
-MAKE_ONE = f"""
-DO $$ BEGIN CREATE ROLE {ONE} LOGIN NOINHERIT IN ROLE tasks_app, tasks_worker;
-EXCEPTION WHEN duplicate_object THEN NULL; END $$
-"""
 
 
 def row_for(model: type[Any], owner: Actor, task_id: int) -> Any:
@@ -46,47 +33,13 @@ def row_for(model: type[Any], owner: Actor, task_id: int) -> Any:
 
 
 @dataclass(frozen=True)
-class World:
+class Pair:
     """Ada and Bob, each with a task that has a row in every owned table."""
 
     ada: Actor
     bob: Actor
     adas: int
     bobs: int
-
-
-@pytest.fixture
-def setup(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, data: object) -> Iterator[str]:
-    """The set-up under test, in the environment."""
-    if request.param == "one login":
-        assert isinstance(databases.current, databases.OnPostgreSQL)
-        databases.current.server.execute(MAKE_ONE)
-        url = os.environ["DATABASE_URL"].replace("taskdeck_web", ONE)
-        monkeypatch.setenv("DATABASE_URL", url)
-        monkeypatch.setenv("WORKER_DATABASE_URL", url)
-        config.settings.cache_clear()
-    yield request.param
-    engine.dispose()
-
-
-def parametrize(metafunc: pytest.Metafunc) -> None:
-    """Run a test that takes ``setup`` once for each set-up of this run's database."""
-    if "setup" in metafunc.fixturenames:
-        setups = SETUPS if metafunc.config.getoption("--postgresql") else ("one file",)
-        metafunc.parametrize("setup", setups, indirect=True)
-
-
-@pytest.fixture
-def world(setup: str, ada: Actor, bob: Actor) -> World:
-    adas, bobs = (commands.create(actor, prompt=f"{actor.name}'s own").id for actor in (ada, bob))
-    with unguarded() as session:
-        session.add_all(
-            row_for(model, actor, task_id)
-            for actor, task_id in ((ada, adas), (bob, bobs))
-            for model in OWNED
-            if model is not Task
-        )
-    return World(ada, bob, adas, bobs)
 
 
 def dump() -> list[tuple[Any, ...]]:

@@ -10,18 +10,14 @@ from sqlalchemy.exc import DBAPIError
 from core.database import engine
 from core.database.models import Role, Task, User
 from core.database.ownership import OwnershipViolation, acting_as, acting_as_nobody, reading_everyone
-from tests.core.database import conforming
-from tests.core.database.conforming import World, become
+from tests.core.database.conforming import Pair, become
 from tests.core.database.test_conformance_sql import AS_APP, TABLES, firsts, insert_into, owners, web
 from tests.support.on_postgresql import Present
 
-setup, world = conforming.setup, conforming.world
-pytest_generate_tests = conforming.parametrize
-
 
 @pytest.mark.parametrize("table", TABLES)
-def test_the_database_itself_knows_who_may_read_everybody(table: str, world: World, postgresql: Present) -> None:
-    bob, both = {str(world.bob.id)}, {str(world.ada.id), str(world.bob.id)}
+def test_the_database_itself_knows_who_may_read_everybody(table: str, pair: Pair, postgresql: Present) -> None:
+    bob, both = {str(pair.bob.id)}, {str(pair.ada.id), str(pair.bob.id)}
     for role, is_active, seen in (
         (Role.MEMBER, True, bob),
         (Role.ANALYST, True, both),
@@ -29,8 +25,8 @@ def test_the_database_itself_knows_who_may_read_everybody(table: str, world: Wor
         (Role.ADMIN, False, bob),
         (Role.MEMBER, True, bob),
     ):
-        become(world.bob, role, is_active)
-        with web(world.bob) as cursor:
+        become(pair.bob, role, is_active)
+        with web(pair.bob) as cursor:
             assert owners(cursor, table) == bob, "nobody reads everybody without asking for it"
             cursor.execute("SET app.reads = 'everyone'")
             assert owners(cursor, table) == seen
@@ -40,17 +36,17 @@ def test_the_database_itself_knows_who_may_read_everybody(table: str, world: Wor
                 cursor.execute("DELETE FROM tasks RETURNING user_id")
                 assert firsts(cursor) == bob
             with pytest.raises(InsufficientPrivilege):
-                cursor.execute(insert_into(table, world))
+                cursor.execute(insert_into(table, pair))
         with web() as cursor:
             cursor.execute(f"{AS_APP}; SET app.reads = 'everyone'")
             assert owners(cursor, table) == set(), "without a person"
 
 
-def test_a_transaction_that_reads_cannot_write(world: World, postgresql: Present) -> None:
-    become(world.bob, Role.ADMIN)
+def test_a_transaction_that_reads_cannot_write(pair: Pair, postgresql: Present) -> None:
+    become(pair.bob, Role.ADMIN)
     for begin in (
-        lambda: reading_everyone(world.bob),
-        lambda: acting_as(world.bob, reading=True),
+        lambda: reading_everyone(pair.bob),
+        lambda: acting_as(pair.bob, reading=True),
         lambda: acting_as_nobody(reading=True),
     ):
         with begin() as session:  # past the session's own rules
@@ -61,14 +57,12 @@ def test_a_transaction_that_reads_cannot_write(world: World, postgresql: Present
             connection.close()
 
 
-def test_one_connection_for_hundreds_of_turns_never_shows_a_foreign_row(
-    world: World, postgresql: Present, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_connection_shows_no_foreign_row(pair: Pair, postgresql: Present, monkeypatch: pytest.MonkeyPatch) -> None:
     small = create_engine(engine.configured().url, pool_size=1, max_overflow=0)
     event.listen(small, "begin", lambda connection: engine._begin_postgresql(engine.DatabaseRole.WEB, connection))
     monkeypatch.setattr(engine, "configured", lambda role=engine.DatabaseRole.WEB: small)
     for turn in range(300):
-        actor = (world.ada, world.bob)[turn % 2]
+        actor = (pair.ada, pair.bob)[turn % 2]
         with suppress(ZeroDivisionError, DBAPIError), acting_as(actor, reading=turn % 3 == 0) as session:
             assert {task.user_id for task in session.scalars(select(Task))} == {actor.id}
             match turn % 5:

@@ -104,14 +104,10 @@ def test_a_database_that_is_locked_for_too_long_counts_as_away(ada: Actor, lock:
 GOOD = {"user_id": ":user", "prompt": "'x'", "created_at": ":t", "updated_at": ":t"}
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [
-        *({"progress": "101"}, {"prompt": "''"}, {"status": "'done'"}, {"status": "'completed'"}),
-        *({"end_reason": "'failed'"}, {"user_id": ":nobody"}),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("bad", [
+    *({"progress": "101"}, {"prompt": "''"}, {"status": "'done'"}, {"status": "'completed'"}),
+    *({"end_reason": "'failed'"}, {"user_id": ":nobody"}),
+], ids=str)  # fmt: skip
 def test_the_database_itself_refuses_what_no_task_may_hold(bad: dict[str, str], ada: Actor) -> None:
     # Written as SQLite stores them, which PostgreSQL reads, too.
     values = {"user": ada.id.hex, "nobody": "0" * 32, "t": "2026-01-01 00:00:00.000000"}

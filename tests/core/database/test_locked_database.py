@@ -22,6 +22,7 @@ from tests.support.world import World
 
 Lock = Callable[..., Callable[[], None]]
 Live = Callable[..., threading.Thread]
+Start = Callable[..., Scheduler]
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +31,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def live(data: Path) -> Iterator[Callable[..., threading.Thread]]:
+def live(data: Path) -> Iterator[Live]:
     """Begin the life of a claimed task in a thread, with some settings; it is over at the end of the test."""
     begun: list[threading.Thread] = []
 
@@ -57,13 +58,9 @@ def lines(actor: Actor, task_id: int) -> list[str]:
     return [entry.message for entry in logs.since(actor, task_id, 0, LogType) if entry.message.startswith("line ")]
 
 
-@pytest.mark.parametrize(
-    "code", ["import time; time.sleep(600)", "while True: print('x' * 990)"], ids=["silent", "blocked by its output"]
-)
-def test_the_limit_is_kept_while_nothing_can_be_written(
-    code: str, ada: Actor, live: Live, lock: Lock, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(task_logger, "FULL", 50_000)
+@pytest.mark.parametrize("code", ["import time; time.sleep(600)", "while True: print('x' * 990)"])
+def test_the_limit_is_kept_under_a_lock(code: str, ada: Actor, live: Live, lock: Lock, world: World) -> None:
+    world.monkeypatch.setattr(task_logger, "FULL", 50_000)
     name, file = sleeper(world, code)
     claim = claimed(ada, name)
     life = live(claim, timeout=1.5, warning=0.5, tick=10)
@@ -78,8 +75,8 @@ def test_the_limit_is_kept_while_nothing_can_be_written(
     assert any("left: the task will be stopped" in entry.message for entry in logs.after(ada, task.id))
 
 
-def test_a_lock_that_is_shorter_than_the_lease_harms_no_task(
-    ada: Actor, bob: Actor, start: Callable[..., Scheduler], lock: Lock, world: World
+def test_a_lock_shorter_than_the_lease_harms_no_task(
+    ada: Actor, bob: Actor, start: Start, lock: Lock, world: World
 ) -> None:
     code = "import time\nfor n in range(25): print('line', n, flush=True); time.sleep(0.1)"
     name = world.script_agent("patient", code)
@@ -94,9 +91,7 @@ def test_a_lock_that_is_shorter_than_the_lease_harms_no_task(
         assert lines(actor, task_id) == [f"line {n}" for n in range(25)]
 
 
-def test_a_lock_that_is_longer_than_the_lease_ends_the_work_at_the_end_of_the_lease(
-    ada: Actor, live: Live, lock: Lock, world: World
-) -> None:
+def test_a_lock_longer_than_the_lease_ends_the_work_with_it(ada: Actor, live: Live, lock: Lock, world: World) -> None:
     code = "import time\nn = 0\nwhile True: print('line', n, flush=True); n += 1; time.sleep(0.02)"
     name, file = sleeper(world, code)
     claim = claimed(ada, name, 3)
@@ -117,11 +112,11 @@ def test_a_lock_that_is_longer_than_the_lease_ends_the_work_at_the_end_of_the_le
     assert seqs == list(range(1, task.log_count + 1))
 
 
-def test_a_process_that_prints_more_than_can_wait_is_blocked_and_loses_nothing(
-    ada: Actor, live: Live, lock: Lock, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_process_that_prints_too_much_is_blocked_and_loses_nothing(
+    ada: Actor, live: Live, lock: Lock, world: World
 ) -> None:
-    monkeypatch.setattr(task_logger, "FULL", 300_000)
-    counter = tmp_path / "count"
+    world.monkeypatch.setattr(task_logger, "FULL", 300_000)
+    counter = world.folder / "count"
     code = (
         f"import os, time\nfile = open({str(counter)!r}, 'w')\n"
         "for n in range(1_200):\n"
@@ -143,9 +138,7 @@ def test_a_process_that_prints_more_than_can_wait_is_blocked_and_loses_nothing(
     assert [line[:9] for line in lines(ada, claim.task_id)] == [f"line {n:04}" for n in range(1_200)]
 
 
-def test_a_stop_while_nothing_can_be_written_loses_no_finished_work(
-    ada: Actor, data: Path, live: Live, lock: Lock, world: World
-) -> None:
+def test_a_stop_under_a_lock_loses_no_ended_work(ada: Actor, data: Path, live: Live, lock: Lock, world: World) -> None:
     name = world.script_agent("quick", "import sys; open(sys.argv[1] + '/report.md', 'w').write('# Done')")
     claim = claimed(ada, name)
     stopping = threading.Event()
@@ -172,9 +165,7 @@ def test_a_task_that_was_not_begun_waits_again_also_after_a_lock(ada: Actor, dat
     assert commands.find(ada, claim.task_id).status is TaskStatus.PENDING
 
 
-def test_a_task_that_could_not_be_claimed_under_a_lock_starts_soon_after_it(
-    ada: Actor, start: Callable[..., Scheduler], lock: Lock, world: World
-) -> None:
+def test_a_task_starts_soon_after_a_lock(ada: Actor, start: Start, lock: Lock, world: World) -> None:
     task = commands.create(ada, prompt="x", agent=world.script_agent("quick", "print('done')"))
     lock(1.0)
     start()

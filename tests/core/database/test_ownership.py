@@ -26,9 +26,7 @@ def task(ada: Actor, bob: Actor) -> Task:
 
 
 @pytest.mark.parametrize("model", OWNED)
-def test_anothers_object_that_is_loaded_already_is_neither_read_again_nor_changed_nor_deleted(
-    model: type[Any], task: Task, ada: Actor, bob: Actor
-) -> None:
+def test_anothers_loaded_object_is_not_read_nor_changed(model: type[Any], task: Task, ada: Actor, bob: Actor) -> None:
     before = dump()
     with acting_as(ada, reading=True) as session:
         theirs = session.scalars(select(model)).first()

@@ -1,7 +1,6 @@
 """What may not be served is not served: one sentence, exit status 2, no traceback."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import psycopg2
@@ -12,7 +11,6 @@ from sqlalchemy import text
 from core.database import engine, schema
 from core.database.ownership import Actor
 from core.errors import ConfigurationError
-from core.identity import people
 from core.tasks import commands
 from tests.core.operating import one_sentence, operate, serve
 from tests.support.databases import Database, unguarded
@@ -29,21 +27,17 @@ def refused(words: str) -> bool:
     return True
 
 
-def test_what_the_migrations_made_can_be_served() -> None:
+def test_what_the_migrations_made_is_served_and_an_older_schema_not_before_it_is_prepared(
+    database: Database, world: World, tmp_path: Path
+) -> None:
     schema.check()
     schema.prepare()
     done = operate("db", "check")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "The database can be served.\n")
-
-
-def test_an_older_schema_is_not_served_as_it_is_and_prepared_by_itself() -> None:
     command.downgrade(schema._alembic(), "-1")
     one_sentence(operate("db", "check"), "older than this release", "python -m core db upgrade")
     schema.prepare()
     schema.check()
-
-
-def test_a_database_without_a_schema_is_older(database: Database, world: World, tmp_path: Path) -> None:
     world.settle(TASKDECK_DATA=str(tmp_path / "new"), **database.empty())
     one_sentence(operate("db", "check"), "older", "python -m core db upgrade")
 
@@ -58,9 +52,7 @@ def test_a_newer_schema_is_refused_by_commands_and_server_and_nothing_is_written
         assert session.scalar(text("SELECT version_num FROM alembic_version")) == "made-up"
 
 
-def test_a_database_that_is_away_is_one_sentence_for_operators_and_server(
-    world: World, database: Database, tmp_path: Path
-) -> None:
+def test_a_database_that_is_away_is_one_sentence_for_all(world: World, database: Database, tmp_path: Path) -> None:
     away = {name: url.replace("@", ":hunter2@") for name, url in database.nowhere(tmp_path).items()}
     done = [serve(**away)]
     assert done[0].stderr.startswith("Taskdeck cannot start")
@@ -94,21 +86,14 @@ def login(postgresql: Present) -> Callable[[str], str]:
     return make
 
 
-@pytest.mark.parametrize(
-    ("variable", "name", "words"),
-    [
-        ("DATABASE_URL", "boss", "a superuser"),
-        ("DATABASE_URL", "passer", "BYPASSRLS"),
-        ("DATABASE_URL", "everyrole", "inherits tasks_worker"),
-        ("DATABASE_URL", "heir", "inherits tasks_worker"),
-        ("DATABASE_URL", "stranger", "tasks_app"),
-        ("WORKER_DATABASE_URL", "boss", "a superuser"),
-        ("WORKER_DATABASE_URL", "passer", "BYPASSRLS"),
-        ("WORKER_DATABASE_URL", "stranger", "tasks_worker"),
-        ("WORKER_DATABASE_URL", "taskdeck_web", "tasks_worker"),
-    ],
-)
-def test_a_login_that_would_void_the_policies_is_named(
+@pytest.mark.parametrize(("variable", "name", "words"), [
+    ("DATABASE_URL", "boss", "a superuser"), ("DATABASE_URL", "passer", "BYPASSRLS"),
+    ("DATABASE_URL", "everyrole", "inherits tasks_worker"), ("DATABASE_URL", "heir", "inherits tasks_worker"),
+    ("DATABASE_URL", "stranger", "tasks_app"), ("WORKER_DATABASE_URL", "boss", "a superuser"),
+    ("WORKER_DATABASE_URL", "passer", "BYPASSRLS"), ("WORKER_DATABASE_URL", "stranger", "tasks_worker"),
+    ("WORKER_DATABASE_URL", "taskdeck_web", "tasks_worker"),
+])  # fmt: skip
+def test_a_login_that_voids_the_policies_is_named(
     variable: str, name: str, words: str, login: Callable[[str], str], world: World
 ) -> None:
     world.settle(**{variable: login(name)})
@@ -135,23 +120,18 @@ TASKS, LOGS, FILES = (f"The table {name} lacks row level security" for name in (
 TRAIL = "may change the audit trail"
 SETTING = "current_setting('app.user_id', true)"
 VOIDED = {
-    "DROP POLICY runner ON task_logs": LOGS,
-    "DROP POLICY owner ON tasks": TASKS,
-    "CREATE POLICY extra ON artifacts USING (true)": FILES,
-    "ALTER TABLE tasks NO FORCE ROW LEVEL SECURITY": TASKS,
-    "ALTER TABLE task_logs DISABLE ROW LEVEL SECURITY": LOGS,
-    "DROP TABLE artifacts": FILES,
-    "ALTER POLICY owner ON tasks USING (true)": TASKS,
-    "ALTER POLICY owner ON tasks USING (user_id = user_id)": TASKS,
+    "DROP POLICY runner ON task_logs": LOGS, "DROP POLICY owner ON tasks": TASKS,
+    "CREATE POLICY extra ON artifacts USING (true)": FILES, "ALTER TABLE tasks NO FORCE ROW LEVEL SECURITY": TASKS,
+    "ALTER TABLE task_logs DISABLE ROW LEVEL SECURITY": LOGS, "DROP TABLE artifacts": FILES,
+    "ALTER POLICY owner ON tasks USING (true)": TASKS, "ALTER POLICY owner ON tasks USING (user_id = user_id)": TASKS,
     f"ALTER POLICY owner ON task_logs USING (user_id::text = {SETTING} OR true)": LOGS,
     "ALTER POLICY runner ON tasks TO PUBLIC": TASKS,
     "GRANT ALL ON ALL TABLES IN SCHEMA public TO tasks_app": "rights of tasks_app",
     "GRANT TRUNCATE ON task_logs TO tasks_worker": "rights of tasks_worker",
-    "REVOKE ALL ON tasks FROM tasks_app": "rights of tasks_app",
-    "GRANT UPDATE ON audit_events TO tasks_app": TRAIL,
+    "REVOKE ALL ON tasks FROM tasks_app": "rights of tasks_app", "GRANT UPDATE ON audit_events TO tasks_app": TRAIL,
     "GRANT TRUNCATE ON audit_events TO PUBLIC": TRAIL,
     "GRANT CREATE ON SCHEMA public TO tasks_app": "tables of its own",
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("statement", VOIDED)
@@ -191,8 +171,3 @@ def test_a_server_that_only_reads_counts_as_away(postgresql: Present, ada: Actor
         engine.ping(1)
     with pytest.raises(engine.Unavailable):
         commands.create(ada, prompt="x")
-
-
-def test_a_name_with_nul_is_nobodys(ada: Actor) -> None:
-    with suppress(UnicodeError):
-        assert people.find("ad\0a") is None

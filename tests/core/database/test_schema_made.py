@@ -1,11 +1,9 @@
 """The schema as it is made on PostgreSQL: by a plain owner, by many at once, forwards and backwards."""
 
 import os
-import shutil
 import subprocess
 import sys
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -15,7 +13,6 @@ from alembic import command
 from core.database import engine, schema
 from core.errors import ConfigurationError
 from core.identity import people
-from core.runner.claims import claim
 from core.tasks import commands
 from tests.conftest import PASSWORD
 from tests.core.database.conforming import OWNED, lacks
@@ -29,19 +26,6 @@ pytestmark = pytest.mark.usefixtures("postgresql")
 
 RACERS = 4
 PREPARE, UPGRADE = "schema.prepare()", "schema.upgrade()"
-
-FAILS = """
-import sqlalchemy as sa
-from alembic import op
-
-revision, down_revision = "9999", "NEWEST"
-
-def upgrade():
-    op.create_table("half_done", sa.Column("id", sa.Integer, primary_key=True))
-    op.execute("ALTER TABLE tasks DISABLE ROW LEVEL SECURITY")
-    op.execute("CREATE TYPE half_done_too AS ENUM ('x')")
-    raise RuntimeError("this revision fails")
-"""
 
 
 @pytest.fixture
@@ -136,52 +120,21 @@ def test_four_databases_of_a_server_without_roles_are_prepared_at_once() -> None
         race(environments, UPGRADE)
 
 
-@pytest.mark.parametrize("before", ["empty", "newest"])
-def test_a_failing_revision_leaves_nothing_behind(
-    before: str, empty: Present, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if before == "newest":
-        schema.upgrade()
-    at_first = objects(empty)
-    scripts = tmp_path / "migrations"
-    shutil.copytree(schema.MIGRATIONS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    (scripts / "versions" / "9999_fails.py").write_text(FAILS.replace("NEWEST", str(schema.newest())))
-    monkeypatch.setattr(schema, "MIGRATIONS", scripts)
-    with pytest.raises(RuntimeError, match="this revision fails"):
-        schema.upgrade()
-    assert objects(empty) == at_first
-
-
-def test_an_upgraded_database_has_exactly_what_the_models_say(empty: Present) -> None:
-    schema.upgrade()
-    command.check(schema._alembic())
-    empty.execute("ALTER TABLE users DROP COLUMN name")
-    with pytest.raises(Exception, match="New upgrade operations detected"):
-        command.check(schema._alembic())
-
-
 def test_a_downgrade_to_the_beginning_leaves_nothing_and_can_be_upgraded_again(empty: Present) -> None:
-    schema.upgrade()
-    at_newest = objects(empty)
     rights = "SELECT relname::text, relacl::text FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
-    granted = empty.ask(rights)
+    schema.upgrade()
+    at_newest = objects(empty), empty.ask(rights)
     command.downgrade(schema._alembic(), "base")
     left = [name for name, kind, *_ in objects(empty) if kind != "role"]
     assert {name for name in left if not str(name).strip("_").startswith("alembic_version")} == set()
     schema.upgrade()
     schema.check()
-    assert objects(empty) == at_newest
-    assert empty.ask(rights) == granted
+    assert (objects(empty), empty.ask(rights)) == at_newest
     assert [lacks(model.__tablename__) for model in OWNED] == [[]] * len(OWNED)
-    ada = people.add("ada", "ada@example.org", "Ada", PASSWORD)
-    commands.create(ada, prompt="it works")
-    assert claim("runner", 30)
 
 
 @pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
-def test_a_downgrade_leaves_exactly_the_rights_and_objects_that_were_there_before_and_every_row(
-    revision: str, empty: Present
-) -> None:
+def test_a_downgrade_leaves_the_rights_objects_and_rows_that_were_there_before(revision: str, empty: Present) -> None:
     def everything() -> tuple[object, ...]:
         rights = (
             "SELECT relname::text, a.grantee::regrole::text, a.privilege_type FROM pg_class, "

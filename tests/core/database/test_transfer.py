@@ -133,9 +133,7 @@ def is_empty(postgresql: Present) -> bool:
     return not any(rows(postgresql.url("postgres")).values())
 
 
-def test_every_row_of_every_table_is_the_same_on_both_sides_and_nothing_is_written_over_it(
-    filled: str, postgresql: Present
-) -> None:
+def test_every_row_is_the_same_on_both_sides_and_nothing_is_written_over(filled: str, postgresql: Present) -> None:
     before = rows(filled)
     assert all(before.values()), "every table holds something"
     done = copy(postgresql, filled)
@@ -183,9 +181,7 @@ def test_a_database_without_rows_is_copied_too_however_the_address_is_written(
     assert commands.create(people.add("eve", "eve@example.org", "Eve", PASSWORD), prompt="first").id == 1
 
 
-def test_a_source_or_a_target_with_an_older_schema_is_refused_with_advice(
-    filled: str, postgresql: Present, database: databases.OnPostgreSQL
-) -> None:
+def test_an_older_schema_is_refused(filled: str, postgresql: Present, database: databases.OnPostgreSQL) -> None:
     made = database.empty()["MIGRATION_DATABASE_URL"]
     refused(operate("db", "copy", "--from", filled, "--to", made), "older", "db upgrade")
     command.downgrade(schema._alembic(), "0001")
@@ -196,19 +192,14 @@ def test_a_source_or_a_target_with_an_older_schema_is_refused_with_advice(
 ELSEWHERE = "postgresql+psycopg2://x:hunter2@/y?host=/nowhere"
 
 
-@pytest.mark.parametrize(
-    ("source", "target", "words"),
-    [
-        ("postgresql://a@b/c", "sqlite:////tmp/x.db", ["sqlite:///", "postgresql"]),
-        ("sqlite:////tmp/x.db", "sqlite:////tmp/y.db", ["sqlite:///", "postgresql"]),
-        ("mysql://a:hunter2@b/c", "postgresql://a:hunter2@b/c", ["sqlite:///", "postgresql"]),
-        ("nonsense", "hunter2", ["sqlite:///", "postgresql"]),
-        ("", "", ["sqlite:///", "postgresql"]),
-        ("sqlite:////nowhere/absent.db", ELSEWHERE, ["absent.db"]),
-        (None, ELSEWHERE, ["database"]),
-        (None, "taskdeck_web", ["owner"]),
-    ],
-)
+@pytest.mark.parametrize(("source", "target", "words"), [
+    ("postgresql://a@b/c", "sqlite:////tmp/x.db", ["sqlite:///", "postgresql"]),
+    ("sqlite:////tmp/x.db", "sqlite:////tmp/y.db", ["sqlite:///", "postgresql"]),
+    ("mysql://a:hunter2@b/c", "postgresql://a:hunter2@b/c", ["sqlite:///", "postgresql"]),
+    ("nonsense", "hunter2", ["sqlite:///", "postgresql"]), ("", "", ["sqlite:///", "postgresql"]),
+    ("sqlite:////nowhere/absent.db", ELSEWHERE, ["absent.db"]), (None, ELSEWHERE, ["database"]),
+    (None, "taskdeck_web", ["owner"]),
+])  # fmt: skip
 def test_what_cannot_be_read_or_written_is_named_and_nothing_is_made(
     source: str | None, target: str, words: list[str], sqlite: str, postgresql: Present
 ) -> None:
@@ -227,9 +218,7 @@ SPOIL = {
 
 
 @pytest.mark.parametrize("way", SPOIL)
-def test_a_failure_in_the_middle_leaves_the_target_empty_and_guarded(
-    way: str, filled: str, postgresql: Present, world: World
-) -> None:
+def test_a_failure_leaves_an_empty_guarded_target(way: str, filled: str, postgresql: Present, world: World) -> None:
     kept = "selected_agent TEXT DEFAULT ''claude''"
     nullable = f"UPDATE sqlite_schema SET sql = replace(sql, '{kept} NOT NULL', '{kept}') WHERE name = 'tasks'"  # noqa: S608
     spoil(filled, "PRAGMA ignore_check_constraints = ON", "PRAGMA writable_schema = ON", nullable)

@@ -1,4 +1,3 @@
-import threading
 import time
 
 import bcrypt
@@ -10,7 +9,7 @@ from core.database.ownership import Actor
 from core.errors import InvalidInput
 from core.identity import passwords, people
 from tests.conftest import PASSWORD
-from tests.core.identity.trail import at_once, change, checks, rows_of, verify
+from tests.core.identity.trail import at_once, change, checks, fails, rows_of, verify
 
 #: What is no hash of bcrypt's: nothing, other kinds, plain text, and hashes of which something is missing or changed.
 UNUSABLE = [
@@ -67,17 +66,13 @@ def test_a_password_counts_to_its_last_character_and_nothing_may_follow(password
 
 @pytest.mark.attack(56)
 @pytest.mark.parametrize("unusable", UNUSABLE, ids=range(len(UNUSABLE)))
-def test_what_is_no_hash_opens_for_no_password_and_stays_as_it_is(
-    unusable: str, ada: Actor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_no_hash_opens_for_none_and_stays(unusable: str, ada: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(unusable)
     costs = checks(monkeypatch)
     given = [PASSWORD, unusable, "", "!", "nobody", "\ud800"]
     assert [verify("ada", password) for password in given] == [None] * len(given)
-    assert costs == [b"04"] * len(given)
-    assert kept() == unusable
-    with pytest.raises(IntegrityError):
-        change(User, password_hash=None)
+    assert (costs, kept()) == ([b"04"] * len(given), unusable)
+    fails(IntegrityError, None, change, User, password_hash=None)
 
 
 def test_hashes_of_other_programs_with_the_same_method_are_good(ada: Actor) -> None:
@@ -87,52 +82,36 @@ def test_hashes_of_other_programs_with_the_same_method_are_good(ada: Actor) -> N
         assert verify("ada", PASSWORD) == ada
 
 
-def test_a_hash_of_a_lower_cost_is_made_anew_by_the_next_right_password_alone(
-    ada: Actor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hash_of_a_lower_cost_is_made_anew_by_the_right_password(ada: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     before = kept()
     assert before.startswith("$2b$04$")
     monkeypatch.setattr(passwords, "ROUNDS", 5)
     assert verify("ada", "a wrong password") is None
-    assert kept() == before
-    assert verify("ada", PASSWORD) == ada
+    assert (kept(), verify("ada", PASSWORD)) == (before, ada)
     after = kept()
     assert after.startswith("$2b$05$")
-    assert verify("ada", PASSWORD) == ada
-    assert kept() == after
-
-
-def test_a_hash_that_is_made_anew_never_overwrites_a_password_that_was_changed_meanwhile(
-    ada: Actor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(passwords, "ROUNDS", 5)
+    assert (verify("ada", PASSWORD), kept()) == (ada, after)
+    keep(before)
     real = passwords.hashed
-
-    def slowly(password: str) -> str:
-        keep("!")
-        return real(password)
-
-    monkeypatch.setattr(passwords, "hashed", slowly)
+    monkeypatch.setattr(passwords, "hashed", lambda password: (keep("!"), real(password))[1])
     verify("ada", PASSWORD)
-    assert kept() == "!"
+    assert kept() == "!", "a password that was changed meanwhile is not overwritten"
 
 
 def test_at_most_two_passwords_are_looked_at_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    inside, most, guard = 0, 0, threading.Lock()
+    inside: list[int] = []
+    seen: list[int] = []
 
     def check(*_: bytes) -> bool:
-        nonlocal inside, most
-        with guard:
-            inside += 1
-            most = max(most, inside)
+        inside.append(1)
+        seen.append(len(inside))
         time.sleep(0.01)
-        with guard:
-            inside -= 1
+        seen.append(len(inside))
+        inside.pop()
         return False
 
     monkeypatch.setattr(passwords.bcrypt, "checkpw", check)
-    assert at_once(8, lambda _: passwords.matches("x", "!")) == [False] * 8
-    assert most == 2
+    assert (at_once(8, lambda _: passwords.matches("x", "!")), max(seen)) == ([False] * 8, 2)
 
 
 def test_to_look_away_takes_as_long_as_the_last_look(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,6 +85,12 @@ def stored(data: Path) -> bytes:
     )
 
 
+def fails(error: type[Exception], words: str | None, act: Callable[..., object], *given: Any, **more: Any) -> None:
+    """What is asked for is refused with this error and these words."""
+    with pytest.raises(error, match=words):
+        act(*given, **more)
+
+
 def checks(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Note with which cost every password is looked at from now on."""
     costs: list[bytes] = []

@@ -8,9 +8,7 @@ from core.programs.code_review import files
 from core.programs.code_review.files import Project, find, project
 
 
-def test_over_the_limit_each_file_is_named_and_a_request_reaches_the_later_ones(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_over_the_limit_files_are_named_and_can_be_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "MAX_FILES", 2)
     for name in ("a", "b", "c", "d"):
         (tmp_path / f"{name}.py").touch()
@@ -18,8 +16,7 @@ def test_over_the_limit_each_file_is_named_and_a_request_reaches_the_later_ones(
     assert [file.name for file in folder.files] == ["a.py", "b.py"]
     assert [name for name, _ in folder.refused] == ["c.py", "d.py"]
     folder = find(tmp_path, "only d.py")
-    assert [file.name for file in folder.files] == ["d.py"]
-    assert folder.refused == []
+    assert ([file.name for file in folder.files], folder.refused) == (["d.py"], [])
 
 
 @pytest.mark.parametrize(

@@ -38,10 +38,8 @@ def test_a_repository_is_reviewed_and_what_was_found_is_no_failure(tmp_path: Pat
     done = running.run("code_review", tmp_path, "--input", str(repository), prompt=b"Is <b>this</b> good?")
     check_is_complete(done, FILES)
     assert found(done) == {
-        "broken.py": {"invalid-syntax"},
-        "latin.py": {"E902"},
-        "src/api/a.py": {"B006", "F401", "F821", "S307"},
-    }
+        "broken.py": {"invalid-syntax"}, "latin.py": {"E902"}, "src/api/a.py": {"B006", "F401", "F821", "S307"},
+    }  # fmt: skip
     assert done.messages("info") == ["5 Python files to review.", "Left out as others’ code: env and node_modules."]
     (last,) = done.messages("success")
     assert last.startswith("Review ready: 5 files, 9 lines, ")
@@ -49,8 +47,7 @@ def test_a_repository_is_reviewed_and_what_was_found_is_no_failure(tmp_path: Pat
         assert "Is " in done.text(name) and "F821" in done.text(name)
         assert not [one for one in ("<b>", "theirs", "1 errors") if one in done.text(name).replace("\\<", "")]
     assert "&gt; 4 | def f(a=[]):" in done.text("report.html")
-    assert "> 4 | def f(a=[]):" in done.text("report.md")
-    assert "Use instead:" in done.text("report.md")
+    assert "> 4 | def f(a=[]):" in done.text("report.md") and "Use instead:" in done.text("report.md")
     for shown in (
         '<h3 id="f401-unused-import">',
         '<a href="#f401-unused-import">F401</a>',
@@ -62,17 +59,12 @@ def test_a_repository_is_reviewed_and_what_was_found_is_no_failure(tmp_path: Pat
 
 
 @pytest.mark.attack(102)
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("ruff.toml", 'extend = "/etc/passwd"\n'),
-        (".ruff.toml", 'extend-exclude = ["*.py"]\n[lint]\nignore = ["ALL"]\n'),
-        ("pyproject.toml", '[tool.ruff.lint.per-file-ignores]\n"*" = ["ALL"]\n[tool.ruff]\ncache-dir = "/tmp/ruff"\n'),
-        ("pyproject.toml", "not toml ["),
-        ("src/ruff.toml", "[lint]\nselect = []\n"),
-    ],
-)
-def test_settings_in_the_repository_change_nothing(
+@pytest.mark.parametrize(("name", "text"), [
+    ("ruff.toml", 'extend = "/etc/passwd"\n'), (".ruff.toml", 'extend-exclude = ["*.py"]\n[lint]\nignore = ["ALL"]\n'),
+    ("pyproject.toml", '[tool.ruff.lint.per-file-ignores]\n"*" = ["ALL"]\n[tool.ruff]\ncache-dir = "/tmp/ruff"\n'),
+    ("pyproject.toml", "not toml ["), ("src/ruff.toml", "[lint]\nselect = []\n"),
+])  # fmt: skip
+def test_settings_in_the_repository_change_none(
     name: str, text: str, repository: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(repository, {"src/a.py": BAD, ".gitignore": "*\n", name: text})
@@ -143,17 +135,12 @@ def test_a_batch_is_small_enough_to_tell_progress_by_it() -> None:
     assert {len(batch) for batch in run._batches(sources[4:84])} == {2}  # 40 steps
 
 
-@pytest.mark.parametrize(
-    ("prompt", "files", "left"),
-    [
-        ("review src/api", {"src/api/a.py"}, 3),
-        ("Please review `./src/api/`, thanks.", {"src/api/a.py"}, 3),
-        ("review src/b.py and tests", {"src/b.py", "tests/t.py"}, 2),
-        ("check “src”.", {"src/api/a.py", "src/b.py"}, 2),
-        ("review ../repository/src /etc src/nope and/or all", {"src/api/a.py", "src/b.py", "tests/t.py", "z.py"}, 0),
-        ("", {"src/api/a.py", "src/b.py", "tests/t.py", "z.py"}, 0),
-    ],
-)
+@pytest.mark.parametrize(("prompt", "files", "left"), [
+    ("review src/api", {"src/api/a.py"}, 3), ("Please review `./src/api/`, thanks.", {"src/api/a.py"}, 3),
+    ("review src/b.py and tests", {"src/b.py", "tests/t.py"}, 2), ("check “src”.", {"src/api/a.py", "src/b.py"}, 2),
+    ("review ../repository/src /etc src/nope and/or all", {"src/api/a.py", "src/b.py", "tests/t.py", "z.py"}, 0),
+    ("", {"src/api/a.py", "src/b.py", "tests/t.py", "z.py"}, 0),
+])  # fmt: skip
 def test_a_path_in_the_prompt_restricts_the_review_and_the_log_says_so(
     prompt: str, files: set[str], left: int, repository: Path, output: Path
 ) -> None:
@@ -168,16 +155,13 @@ def test_a_path_in_the_prompt_restricts_the_review_and_the_log_says_so(
         assert f"{left} other Python files of the repository left out." in done.text("report.md")
 
 
-def test_of_the_repositorys_settings_its_oldest_python_and_its_length_of_line_count(
-    repository: Path, output: Path
-) -> None:
+def test_of_the_settings_the_oldest_python_and_the_length_of_line_count(repository: Path, output: Path) -> None:
     write(repository, {"a.py": f"from typing import Optional\n\nx: Optional[int] = None\ny = [{'100, ' * 19}100]\n"})
     write(repository, dict.fromkeys(("tests/unit/a.py", "src/test_a.py", "src/a.py"), "assert print\n"))
     write(repository, {"odd.py": "x=1\n", "broken.py": "def (:\n"})
     syntax = {"broken.py": {"invalid-syntax"}, "src/a.py": {"S101"}}  # tests may assert
     done = review(repository, output)
-    assert found(done) == syntax | {"a.py": {"UP045"}}
-    assert dict(overview(done))["Unformatted files"] == "2"
+    assert (found(done), dict(overview(done))["Unformatted files"]) == (syntax | {"a.py": {"UP045"}}, "2")
     write(repository, {"pyproject.toml": '[project]\nrequires-python = ">=3.9,<4"\n[tool.ruff]\nline-length = 120\n'})
     done = review(repository, output)
     assert found(done) == syntax

@@ -5,9 +5,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from pytest import MonkeyPatch
 
 from core.programs.code_review import checker, run
 from core.programs.code_review.checker import Checker
@@ -17,6 +19,7 @@ from core.programs.code_review.rules import IN_TESTS, SELECTED, Severity
 from tests.core.programs.code_review.conftest import review, write
 from tests.core.programs.shared.hostile import EXPLAINED, HOSTILE, check_markdown, check_page
 
+Ruff = Callable[[str], None]
 LEVELS = ("error", "warning", "note")
 #: Kept before a test replaces it.
 REAL_RUFF = checker.find_ruff_bin()
@@ -103,8 +106,8 @@ def ruff_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     return replaced
 
 
-def test_a_file_that_ruff_dies_of_is_named_and_the_others_are_reviewed(
-    ruff_that: Callable[[str], None], repository: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_file_that_ruff_dies_of_is_named(
+    ruff_that: Ruff, repository: Path, output: Path, monkeypatch: MonkeyPatch
 ) -> None:
     ruff_that('case "$*" in *two.py*) kill -9 $$;; esac')
     monkeypatch.setattr(run, "STEPS", 1)  # so that they are one batch
@@ -118,21 +121,15 @@ def test_a_file_that_ruff_dies_of_is_named_and_the_others_are_reviewed(
         assert "ruff could not check it" in done.text(name)
 
 
-def test_a_ruff_that_takes_too_long_is_ended(
-    ruff_that: Callable[[str], None], repository: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+def test_ruff_is_ended_in_time_and_missed(
+    ruff_that: Ruff, repository: Path, output: Path, monkeypatch: MonkeyPatch
 ) -> None:
     ruff_that('case "$1" in check) exec sleep 60;; esac')
     write(repository, {"one.py": "import os\n"})
     monkeypatch.setattr(checker, "BATCH_SECONDS", 0.2)
     done = review(repository, output)
     assert "none could be reviewed: one.py: ruff could not check it" in done.messages("error")[-1]
-
-
-def test_without_ruff_it_says_what_to_do(repository: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent() -> str:
-        raise FileNotFoundError
-
-    monkeypatch.setattr(checker, "find_ruff_bin", absent)
+    monkeypatch.setattr(checker, "find_ruff_bin", mock.Mock(side_effect=FileNotFoundError))
     assert "There is no ruff that works on this server" in review(repository, output).messages("error")[0]
 
 
@@ -145,8 +142,7 @@ def test_the_worst_files_come_first_and_what_is_not_shown_is_counted(repository:
     for name in ("report.html", "report.md"):
         text = done.text(name)
         assert text.index("z.py") < text.index("m00.py") < text.index(f"m{SHOWN_FILES - 2:02}.py")
-        assert f"m{SHOWN_FILES - 1:02}.py" not in text
-        assert "4 more files with 4 findings" in text
+        assert f"m{SHOWN_FILES - 1:02}.py" not in text and "4 more files with 4 findings" in text
         assert "4 more files in review.sarif." in text
     assert f"m{SHOWN_FILES + 2:02}.py" in done.text("review.sarif")
     assert f"link{SHOWN_REFUSED + 3:03}.py was not reviewed" in done.text("review.sarif")

@@ -9,7 +9,7 @@ from core.programs.data_processor.files import Unreadable
 from tests.core.programs.data_processor.conftest import Read, content, kinds
 
 
-def test_reads_json_tables(read: Read) -> None:
+def test_reads_json_tables_whose_columns_may_appear_late(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{"a": 1, "b": {"c": "x"}}, {"a": None, "d": [1, 2]}]
     expected = {"a": [1, None], "b.c": ["x", None], "d": [None, "[1, 2]"]}
     assert content(read("a.json", json.dumps(rows))) == expected
@@ -18,11 +18,8 @@ def test_reads_json_tables(read: Read) -> None:
     assert content(read("c.ndjson", lines)) == expected
     assert content(read("d.JSONL", lines + "\r\n\r\n")) == expected
     assert content(read("e.json", '{"a": true, "b": 2}')) == {"a": [True], "b": [2]}
-
-
-def test_columns_may_appear_late(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.programs.data_processor.text.BLOCK_BYTES", 16)
-    table = read("a.ndjson", '{"a": 1}\n' * 9 + '{"b": "x", "a": 2}\n')
+    table = read("late.ndjson", '{"a": 1}\n' * 9 + '{"b": "x", "a": 2}\n')
     assert content(table) == {"a": [1] * 9 + [2], "b": [None] * 9 + ["x"]}
 
 
@@ -35,21 +32,16 @@ def test_json_may_hold_what_is_no_number_and_half_a_character(read: Read) -> Non
 
 
 @pytest.mark.attack(99)
-@pytest.mark.parametrize(
-    ("name", "text", "reason"),
-    [
-        ("a.json", "{", "The file is not valid JSON."),
-        ("a.json", '[{"a": 1},\n{]', "The file is not valid JSON (line 2)."),
-        ("a.json", "3", "It is not a table: it holds a single value."),
-        ("a.json", "[1, 2]", "It is not a table: its array holds more than objects."),
-        ("a.json", "[]", "It holds no rows."),
-        ("a.json", "{}", "It holds no rows."),
-        ("a.json", '{"a": [{}], "b": [{}]}', "It is not one table: it holds 2 arrays of objects."),
-        ("a.ndjson", '{"a": 1}\n[2]\n', "Line 2 is not a JSON object."),
-        ("a.ndjson", '{"a": 1}\n\n{"a"\n', "Line 3 is not valid JSON."),
-        ("a.ndjson", "\n\n", "It holds no rows."),
-    ],
-)
+@pytest.mark.parametrize(("name", "text", "reason"), [
+    ("a.json", "{", "The file is not valid JSON."),
+    ("a.json", '[{"a": 1},\n{]', "The file is not valid JSON (line 2)."),
+    ("a.json", "3", "It is not a table: it holds a single value."),
+    ("a.json", "[1, 2]", "It is not a table: its array holds more than objects."),
+    ("a.json", "[]", "It holds no rows."), ("a.json", "{}", "It holds no rows."),
+    ("a.json", '{"a": [{}], "b": [{}]}', "It is not one table: it holds 2 arrays of objects."),
+    ("a.ndjson", '{"a": 1}\n[2]\n', "Line 2 is not a JSON object."),
+    ("a.ndjson", '{"a": 1}\n\n{"a"\n', "Line 3 is not valid JSON."), ("a.ndjson", "\n\n", "It holds no rows."),
+])  # fmt: skip
 def test_names_what_is_wrong_with_json(read: Read, name: str, text: str, reason: str) -> None:
     with pytest.raises(Unreadable) as error:
         read(name, text)

@@ -15,7 +15,7 @@ def names(folder: DataFolder) -> list[str]:
     return [file.name for file in folder.files]
 
 
-def test_takes_every_kind_in_order_and_neither_others_nor_hidden_folders(root: Path) -> None:
+def test_takes_every_kind_in_order_up_to_their_number(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in ("sub", ".git", ".cache/deep"):
         (root / folder).mkdir(parents=True)
         (root / folder / "f.jsonl").write_text("x")
@@ -25,6 +25,9 @@ def test_takes_every_kind_in_order_and_neither_others_nor_hidden_folders(root: P
     assert find(root).refused == []
     with pytest.raises(FileNotFoundError):
         find(root / "none")
+    monkeypatch.setattr(files, "MAX_FILES", 5)
+    assert names(find(root)) == ["a.tsv", "b.CSV", "c.Parquet", "d.json", "e.ndjson"]
+    assert find(root).refused == [("sub/f.jsonl", "Only the first 5 data files of a repository are read.")]
 
 
 @pytest.mark.attack(99)
@@ -49,14 +52,6 @@ def test_what_is_no_file_to_read_is_named_with_its_reason_and_no_link_is_followe
     ]
 
 
-def test_files_over_their_number_are_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "MAX_FILES", 2)
-    for name in ("a.csv", "b.csv", "c.csv"):
-        (root / name).write_text("x")
-    assert names(find(root)) == ["a.csv", "b.csv"]
-    assert find(root).refused == [("c.csv", "Only the first 2 data files of a repository are read.")]
-
-
 def test_names_the_folders_that_are_too_deep_for_a_path(root: Path, dig: Callable[..., None]) -> None:
     dig(root, 30, "c.csv", name="e" * 200)
     (root / "b.csv").write_text("a\n1\n")
@@ -66,13 +61,10 @@ def test_names_the_folders_that_are_too_deep_for_a_path(root: Path, dig: Callabl
     assert (name.startswith("eee"), reason) == (True, "The folder could not be opened.")
 
 
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        (b"a\nb.csv", "a\\nb.csv"), (b"\x1b[31m.csv", "\\x1b[31m.csv"), (b"\xff.csv", "\\udcff.csv"),
-        ("\u202egnp.csv".encode(), "\\u202egnp.csv"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("name", "shown"), [
+    (b"a\nb.csv", "a\\nb.csv"), (b"\x1b[31m.csv", "\\x1b[31m.csv"), (b"\xff.csv", "\\udcff.csv"),
+    ("\u202egnp.csv".encode(), "\\u202egnp.csv"),
+])  # fmt: skip
 def test_makes_hostile_names_visible(root: Path, name: bytes, shown: str) -> None:
     Path(os.fsdecode(os.fsencode(root) + b"/" + name)).write_text("a\n1\n")
     assert names(find(root)) == [shown]

@@ -25,7 +25,7 @@ MAKEFILE = {"Makefile": "deploy-staging:\n\techo\ndeploy:\n\techo\n"}
         ({}, None),
     ],
 )
-def test_the_script_comes_before_the_makefile_and_the_environments_own_target_before_the_general_one(
+def test_the_script_is_before_the_makefile_and_the_own_target_before_the_general(
     files: dict[str, str], argv: tuple[str, ...] | None, tmp_path: Path
 ) -> None:
     for name, text in files.items():

@@ -55,8 +55,7 @@ def place(tmp_path: Path) -> Place:
 def test_every_line_of_the_recipe_is_an_entry_and_the_report_says_what_ran(place: Place) -> None:
     place.script('echo "to $1, $DEPLOY_ENV"; echo oops >&2; echo; touch built; printf "no end"')
     done = place.deploy()
-    assert done.code == 0
-    assert done.messages("command") == ["./deploy.sh staging"]
+    assert (done.code, done.messages("command")) == (0, ["./deploy.sh staging"])
     assert done.messages("info")[2:] == ["to staging, staging", "oops", "", "no end"]
     assert "the repository's own recipe, with no network and no secrets" in done.messages("info")[0]
     assert "there is none" in done.messages("info")[1]  # so it says what a real deployment needs
@@ -97,14 +96,11 @@ def test_what_cannot_be_started_is_named(place: Place) -> None:
     assert not place.sprung.exists()
 
 
-def test_the_recipe_gets_its_secrets_alone_and_no_report_shows_any_line_of_them(
-    monkeypatch: pytest.MonkeyPatch, place: Place
-) -> None:
-    monkeypatch.setenv("DEPLOY_TOKEN", SECRET)
-    monkeypatch.setenv("DEPLOY_KEY", "-----BEGIN KEY-----\nb3BlbnNzaC1rZXk\nq7XcV0nBz1\n-----END KEY-----")
-    monkeypatch.setenv("FLAT", "flat-value-0815\n")
-    monkeypatch.setenv("OTHER_TOKEN", "another-secret")
-    monkeypatch.setenv(VARIABLE, "{}")
+def test_the_recipe_gets_its_secrets_and_no_report_shows_them(monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
+    key = "-----BEGIN KEY-----\nb3BlbnNzaC1rZXk\nq7XcV0nBz1\n-----END KEY-----"
+    given = {"DEPLOY_TOKEN": SECRET, "DEPLOY_KEY": key, "FLAT": "flat-value-0815\n", "OTHER_TOKEN": "another-secret"}
+    for name, value in (given | {VARIABLE: "{}"}).items():
+        monkeypatch.setenv(name, value)
     place.script('test -n "$DEPLOY_TOKEN" && echo "got $DEPLOY_TOKEN"; echo "key $DEPLOY_KEY"; echo "flat $FLAT"; env')
     done = place.deploy(secrets=("DEPLOY_TOKEN", "DEPLOY_KEY", "FLAT"), has_network=True)
     assert done.code == 0
@@ -116,9 +112,7 @@ def test_the_recipe_gets_its_secrets_alone_and_no_report_shows_any_line_of_them(
 
 @pytest.mark.attack(101)
 @pytest.mark.parametrize("name", ["deploy", "deploy-staging"])
-def test_a_dry_run_of_make_lists_the_steps_and_what_runs_all_the_same_sees_no_secret(
-    name: str, monkeypatch: pytest.MonkeyPatch, place: Place
-) -> None:
+def test_a_dry_run_of_make_lists_steps_and_no_secret(name: str, monkeypatch: pytest.MonkeyPatch, place: Place) -> None:
     monkeypatch.setenv("DEPLOY_TOKEN", SECRET)
     (place.repository / "Makefile").write_text(f"X := {SNOOP}\n{name}:\n\techo '$(X)'\n\ttouch deployed\n")
     done = place.deploy("dry run staging", secrets=("DEPLOY_TOKEN",), has_network=True)
@@ -137,8 +131,7 @@ def test_a_dry_run_of_a_script_shows_its_text_and_runs_nothing_of_it(place: Plac
     done = place.deploy("dry run staging")
     assert done.code == 0
     assert {f"touch {place.sprung}", "… and 103 more lines of deploy.sh"} <= set(done.messages("info"))
-    assert not place.sprung.exists()
-    assert "# Deployment, dry run" in done.text("deployment.md")
+    assert not place.sprung.exists() and "# Deployment, dry run" in done.text("deployment.md")
     place.script("if true; then")
     done = place.deploy("dry run staging")
     assert (done.code, done.messages("error")) == (1, ["The dry run ended with exit status 2."])
@@ -148,14 +141,11 @@ def test_a_dry_run_of_a_script_shows_its_text_and_runs_nothing_of_it(place: Plac
 
 
 @pytest.mark.attack(100)
-@pytest.mark.parametrize(
-    ("statuses", "sentence", "health"),
-    [
-        ((503, 200), r"Deployed to staging in \d+\.\d s\. It is healthy\.", "healthy"),
-        ((500,), r"Deployed, not healthy: the health address did not answer 200 in time\.", "not healthy"),
-        ((302,), r"Deployed, not healthy: the health address did not answer 200 in time\.", "not healthy"),
-    ],
-)
+@pytest.mark.parametrize(("statuses", "sentence", "health"), [
+    ((503, 200), r"Deployed to staging in \d+\.\d s\. It is healthy\.", "healthy"),
+    ((500,), r"Deployed, not healthy: the health address did not answer 200 in time\.", "not healthy"),
+    ((302,), r"Deployed, not healthy: the health address did not answer 200 in time\.", "not healthy"),
+])  # fmt: skip
 def test_only_a_deployment_that_answers_200_is_healthy(
     statuses: tuple[int, ...], sentence: str, health: str, serve: Callable[..., Server], place: Place
 ) -> None:
@@ -201,7 +191,7 @@ def test_odd_output_is_bounded_and_shown_as_it_is(place: Place) -> None:
 
 
 @pytest.mark.attack(100)
-def test_folders_without_a_bottom_harm_nobody_whether_the_repository_has_or_a_recipe_makes_them(
+def test_folders_without_a_bottom_harm_nobody(
     tmp_path: Path, dig: Callable[..., None], monkeypatch: pytest.MonkeyPatch, place: Place
 ) -> None:
     scratch = tmp_path / "scratch"

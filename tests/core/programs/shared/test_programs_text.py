@@ -26,14 +26,10 @@ def test_no_line_of_code_ends_it(line: str) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0"), (1234567, "1,234,567"), (0.5, "0.5"), (12.3456, "12.35"),
-        (-0.00001, "-1.000e-05"),
-        (1e15, "1.000e+15"), (1.7e308, "1.700e+308"), (100.0, "100"), (1234.5, "1,234.5"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("value", "text"), [
+    (0, "0"), (1234567, "1,234,567"), (0.5, "0.5"), (12.3456, "12.35"), (-0.00001, "-1.000e-05"), (1e15, "1.000e+15"),
+    (1.7e308, "1.700e+308"), (100.0, "100"), (1234.5, "1,234.5"),
+])  # fmt: skip
 def test_figures_in_words(value: float, text: str) -> None:
     assert words.figure(value) == text
 
