@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select, update
@@ -169,14 +169,19 @@ def test_lost_answers_and_a_lock_lose_no_line_and_say_none_twice(
     assert (no_gap(stored()), lost) == (True, ["record"] * 3)
 
 
-def test_the_owners_stop_is_known_with_its_time(beating: Beating, hand: Hand, claim: Claim, ada: Actor) -> None:
-    asked = commands.cancel(ada, claim.task_id).cancel_requested_at
-    assert asked
-    beating.later(CONTROL_SECONDS)
-    eventually(lambda: beating.raises(StopRequested))
+@pytest.mark.parametrize(("late", "counted"), [(2, 2), (-3, 0), (60, heartbeat.LATEST_SECONDS)])
+def test_the_owners_stop_is_known_with_its_time_as_far_as_no_jump_of_the_time_moved_it(
+    late: float, counted: float, made: Beating, hand: Hand, ada: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = engine.now()
+    monkeypatch.setattr(engine, "now", lambda: asked)
+    commands.cancel(ada, made._claim.task_id)
+    monkeypatch.setattr(engine, "now", lambda: asked + timedelta(seconds=late))
+    with made as beating:
+        eventually(lambda: beating.raises(StopRequested))
     with pytest.raises(StopRequested) as caught:
-        beating.check()
-    assert hand.time - (engine.now() - asked).total_seconds() <= caught.value.at <= hand.time
+        made.check()
+    assert caught.value.at == hand.time - counted
 
 
 def test_an_extension_is_known(beating: Beating, claim: Claim) -> None:

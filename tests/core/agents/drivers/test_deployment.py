@@ -15,7 +15,7 @@ from core.programs.deployment_bot.target import VARIABLE
 from core.sandbox import folders, isolation
 from core.sandbox.command import ResourceLimits, Sandbox
 from tests.core.agents.drivers.assignments import Given, assignment, parse, program
-from tests.core.sandbox.commands import finish
+from tests.core.sandbox.commands import outcome
 from tests.support.world import World
 
 URL = "https://git.example.org/team/website"
@@ -55,7 +55,7 @@ def perform(given: Given) -> Perform:
     def performed(agent: DeploymentBot, prompt: str, through: tuple[str, ...] = ()) -> tuple[int, list[LogLine]]:
         task = given(prompt)
         command = agent.command(task)
-        lines, status = finish(replace(command, argv=(*through, *command.argv)))
+        lines, status, _ = outcome(replace(command, argv=(*through, *command.argv)))
         assert not [line for line, is_error in lines if is_error]
         parsed = parse(agent.output_parser(task), (line for line, _ in lines))
         assert parsed.failure(status) == (parsed.entries[-1].message if status else None)
