@@ -24,7 +24,11 @@ from core.runner.scheduler import Scheduler
 from core.tasks import artifacts, commands, logs
 from tests.support.databases import unguarded
 from tests.support.waiting import eventually
+from tests.support.world import Patch as Patch
 from tests.support.world import World
+
+#: The entries of a task's log, as they are stored now.
+Stored = Callable[[], list[TaskLog]]
 
 #: The beginning of an agent's code that speaks in events.
 SAY = "import json, sys\ndef say(**event): print(json.dumps(event), flush=True)\n"

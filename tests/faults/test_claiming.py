@@ -45,8 +45,7 @@ def test_two_thousand_tasks_are_each_taken_by_one_of_eight_processes(
     assert [runner.returncode for runner in runners] == [0] * PROCESSES, outputs
     shares = [[int(line) for line in output.split()] for output, _ in outputs]
     taken = Counter(task_id for share in shares for task_id in share)
-    assert [task_id for task_id, times in taken.items() if times > 1] == []
-    assert sorted(taken) == made
+    assert ([task_id for task_id, times in taken.items() if times > 1], sorted(taken)) == ([], made)
     assert sum(map(bool, shares)) >= 2, "one process did it all: nothing was tested"
 
     by = {task_id: f"runner-{number}" for number, share in enumerate(shares) for task_id in share}

@@ -145,8 +145,7 @@ def test_a_full_disk_refuses_writes_answers_reads_and_everything_goes_on_afterwa
             continue
         refused += 1
         assert int(answer.headers["Retry-After"]) > 0
-        assert answer.json().keys() == {"error"}
-        assert deck.api.delete(f"/tasks/{running}").status_code == 503
+        assert (answer.json().keys(), deck.api.delete(f"/tasks/{running}").status_code) == ({"error"}, 503)
         for path in ("/tasks?logs=tail", f"/tasks/{running}", f"/tasks/{running}/logs", "/agents"):
             deck.get(path)
         assert httpx.get(deck.server.url).status_code == 200
@@ -165,8 +164,7 @@ def test_a_full_disk_refuses_writes_answers_reads_and_everything_goes_on_afterwa
     assert sound(deck, tmp_path / "copy")
     eventually(lambda: list((deck.root / "workspaces").iterdir()) == [], 2)
     assert deck.server.stop() == 0
-    assert "database or disk is full" in deck.server.said()
-    assert "Traceback" not in deck.server.said()
+    assert "database or disk is full" in deck.server.said() and "Traceback" not in deck.server.said()
 
 
 @pytest.mark.slow
@@ -194,8 +192,7 @@ def test_a_disk_that_is_full_for_longer_than_a_lease_interrupts_the_task(
     ended = deck.task(running)
     assert (ended["status"], ended["end_reason"]) == ("error", "interrupted")
     said = deck.log(running)
-    assert said[-1] == ended["error"] and said.count(ended["error"]) == 1
-    assert sound(deck, tmp_path / "copy")
+    assert said[-1] == ended["error"] and said.count(ended["error"]) == 1 and sound(deck, tmp_path / "copy")
     assert deck.server.stop() == 0
 
 

@@ -28,8 +28,7 @@ def after_the_restart(scene: Scene, server: Server, killed: int, waiting: list[i
     assert "The server that ran this task stopped" in str(task.error)
     scene.wait(EndReason.COMPLETED, *waiting, seconds=30)
     assert scene.ended_once(killed).updated_at == task.updated_at, "it was touched again"
-    assert server.stop() == 0
-    assert (scene.running(), scene.lying(waiting)) == ([], [])
+    assert (server.stop(), scene.running(), scene.lying(waiting)) == (0, [], [])
 
 
 @pytest.mark.parametrize(
@@ -59,8 +58,7 @@ def test_a_server_that_dies_before_or_after_the_work_runs_nothing_twice(
     assert (scene.status(killed), scene.ran()) == (TaskStatus.PROCESSING, began)
     assert (data / "artifacts" / str(killed) / "report.md").exists() == bool(began)
     after_the_restart(scene, server, killed, waiting)
-    assert scene.ran() == [*began, "t1", "t2"]
-    assert scene.find(killed).sandbox_url is None
+    assert (scene.ran(), scene.find(killed).sandbox_url) == ([*began, "t1", "t2"], None)
 
 
 @pytest.mark.fault("kill -9 of the server in mid-run", f"the agent is dead within 5 s; {INTERRUPTED}")
@@ -85,5 +83,4 @@ def test_a_killed_server_leaves_no_process_no_running_task_and_loses_no_waiting_
     after_the_restart(scene, server, running, waiting)
     after = scene.log(running)
     assert [(each.seq, each.message) for each in after[:-1]] == [(each.seq, each.message) for each in log]
-    assert scene.find(running).progress == before.progress
-    assert scene.ran() == ["t0", "t1", "t2", "t3"]
+    assert (scene.find(running).progress, scene.ran()) == (before.progress, ["t0", "t1", "t2", "t3"])

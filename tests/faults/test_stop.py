@@ -99,8 +99,7 @@ def test_a_stopping_server_claims_nothing_and_completes_what_ends_in_time(
         scene.go()
         ends(server, scene, f"{command.split()[0]} ended {{}} after the task's work")
     assert scene.ended_once(task_id).end_reason is EndReason.COMPLETED
-    assert [scene.find(each).attempt for each in waiting] == [0, 0, 0]
-    assert scene.ran() == ["t0"]
+    assert ([scene.find(each).attempt for each in waiting], scene.ran()) == ([0, 0, 0], ["t0"])
 
 
 @pytest.mark.fault(

@@ -14,9 +14,7 @@ from core.errors import ConfigurationError
 from tests.support.world import World
 
 
-def test_roots_are_read_with_their_links_followed_and_without_a_file_there_is_none(
-    world: World, tmp_path: Path
-) -> None:
+def test_roots_are_read_with_their_links_followed_and_without_a_file_is_none(world: World, tmp_path: Path) -> None:
     assert catalog().repositories.local_roots == ()
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
@@ -43,9 +41,7 @@ def test_without_a_word_every_agent_has_the_general_limits() -> None:
         *(("warning = 10", TimeLimits(300, 10, 0)), ("extension = 120", TimeLimits(300, 240, 120))),
     ],
 )
-def test_an_agents_own_timeout_moves_the_warning_in_proportion_and_no_other_agents(
-    text: str, limits: TimeLimits, world: World
-) -> None:
+def test_an_agents_own_timeout_moves_its_warning_in_proportion(text: str, limits: TimeLimits, world: World) -> None:
     world.catalog(f"[agents.claude]\n{text}\n")
     general = Settings(timeout=300, warning=240)
     assert catalog().limits("claude", general) == limits

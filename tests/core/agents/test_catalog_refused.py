@@ -39,9 +39,7 @@ def refused(world: World, text: str) -> ConfigurationError:
         (f"[agents.deployment-bot]\ntargets = [{{ repo = 'https://x:{KEY}@h/y', env = 'a' }}]", 2, "without user"),
     ],
 )
-def test_a_key_in_the_place_of_a_name_is_refused_and_never_shown(
-    text: str, line: int, words: str, world: World
-) -> None:
+def test_a_key_in_the_place_of_a_name_is_refused_and_not_shown(text: str, line: int, words: str, world: World) -> None:
     error = refused(world, text)
     assert f"agents.toml, line {line}: " in error.message and words in error.message
     for secret in (KEY, "AKIA"):
@@ -51,8 +49,7 @@ def test_a_key_in_the_place_of_a_name_is_refused_and_never_shown(
 
 def test_a_password_in_a_key_of_a_file_that_cannot_be_read_is_not_shown(world: World) -> None:
     error = refused(world, "[repositories.hosts.'https://bob:hunter2@h']\n" * 2)
-    assert re.search(r"cannot be read: .*line 2", error.message)
-    assert "hunter2" not in error.message
+    assert re.search(r"cannot be read: .*line 2", error.message) and "hunter2" not in error.message
 
 
 REPORT = "[agents.x]\ndriver = 'lines'"

@@ -75,8 +75,7 @@ def test_a_plugin_that_is_named_is_an_agent_like_any_other(packages: Installer, 
 
 
 def test_a_plugin_that_is_not_named_is_not_even_imported(packages: Installer) -> None:
-    assert "acme-lint" not in agents()
-    assert "acme" not in sys.modules
+    assert "acme-lint" not in agents() and "acme" not in sys.modules
 
 
 def test_a_plugin_gets_limits_of_its_own_and_nothing_else(packages: Installer, world: World) -> None:
@@ -106,9 +105,7 @@ def test_a_plugin_gets_limits_of_its_own_and_nothing_else(packages: Installer, w
         ("claude", "acme:claude", "There are two agents of the name claude"),
     ],
 )
-def test_a_plugin_that_cannot_be_used_is_named(
-    name: str, target: str, words: str, packages: Installer, world: World
-) -> None:
+def test_an_unusable_plugin_is_named(name: str, target: str, words: str, packages: Installer, world: World) -> None:
     packages.install("more", broken="acme:broken", **({name: target} if target else {}))
     world.catalog(f'plugins = ["{name}"]')
     with pytest.raises(ConfigurationError, match=words) as caught:

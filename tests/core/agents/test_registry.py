@@ -12,8 +12,7 @@ NAMES = ["data-processor", "claude", "codex", "code-review", "deployment-bot", "
 
 
 def test_the_agents_of_the_contract_are_there_and_the_one_that_runs_everywhere_comes_first() -> None:
-    assert list(agents()) == NAMES
-    assert DEFAULT == "claude"
+    assert (list(agents()), DEFAULT) == (NAMES, "claude")
 
 
 @pytest.mark.attack(103)
@@ -21,8 +20,7 @@ def test_the_agents_of_the_contract_are_there_and_the_one_that_runs_everywhere_c
 def test_every_agent_can_be_shown_and_either_can_run_or_says_in_a_sentence_why_not(name: str) -> None:
     info, reason = agents()[name].info, agents()[name].unavailable()
     assert info.name == name
-    assert info.title and info.summary.endswith(".")
-    assert all(len(example) > 10 for example in info.examples)
+    assert info.title and info.summary.endswith(".") and all(len(example) > 10 for example in info.examples)
     assert reason is None or (reason.startswith(f"{name} ") and reason.endswith("."))
 
 

@@ -38,8 +38,7 @@ def test_after_an_extension_the_warning_comes_again_before_the_new_limit(clock: 
     hand.time += 109.75
     assert clock.warning() is None
     hand.time += 0.25
-    assert clock.warning() == "1 min left: the task will be stopped at 7 min."
-    assert clock.warning() is None
+    assert (clock.warning(), clock.warning()) == ("1 min left: the task will be stopped at 7 min.", None)
 
 
 def test_each_full_minute_is_marked_once_even_after_a_long_silence_or_an_extension(clock: Clock, hand: Hand) -> None:

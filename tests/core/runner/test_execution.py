@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from core.agents.drivers.builtin import BuiltIn, Events
-from core.database.models import TaskLog
 from core.errors import AgentFailed
 from core.runner.claims import Claim
 from core.runner.clock import Clock
@@ -15,7 +14,7 @@ from core.runner.execution import Execution
 from core.runner.heartbeat import Heartbeat
 from core.runner.task_logger import TaskLogger
 from core.sandbox.command import Command, Sandbox
-from tests.core.living import messages
+from tests.core.living import Stored, messages
 
 AGENT = BuiltIn(name="thinker", title="Thinker", summary="Thinks.", module="", idle=0.6)
 
@@ -46,7 +45,7 @@ def test_an_agent_that_says_nothing_is_at_work_as_long_as_something_of_it_gives_
 
 
 def test_a_step_of_our_own_is_logged_only_when_there_is_something_to_show(
-    execution: Execution, tmp_path: Path, log: TaskLogger, stored: Callable[[], list[TaskLog]]
+    execution: Execution, tmp_path: Path, log: TaskLogger, stored: Stored
 ) -> None:
     code = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
     assert execution.run(python(code, tmp_path, shown=""), 10) == (3, ["out"])
@@ -54,8 +53,7 @@ def test_a_step_of_our_own_is_logged_only_when_there_is_something_to_show(
     log.end_of_output()
     log.flush()
     said = messages(stored())
-    assert said[0] == "step"
-    assert sorted(said[1:]) == ["err", "out"]
+    assert (said[0], sorted(said[1:])) == ("step", ["err", "out"])
 
 
 def test_a_step_that_does_not_end_is_stopped(execution: Execution, tmp_path: Path) -> None:

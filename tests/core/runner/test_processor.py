@@ -10,7 +10,7 @@ from core.log_text import LogType
 from core.runner import processor
 from core.sandbox import output
 from core.tasks import artifacts, commands
-from tests.core.living import SAY, Life, left_behind
+from tests.core.living import SAY, Life, Patch, left_behind
 from tests.support.scripts import Script
 
 
@@ -71,8 +71,7 @@ def test_an_agents_failure_is_the_tasks_error(code: str, sentence: str, run_task
     assert (task.status, task.end_reason) == (TaskStatus.ERROR, EndReason.FAILED)
     assert run_task.log(task)[-1] == task.error == (sentence or "worker ended with exit status 1.")
     assert task.progress == (30 if sentence else 30 + 33), "progress stays where it was"
-    assert run_task.types(task)[-1] is LogType.ERROR
-    assert left_behind(data) == []
+    assert (run_task.types(task)[-1], left_behind(data)) == (LogType.ERROR, [])
 
 
 @pytest.mark.parametrize("name", ["claude", "codex"])
@@ -83,7 +82,7 @@ def test_an_agent_that_is_not_set_up_says_so(name: str, run_task: Life) -> None:
 
 
 def test_what_was_allowed_when_the_task_was_made_is_asked_again_when_it_runs(
-    run_task: Life, local_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_task: Life, local_root: Path, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     gone = commands.create(run_task.actor, prompt="x", agent=run_task.agent("", "short-lived"))
     elsewhere = commands.create(run_task.actor, prompt="x", repo_url=f"{local_root}/absent", agent="data-processor")
@@ -131,18 +130,15 @@ def test_a_fault_of_taskdeck_ends_the_task_and_is_explained_in_the_servers_log_a
     (data / "workspaces").write_text("a file where a folder should be")
     task = run_task("data-processor")
     assert (task.end_reason, task.error) == (EndReason.FAILED, processor.BROKEN)
-    assert "ended by a fault of Taskdeck" in caplog.text
-    assert "workspaces" not in "".join(run_task.log(task))
+    assert "ended by a fault of Taskdeck" in caplog.text and "workspaces" not in "".join(run_task.log(task))
 
 
 def test_the_error_of_a_task_is_masked_cleaned_and_cut_like_its_log(run_task: Life) -> None:
     code = SAY + "say(type='error', message='password=hunter2222 \\x1b[2J\\ud800 ' + 'x' * 100_000); sys.exit(1)"
     task = run_task.script(code)
     assert task.end_reason is EndReason.FAILED
-    assert task.error is not None
-    assert task.error.startswith("password=[hidden]")
-    assert len(task.error) <= 8_000
-    assert not {"\x1b", "\ud800"} & set(task.error)
+    assert task.error is not None and task.error.startswith("password=[hidden]")
+    assert len(task.error) <= 8_000 and not {"\x1b", "\ud800"} & set(task.error)
 
 
 def test_a_file_that_is_not_kept_is_named(run_task: Life) -> None:
@@ -152,9 +148,7 @@ def test_a_file_that_is_not_kept_is_named(run_task: Life) -> None:
 
 
 @pytest.mark.parametrize(("number", "sentence"), [("ENOSPC", "DISK_FULL"), ("EDQUOT", "DISK_FULL"), ("EIO", "BROKEN")])
-def test_a_full_disk_is_named_and_leaves_no_file(
-    number: str, sentence: str, run_task: Life, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_no_file(number: str, sentence: str, run_task: Life, data: Path, monkeypatch: Patch) -> None:
     copy, copied = output._copy, []
 
     def fill(*file: object) -> object:
@@ -172,7 +166,7 @@ def test_a_full_disk_is_named_and_leaves_no_file(
 
 
 @pytest.mark.attack(96)
-def test_the_secrets_that_an_agent_names_are_masked(run_task: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_secrets_that_an_agent_names_are_masked(run_task: Life, monkeypatch: Patch) -> None:
     code = "print('the value is acme-licence-value-42')"
     monkeypatch.setitem(registry.extra, "plug", Script("plug", code, secrets=("acme-licence-value-42",)))
     assert "the value is [hidden]" in run_task.log(run_task("plug"))

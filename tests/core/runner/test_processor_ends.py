@@ -49,9 +49,7 @@ def test_at_the_limit_the_task_ends_and_even_a_detached_process_is_dead(
     assert left_behind(data) == []
 
 
-def test_every_minute_of_silent_work_is_an_entry_and_moves_no_progress(
-    clock: Shifted, run_task: Life, tmp_path: Path
-) -> None:
+def test_a_minute_of_silent_work_is_an_entry_and_no_progress(clock: Shifted, run_task: Life, tmp_path: Path) -> None:
     go = tmp_path / "go"
     code = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)"
     task, thread = run_task.begin(run_task.agent(code))
@@ -66,8 +64,7 @@ def test_every_minute_of_silent_work_is_an_entry_and_moves_no_progress(
         assert re.match(f"{minute} min( [0-9]+ s)? of work", marks()[-1])
     assert run_task.find(task).progress == 30
     go.touch()
-    assert run_task.after(thread, task).status is TaskStatus.COMPLETED
-    assert len(marks()) == 3
+    assert (run_task.after(thread, task).status, len(marks())) == (TaskStatus.COMPLETED, 3)
 
 
 def test_a_deleted_tasks_process_dies_and_nothing_is_left(
@@ -78,13 +75,10 @@ def test_a_deleted_tasks_process_dies_and_nothing_is_left(
     eventually(lambda: not is_alive(process), 5)
     thread.join(5)
     assert not thread.is_alive()
-    assert left_behind(data) == []
-    assert listing.page(run_task.actor).tasks == []
+    assert (left_behind(data), listing.page(run_task.actor).tasks) == ([], [])
 
 
-def test_a_task_that_is_deleted_while_its_files_are_kept_leaves_no_file(
-    clock: Shifted, run_task: Life, data: Path
-) -> None:
+def test_a_task_deleted_while_its_files_are_kept_leaves_no_file(clock: Shifted, run_task: Life, data: Path) -> None:
     gone: list[bool] = []
 
     def delete_then() -> float:
@@ -107,9 +101,7 @@ def test_a_limit_that_comes_while_files_are_kept_leaves_no_file(clock: Shifted, 
 
 
 @pytest.mark.parametrize("how", ["its server stops", "its lease was taken for lost"])
-def test_an_interrupted_task_has_one_end_and_its_processes_are_dead(
-    how: str, detached: tuple[Task, threading.Thread, int], run_task: Life
-) -> None:
+def test_an_interrupted_task_is_dead(how: str, detached: tuple[Task, threading.Thread, int], run_task: Life) -> None:
     task, thread, process = detached
     if how == "its server stops":
         run_task.stopping.set()
@@ -120,6 +112,5 @@ def test_an_interrupted_task_has_one_end_and_its_processes_are_dead(
         claims.expire(now=lease.replace(year=lease.year + 1))
         sentence = claims.RUNNER_GONE
     task = run_task.after(thread, task)
-    assert (task.end_reason, task.error) == (EndReason.INTERRUPTED, sentence)
-    assert run_task.log(task)[-1] == sentence
+    assert (task.end_reason, task.error, run_task.log(task)[-1]) == (EndReason.INTERRUPTED, sentence, sentence)
     assert not is_alive(process)

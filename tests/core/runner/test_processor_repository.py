@@ -17,7 +17,7 @@ from core.repositories.checkout import Checkout
 from core.runner import claims
 from core.sandbox import output
 from core.tasks import commands
-from tests.core.living import Life, away, left_behind
+from tests.core.living import Life, Patch, away, left_behind
 from tests.support.waiting import eventually
 
 
@@ -68,8 +68,7 @@ def test_what_an_agent_changes_becomes_a_commit_that_applies(fixer: Fixer, run_t
     assert (task.status, task.error, task.progress) == (TaskStatus.COMPLETED, None, 100)
     assert task.branch_name == f"task/{task.id}-the-prompt"
     log = run_task.log(task)
-    assert "working" in log
-    assert any("3 files changed" in line for line in log)
+    assert "working" in log and any("3 files changed" in line for line in log)
     git(origin, "checkout", "--quiet", "--", ".")
     git(origin, "am", given=run_task.files(task)["changes.patch"])
     assert not (origin / "fix").exists()
@@ -78,8 +77,7 @@ def test_what_an_agent_changes_becomes_a_commit_that_applies(fixer: Fixer, run_t
         "added.txt": "new\n",
     }
     said = git(origin, "log", "-1", "--format=%B")
-    assert said.startswith("the prompt\n")
-    assert f"Task-Id: {task.id}" in said and "Agent: fixer" in said
+    assert said.startswith("the prompt\n") and f"Task-Id: {task.id}" in said and "Agent: fixer" in said
     assert left_behind(data) == [str(task.id), "changes.patch"]
 
 
@@ -101,8 +99,7 @@ def test_a_failed_agent_says_its_exit_status_and_keeps_nothing(fixer: Fixer, run
     task = fixer("echo half > half.txt; echo 'it broke' >&2; exit 3")
     assert (task.end_reason, task.error) == (EndReason.FAILED, "fixer ended with exit status 3.")
     assert "it broke" in run_task.log(task)
-    assert task.branch_name == f"task/{task.id}-the-prompt"
-    assert left_behind(data) == []
+    assert (task.branch_name, left_behind(data)) == (f"task/{task.id}-the-prompt", [])
 
 
 EATER = "exec python3 -c \"x = [b'x' * 2**20 for _ in range(2000)]; import time; time.sleep(60)\""
@@ -118,7 +115,7 @@ EATER = "exec python3 -c \"x = [b'x' * 2**20 for _ in range(2000)]; import time;
     ids=["silent for too long", "over its memory", "more than git can list"],
 )
 def test_an_agent_over_its_limits_is_stopped_with_the_reason(
-    settings: str, script: str, error: str, fixer: Fixer, monkeypatch: pytest.MonkeyPatch
+    settings: str, script: str, error: str, fixer: Fixer, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr("core.runner.execution.MOST_PRINTED", 2_000)
     fixer.settle(settings)
@@ -127,14 +124,11 @@ def test_an_agent_over_its_limits_is_stopped_with_the_reason(
 
 
 @pytest.mark.attack(96)
-def test_a_secret_of_the_settings_that_an_agent_prints_is_masked_also_in_pieces_of_a_line(
-    fixer: Fixer, run_task: Life, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_printed_secret_is_masked_also_in_pieces_of_a_line(fixer: Fixer, run_task: Life, monkeypatch: Patch) -> None:
     monkeypatch.setenv("GIT_TOKEN", "orange-giraffe-73")
     fixer.settle(other='[repositories.hosts."git.example.org"]\ntoken = "GIT_TOKEN"')
     log = run_task.log(fixer("printf orange-; sleep 0.2; echo giraffe-73"))
-    assert "[hidden]" in log
-    assert "giraffe" not in "".join(log)
+    assert "[hidden]" in log and "giraffe" not in "".join(log)
 
 
 @pytest.mark.attack(97)
@@ -164,8 +158,7 @@ def test_the_branch_shows_while_the_agent_works(fixer: Fixer, run_task: Life) ->
     assert (running.branch_name, running.progress >= 30) == (f"task/{task.id}-the-prompt", True)
     commands.cancel(run_task.actor, task.id)
     assert run_task.after(thread, task, 30).end_reason is EndReason.CANCELLED
-    assert run_task.types(task)[-1] is LogType.INFO
-    assert claims.claim("runner", 30) is None
+    assert (run_task.types(task)[-1], claims.claim("runner", 30)) == (LogType.INFO, None)
 
 
 #: What ends a push before its own end, and what becomes of the task then.
@@ -179,7 +172,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("what", FAULTS)
 def test_whatever_ends_the_push_the_patch_that_was_kept_stays(
-    what: str, fixer: Fixer, run_task: Life, data: Path, monkeypatch: pytest.MonkeyPatch
+    what: str, fixer: Fixer, run_task: Life, data: Path, monkeypatch: Patch
 ) -> None:
     error, reason = FAULTS[what]
 
@@ -194,9 +187,7 @@ def test_whatever_ends_the_push_the_patch_that_was_kept_stays(
     assert left_behind(data) == [str(task.id), *run_task.files(task)] == [str(task.id), "changes.patch"]
 
 
-def test_the_branch_is_known_also_when_the_database_was_away_until_the_end(
-    fixer: Fixer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_branch_is_known_also_when_the_database_was_away_until_the_end(fixer: Fixer, monkeypatch: Patch) -> None:
     record = claims.record
 
     def until_the_branch(claim: claims.Claim, entries: list[claims.Entry], progress: int, branch: str | None) -> int:
@@ -207,9 +198,7 @@ def test_the_branch_is_known_also_when_the_database_was_away_until_the_end(
     assert (task.status, task.branch_name) == (TaskStatus.COMPLETED, f"task/{task.id}-the-prompt")
 
 
-def test_a_result_that_cannot_be_kept_whole_is_not_kept_in_part(
-    fixer: Fixer, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_result_that_cannot_be_kept_whole_is_not_kept_in_part(fixer: Fixer, data: Path, monkeypatch: Patch) -> None:
     store = output.store
 
     def half(*arguments: object) -> object:

@@ -13,7 +13,7 @@ from core.runner import claims, heartbeat
 from core.runner.scheduler import Scheduler
 from core.tasks import commands
 from tests.core.deck import Deck
-from tests.core.living import next_sweep
+from tests.core.living import Patch, next_sweep
 from tests.support.waiting import eventually
 from tests.support.world import World
 
@@ -33,9 +33,7 @@ def test_a_scheduler_tells_when_it_swept_last_and_how_much_runs(deck: Deck) -> N
     eventually(lambda: scheduler.running == 0)
 
 
-def test_while_nothing_can_be_written_the_scheduler_says_so_and_goes_on_afterwards(
-    deck: Deck, lock: Lock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_while_nothing_can_be_written_it_says_so_and_goes_on_later(deck: Deck, lock: Lock, monkeypatch: Patch) -> None:
     monkeypatch.setattr(claims, "WAIT_SECONDS", 0.1)
     task_id = deck.create("quick")
     release = lock()
@@ -63,9 +61,7 @@ def test_it_is_away_as_long_as_the_database_does_not_answer(deck: Deck, world: W
 
 
 @pytest.mark.usefixtures("sqlite_file")  # PostgreSQL has no lock that all writers need
-def test_it_stays_away_as_long_as_nothing_can_be_written_also_when_nothing_waits(
-    deck: Deck, lock: Lock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_stays_away_as_long_as_nothing_can_be_written(deck: Deck, lock: Lock, monkeypatch: Patch) -> None:
     monkeypatch.setattr(claims, "WAIT_SECONDS", 0.1)
     scheduler = deck.start(lease=1)
     next_sweep(scheduler)
@@ -76,7 +72,7 @@ def test_it_stays_away_as_long_as_nothing_can_be_written_also_when_nothing_waits
     next_sweep(scheduler)
 
 
-def test_a_thread_that_hangs_loses_its_lease_and_the_others_go_on(deck: Deck, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_that_hangs_loses_its_lease_and_the_others_go_on(deck: Deck, monkeypatch: Patch) -> None:
     monkeypatch.setattr(heartbeat, "HUNG_SECONDS", 0.5)
     hung, go_on = threading.Event(), threading.Event()
     feed = Events.feed

@@ -22,7 +22,6 @@ from core.sandbox.lines import BoundedLines
 def test_lines_come_whole_and_of_a_long_one_its_beginning(size: int, output: bytes, lines: list[str]) -> None:
     reader = BoundedLines(8, kept=3, mark=" ({} bytes)")
     found = [line for start in range(0, len(output), size) for line in reader.feed(output[start : start + size])]
-    assert found + reader.rest() == lines
-    assert reader.rest() == []
+    assert (found + reader.rest(), reader.rest()) == (lines, [])
     nothing = BoundedLines(2, kept=0)
     assert nothing.feed(b"xxx\nab\nyyy") + nothing.rest() == [" … (cut)", "ab", " … (cut)"]

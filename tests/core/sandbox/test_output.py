@@ -71,14 +71,10 @@ def test_a_file_is_stored_with_its_size_digest_and_type(made: Path, target: Path
         StoredArtifact("a.md", 0, hashlib.sha256(b"").hexdigest(), "text/markdown"),
         StoredArtifact("b.bin", len(content), hashlib.sha256(content).hexdigest(), BINARY),
     ]
-    assert left == []
-    assert (target / "b.bin").read_bytes() == content
-    assert stat.S_IMODE(target.stat().st_mode) == 0o700
+    assert (left, (target / "b.bin").read_bytes(), stat.S_IMODE(target.stat().st_mode)) == ([], content, 0o700)
 
 
-def test_files_in_folders_come_by_their_paths_after_those_above_and_replace_earlier_ones(
-    made: Path, target: Path
-) -> None:
+def test_files_in_folders_come_by_path_after_those_above_and_replace_earlier_ones(made: Path, target: Path) -> None:
     write(target / "old")
     assert stored(made, target) == []
     assert not target.exists()
@@ -86,8 +82,7 @@ def test_files_in_folders_come_by_their_paths_after_those_above_and_replace_earl
         write(made / name, name)
     (made / "empty").mkdir()
     in_order = ["a b.txt", "z.md", "bericht für Zoë/報告.csv", "charts/a.svg", "charts/b.svg", "charts/more/c.svg"]
-    assert stored(made, target) == in_order
-    assert (target / "charts/more/c.svg").read_text() == "charts/more/c.svg"
+    assert (stored(made, target), (target / "charts/more/c.svg").read_text()) == (in_order, "charts/more/c.svg")
     assert output.find(made)[1] == []
 
 
@@ -110,9 +105,7 @@ MAKE = {
 @pytest.mark.attack(84)
 @pytest.mark.parametrize("kind", MAKE)
 @pytest.mark.parametrize("name", ["evil", "folder/report.md"])
-def test_whatever_is_no_plain_file_is_left_and_named(
-    made: Path, target: Path, outside: Path, kind: str, name: str
-) -> None:
+def test_what_is_no_plain_file_is_left_and_named(made: Path, target: Path, outside: Path, kind: str, name: str) -> None:
     write(made / "folder/other.md")
     MAKE[kind](made / name, outside)
     assert stored(made, target) == ["folder/other.md"]

@@ -61,9 +61,7 @@ def open_list(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("model", ["sonnet", "claude-3-opus-20240229", "a", "x" * 100, "vendor/model:free", "4.5_b"])
-def test_where_the_list_of_models_is_open_any_name_of_a_model_is_kept_as_it_is(
-    model: str, ada: Actor, open_list: None
-) -> None:
+def test_where_the_list_of_models_is_open_any_name_is_kept_as_it_is(model: str, ada: Actor, open_list: None) -> None:
     assert commands.create(ada, prompt="x", model=model).selected_model == model
     assert commands.create(ada, prompt="x").selected_model == "sonnet"
 
@@ -72,9 +70,7 @@ def test_where_the_list_of_models_is_open_any_name_of_a_model_is_kept_as_it_is(
 @pytest.mark.parametrize(
     "model", ["x; touch /tmp/p", "--help", "-m", "$(id)", "a b", "a\n", "../x", "é", "x" * 101, "a\0", ":x", "/etc"]
 )
-def test_a_model_that_is_a_command_or_an_option_is_refused_also_where_the_list_is_open(
-    model: str, ada: Actor, open_list: None
-) -> None:
+def test_a_model_that_is_a_command_or_an_option_is_refused_anyway(model: str, ada: Actor, open_list: None) -> None:
     with pytest.raises(InvalidInput, match="That is no name of a model") as caught:
         commands.create(ada, prompt="x", model=model)
     assert "touch" not in caught.value.message
@@ -126,10 +122,8 @@ def test_ended_tasks_are_deleted_by_their_word_and_counted(
     waits = commands.create(ada, prompt="waits").id
     assert commands.delete_ended(ada, words) == len(deleted)
     left = {task_id for number, task_id in enumerate(made) if number not in deleted}
-    assert {task.id for task in listing.page(ada).tasks} == left | {waits}
-    assert files_of(data) == left
-    assert {task.id for task in listing.page(bob).tasks} == set(theirs)
-    assert commands.delete_ended(ada, words) == 0
+    assert ({task.id for task in listing.page(ada).tasks}, files_of(data)) == (left | {waits}, left)
+    assert ({task.id for task in listing.page(bob).tasks}, commands.delete_ended(ada, words)) == (set(theirs), 0)
 
 
 @pytest.mark.parametrize("words", [[], [""], ["pending"], ["error"], ["completed", "all"], ["Completed"]])

@@ -8,7 +8,7 @@ from core.database.models import EndReason, Task, TaskStatus
 from core.database.ownership import Actor
 from core.errors import Forbidden, InvalidInput
 from core.tasks import commands, listing
-from tests.core.living import ended
+from tests.core.living import Patch, ended
 from tests.support.databases import unguarded
 
 
@@ -21,8 +21,7 @@ def test_tasks_of_the_same_instant_are_paged_each_once_and_newest_first(ada: Act
         page = listing.page(ada, limit=5, cursor=cursor)
         seen += [task.id for task in page.tasks]
         cursor, pages = page.next_cursor, pages + 1
-    assert seen == created[::-1]
-    assert pages == 5
+    assert (seen, pages) == (created[::-1], 5)
 
 
 def test_a_task_that_is_made_while_somebody_pages_shifts_nothing(ada: Actor) -> None:
@@ -103,9 +102,7 @@ def test_counts_are_of_ones_own_tasks_and_name_every_status(ada: Actor, bob: Act
     assert listing.counts(ada) == {"pending": 1, "processing": 0, "completed": 1, "error": 0}
 
 
-def test_counting_stops_where_nobody_counts_any_more_and_anothers_many_tasks_change_no_count(
-    ada: Actor, bob: Actor, admin: Actor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_counting_stops_at_a_bound_for_each_person(ada: Actor, bob: Actor, admin: Actor, monkeypatch: Patch) -> None:
     monkeypatch.setattr(listing, "COUNTED", 2)
     for _ in range(4):
         commands.create(bob, prompt="x")

@@ -16,7 +16,7 @@ from core.database.ownership import Actor, acting_as
 from core.runner.chores.retention import Retention
 from core.tasks import commands, listing, removal
 from tests.core.deck import Schedulers
-from tests.core.living import claimed, ended, files_of, row_counts, with_files
+from tests.core.living import Patch, claimed, ended, files_of, row_counts, with_files
 from tests.support.databases import unguarded
 from tests.support.waiting import eventually
 
@@ -39,7 +39,7 @@ def ids() -> set[int]:
     [([10, 10, 10, 10], [2, 2]), ([5, 5, 10, 1], [3, 1]), ([50, 1, 50], [1, 1, 1]), ([20], [1]), ([21], [1])],
 )
 def test_a_batch_holds_few_log_entries_and_at_least_one_task(
-    entries: list[int], batches: list[int], ada: Actor, monkeypatch: pytest.MonkeyPatch
+    entries: list[int], batches: list[int], ada: Actor, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr(removal, "BATCH_ENTRIES", 20)
     for number in entries:
@@ -48,9 +48,7 @@ def test_a_batch_holds_few_log_entries_and_at_least_one_task(
     assert row_counts() == (0, 0)
 
 
-def test_many_tasks_go_in_batches_and_between_two_everybody_else_can_write(
-    ada: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_tasks_go_in_batches_and_between_two_others_can_write(ada: Actor, bob: Actor, monkeypatch: Patch) -> None:
     monkeypatch.setattr(removal, "BATCH_TASKS", 2)
     made = [ended(ada, EndReason.COMPLETED).id for _ in range(5)]
     gone = removal.remove(partial(acting_as, ada), Task.status == TaskStatus.COMPLETED, by=ada)
@@ -81,17 +79,14 @@ def test_only_ended_and_old_tasks_of_everybody_retire_with_logs_and_files(data: 
     change(*gone, *kept, running, waiting, created_at=NOON - timedelta(days=30))
     with_files(data, *gone, *kept)
     assert sum(removal.retire(7, now=NOON)) == len(gone) == 10
-    assert ids() == {*kept, running, waiting}
-    assert files_of(data) == set(kept)
-    assert row_counts() == (6, 4 * 2 + 2 + 1)
+    assert (ids(), files_of(data), row_counts()) == ({*kept, running, waiting}, set(kept), (6, 4 * 2 + 2 + 1))
     assert list(removal.retire(7, now=NOON)) == []
 
 
 def test_a_task_that_was_made_long_ago_and_ended_lately_does_not_retire(ada: Actor) -> None:
     task = ended(ada, EndReason.COMPLETED, now=NOON - timedelta(hours=1))
     change(task.id, created_at=NOON - timedelta(days=300))
-    assert list(removal.retire(0.5, now=NOON)) == []
-    assert list(removal.retire(0.04, now=NOON)) == [1]
+    assert (list(removal.retire(0.5, now=NOON)), list(removal.retire(0.04, now=NOON))) == ([], [1])
 
 
 def test_the_scheduler_retires_what_is_old_only_if_it_is_told_to(
@@ -111,9 +106,7 @@ def retention(data: Path, days: float, closing: threading.Event | None = None) -
     return Retention(Settings(data=data, retention=days), closing or threading.Event(), time.monotonic, engine.now)
 
 
-def test_retirement_stops_between_two_batches_when_the_server_stops(
-    ada: Actor, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_retirement_stops_between_two_batches_when_the_server_stops(ada: Actor, data: Path, monkeypatch: Patch) -> None:
     monkeypatch.setattr(removal, "BATCH_TASKS", 1)
     for _ in range(5):
         change(ended(ada, EndReason.COMPLETED, now=NOON).id, created_at=NOON)

@@ -50,9 +50,7 @@ def test_the_last_error_entry_says_why_a_run_failed(given: Given) -> None:
 
 
 @pytest.mark.parametrize("with_repository", [True, False])
-def test_the_command_names_the_folders_and_keeps_the_prompt_off_the_command_line(
-    with_repository: bool, given: Given, tmp_path: Path
-) -> None:
+def test_the_command_line_has_the_folders_and_no_prompt(with_repository: bool, given: Given, tmp_path: Path) -> None:
     task = given("a prompt; rm -rf /", repository=with_repository)
     command = AGENT.command(task)
     words = [sys.executable, "-m", "core.agents.worker", "--output", str(tmp_path / "output")]

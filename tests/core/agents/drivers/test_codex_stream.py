@@ -34,8 +34,7 @@ def test_the_work_is_told_as_it_happened() -> None:
         ("info", "It works."),
         ("success", "Codex says that it is done."),
     ]
-    assert parsed.shares == sorted(parsed.shares)
-    assert len(parsed.shares) == 3
+    assert (parsed.shares, len(parsed.shares)) == (sorted(parsed.shares), 3)
     assert (parsed.failure(0), parsed.failure(101)) == (None, "codex ended with exit status 101.")
 
 
@@ -94,8 +93,7 @@ def test_progress_comes_from_a_todo_list_or_from_finished_steps() -> None:
 
 def test_what_failed_is_told_and_what_is_only_thought_is_no_step() -> None:
     parsed = read(item("mcp_tool_call", status="failed"), item("reasoning", text="Hm."), item("agent_message"))
-    assert [entry.message for entry in parsed.entries] == ["mcp_tool_call failed"]
-    assert len(parsed.shares) == 1
+    assert ([entry.message for entry in parsed.entries], len(parsed.shares)) == (["mcp_tool_call failed"], 1)
 
 
 def test_a_shell_around_a_command_is_left_out() -> None:

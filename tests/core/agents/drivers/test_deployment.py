@@ -79,8 +79,7 @@ def test_a_false_environment_and_what_may_be_meant_as_a_dry_run_are_refused_befo
     prompt: str, sentence: str, given: Given
 ) -> None:
     refusal = bot().why_not_accepted(prompt, URL) or ""
-    assert refusal.startswith(sentence)
-    assert "id" not in refusal.split()
+    assert refusal.startswith(sentence) and "id" not in refusal.split()
     with pytest.raises(AgentFailed, match=sentence):
         bot().command(given(prompt))
 
@@ -98,8 +97,7 @@ def test_without_a_target_there_is_neither_network_nor_secret(given: Given) -> N
     assert list(command.argv) == [sys.executable, "-m", "core.programs", "deployment_bot", *folders]
     assert (command.cwd, command.stdin) == (ROOT, "deploy to staging")
     assert command.env.keys() == {"HOME", "TMPDIR", VARIABLE}
-    assert json.loads(command.env[VARIABLE])["is_settled"] is False
-    assert not bot().info.changes_files
+    assert json.loads(command.env[VARIABLE])["is_settled"] is False and not bot().info.changes_files
 
 
 @pytest.mark.attack(101)

@@ -29,8 +29,7 @@ def test_the_first_word_names_the_recipe_and_the_whole_prompt_is_data(
     assert AGENT.why_not_accepted(prompt, None) is None
     command = AGENT.command(given(prompt))
     assert (command.argv, command.cwd) == (RECIPES["test"], tmp_path / "repository")
-    assert (command.stdin, command.env["TASK_PROMPT"]) == (prompt, prompt)
-    assert command.shown == "sh -c 'exit 0'"
+    assert (command.stdin, command.env["TASK_PROMPT"], command.shown) == (prompt, prompt, "sh -c 'exit 0'")
 
 
 @pytest.mark.attack(68)

@@ -25,8 +25,7 @@ VALUES: list[Any] = [None, True, 0, -1, 1e308, "", "x", "a\0b\x1b[2J", "\ud800",
 def check(parser: OutputParser, line: str) -> None:
     for meaning in parser.feed(line):
         if isinstance(meaning, LogLine):
-            assert isinstance(meaning.type, LogType)
-            assert len(meaning.message) <= len(line) + 100
+            assert isinstance(meaning.type, LogType) and len(meaning.message) <= len(line) + 100
             stored = storable(meaning.message)
             assert len(stored) <= MAX_CHARACTERS
             stored.encode()
