@@ -8,7 +8,7 @@ import pytest
 
 from core.agents import catalog
 from core.database.models import EndReason, TaskStatus
-from tests.faults.scene import PATIENT, QUICK, Scene
+from tests.faults.scene import PATIENT, QUICK, Scene, fault
 from tests.support.server import Server
 from tests.support.waiting import eventually, is_alive
 
@@ -31,22 +31,12 @@ def after_the_restart(scene: Scene, server: Server, killed: int, waiting: list[i
     assert (server.stop(), scene.running(), scene.lying(waiting)) == (0, [], [])
 
 
+BEFORE = "kill -9 of the server right after a claim, before anything is begun"
+AFTER = "kill -9 of the server after the agent's process ended, before the end is written"
+
+
 @pytest.mark.parametrize(
-    ("death", "began"),
-    [
-        pytest.param(
-            "claimed",
-            [],
-            marks=pytest.mark.fault("kill -9 of the server right after a claim, before anything is begun", INTERRUPTED),
-        ),
-        pytest.param(
-            "exited",
-            ["t0"],
-            marks=pytest.mark.fault(
-                "kill -9 of the server after the agent's process ended, before the end is written", INTERRUPTED
-            ),
-        ),
-    ],
+    ("death", "began"), [fault(BEFORE, INTERRUPTED, "claimed", []), fault(AFTER, INTERRUPTED, "exited", ["t0"])]
 )
 def test_a_server_that_dies_before_or_after_the_work_runs_nothing_twice(
     death: str, began: list[str], scene: Scene, data: Path

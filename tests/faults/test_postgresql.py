@@ -21,7 +21,7 @@ from core.identity import people, tokens
 from core.tasks import commands
 from tests.api.calls import Caller, Headers
 from tests.conftest import PASSWORD
-from tests.faults.scene import QUICK, TALKER, Scene
+from tests.faults.scene import TALKER, Scene
 from tests.support import postgresql as programs
 from tests.support.databases import LOGINS
 from tests.support.postgresql import PostgreSQL
@@ -177,14 +177,3 @@ def test_a_server_out_of_connections_is_a_503_too(own: PostgreSQL, caller: Calle
     with engine.configured().connect():
         assert caller.get("/tasks").status_code == 503
     assert caller.get("/tasks").status_code == 200
-
-
-def test_two_servers_on_one_database_run_each_of_forty_tasks_once(scene: Scene) -> None:
-    scene.agent("quick", QUICK)
-    servers = [scene.serve(concurrency=2) for _ in range(2)]
-    made = [scene.create("quick", f"t{number}") for number in range(40)]
-    scene.wait(EndReason.COMPLETED, *made, seconds=100)
-    assert sorted(scene.ran()) == sorted(f"t{number}" for number in range(40))
-    found = [scene.find(task_id) for task_id in made]
-    assert ({task.attempt for task in found}, len({task.claimed_by for task in found})) == ({1}, 2)
-    assert not any("Traceback" in server.said() for server in servers)

@@ -12,16 +12,8 @@ from tests.support.world import World
 pytestmark = pytest.mark.no_database
 
 PRIVATE = (
-    *(
-        "localhost",
-        "LocalHost",
-        "localhost.",
-        "a.localhost",
-        "printer.local",
-        "git.internal",
-        "git.INTERNAL.",
-        "intranet",
-    ),
+    *("localhost", "LocalHost", "localhost.", "a.localhost", "printer.local"),
+    *("git.internal", "git.INTERNAL.", "intranet"),
     *("127.0.0.1", "127.0.0.1.", "127.1", "127.255.255.254", "0", "0.0.0.0", "2130706433", "0x7f.1", "0x7F000001"),  # noqa: S104
     *("0177.0.0.1", "0177.1", "10.0.0.1", "10.1", "172.16.0.1", "172.31.255.255", "192.168.0.1", "192.168.257"),
     *("169.254.169.254", "0xa9fea9fe", "100.64.0.1", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255"),

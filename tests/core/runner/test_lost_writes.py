@@ -10,10 +10,14 @@ from core.log_text import LogType
 from core.runner import claims, heartbeat, processor
 from core.tasks import commands, logs
 from tests.core.deck import Deck
-from tests.core.living import Life, Patch, Shifted, away, claimed, left_behind, lose_answer
-from tests.support.waiting import eventually
+from tests.core.living import Life, Patch, away, claimed, left_behind, lose_answer
 
 WRITER = "import sys; open(sys.argv[1] + '/report.md', 'w').write('# Done')\nfor n in range(300): print('line', n)"
+CODES = {
+    EndReason.COMPLETED: WRITER,
+    EndReason.FAILED: "raise SystemExit(3)",
+    EndReason.TIMED_OUT: "import time; time.sleep(60)",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -29,24 +33,19 @@ def lines(actor: Actor, task_id: int) -> list[str]:
     return [entry.message for entry in found if entry.message.startswith("line ")]
 
 
-def test_a_finish_whose_answer_got_lost_ends_the_task_once_with_its_files(run_task: Life, monkeypatch: Patch) -> None:
+@pytest.mark.parametrize("reason", CODES)
+def test_an_end_whose_answer_got_lost_is_written_once(reason: EndReason, run_task: Life, monkeypatch: Patch) -> None:
+    if reason is EndReason.TIMED_OUT:
+        run_task.settle(timeout=0.8, warning=0.4)
     lost = lose_answer(monkeypatch, "finish", 3)
-    task = run_task.script(WRITER)
-    assert (len(lost), task.end_reason, task.progress) == (3, EndReason.COMPLETED, 100)
-    assert lines(run_task.actor, task.id) == [f"line {n}" for n in range(300)]
-    assert [line for line in run_task.log(task) if line.startswith("Completed in")] == run_task.log(task)[-1:]
-    assert (run_task.files(task), task.sandbox_url) == ({"report.md": "# Done"}, f"/api/tasks/{task.id}/artifacts/")
-
-
-@pytest.mark.parametrize(
-    ("code", "reason"),
-    [("raise SystemExit(3)", EndReason.FAILED), ("import time; time.sleep(60)", EndReason.TIMED_OUT)],
-)
-def test_every_other_end_is_also_written_once(code: str, reason: EndReason, run_task: Life, monkeypatch: Patch) -> None:
-    run_task.settle(timeout=0.8, warning=0.4)
-    lose_answer(monkeypatch, "finish", 2)
-    task = run_task.script(code)
-    assert (task.end_reason, run_task.log(task).count(str(task.error))) == (reason, 1)
+    task = run_task.script(CODES[reason])
+    log = run_task.log(task)
+    assert (len(lost), task.end_reason) == (3, reason)
+    assert [line for line in log if line.startswith("Completed in") or line == task.error] == log[-1:]
+    if reason is EndReason.COMPLETED:
+        assert lines(run_task.actor, task.id) == [f"line {n}" for n in range(300)]
+        assert (task.progress, run_task.files(task)) == (100, {"report.md": "# Done"})
+        assert task.sandbox_url == f"/api/tasks/{task.id}/artifacts/"
 
 
 def test_a_task_deleted_after_a_lost_answer_leaves_no_file(run_task: Life, data: Path, monkeypatch: Patch) -> None:
@@ -62,13 +61,6 @@ def test_a_task_deleted_after_a_lost_answer_leaves_no_file(run_task: Life, data:
     _, thread = run_task.begin(run_task.agent(WRITER))
     thread.join(15)
     assert (thread.is_alive(), left_behind(data)) == (False, [])
-
-
-def test_lines_whose_answer_got_lost_are_stored_once(run_task: Life, monkeypatch: Patch) -> None:
-    lost = lose_answer(monkeypatch, "record", 3)
-    task = run_task.script("import time\nfor n in range(40): print('line', n, flush=True); time.sleep(0.03)")
-    assert (len(lost), task.end_reason) == (3, EndReason.COMPLETED)
-    assert lines(run_task.actor, task.id) == [f"line {n}" for n in range(40)]
 
 
 def test_a_doubt_at_the_end_is_resolved_before_the_finish(run_task: Life, tmp_path: Path, monkeypatch: Patch) -> None:
@@ -90,21 +82,6 @@ def test_a_doubt_at_the_end_is_resolved_before_the_finish(run_task: Life, tmp_pa
     task = run_task.script(code)
     assert (seen.exists(), task.end_reason) == (True, EndReason.COMPLETED)
     assert lines(run_task.actor, task.id) == [f"line {n}" for n in range(250)]
-
-
-def test_a_renewal_whose_answer_got_lost_is_asked_again(run_task: Life, tmp_path: Path, monkeypatch: Patch) -> None:
-    clock, go = Shifted(), tmp_path / "go"
-    run_task.monotonic = clock
-    renew, made = claims.renew, []
-    monkeypatch.setattr(claims, "renew", lambda *how: made.append(renew(*how)))
-    lost = lose_answer(monkeypatch, "renew")
-    code = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)"
-    task, thread = run_task.begin(run_task.agent(code))
-    eventually(lambda: run_task.find(task).progress == 30)
-    clock.by = run_task.settings.lease / 3
-    eventually(lambda: (len(lost), len(made)) == (1, 2))
-    go.touch()
-    assert run_task.after(thread, task).end_reason is EndReason.COMPLETED
 
 
 def test_a_claim_whose_answer_is_lost_is_released_and_the_task_runs_once(deck: Deck, monkeypatch: Patch) -> None:

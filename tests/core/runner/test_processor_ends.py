@@ -78,26 +78,25 @@ def test_a_deleted_tasks_process_dies_and_nothing_is_left(
     assert (left_behind(data), listing.page(run_task.actor).tasks) == ([], [])
 
 
-def test_a_task_deleted_while_its_files_are_kept_leaves_no_file(clock: Shifted, run_task: Life, data: Path) -> None:
-    gone: list[bool] = []
+@pytest.mark.parametrize("what", ["its limit", "its deletion"])
+def test_what_comes_while_files_are_kept_leaves_none(what: str, clock: Shifted, run_task: Life, data: Path) -> None:
+    came: list[bool] = []
 
-    def delete_then() -> float:
-        if (data / "artifacts" / "1").exists() and not gone:
-            gone.append(True)
-            commands.delete_one(run_task.actor, 1)
+    def come_then() -> float:
+        if (data / "artifacts" / "1").exists() and not came:
+            came.append(True)
+            if what == "its deletion":
+                commands.delete_one(run_task.actor, 1)
+            clock.by = 300 * (what == "its limit")
         return clock()
 
-    run_task.monotonic = delete_then
+    run_task.monotonic = come_then
     task, thread = run_task.begin(run_task.agent(THREE_FILES))
     thread.join(15)
-    assert (task.id, gone, thread.is_alive(), left_behind(data)) == (1, [True], False, [])
-
-
-def test_a_limit_that_comes_while_files_are_kept_leaves_no_file(clock: Shifted, run_task: Life, data: Path) -> None:
-    run_task.monotonic = lambda: clock() + 300 * any((data / "artifacts").glob("*/*"))
-    task = run_task.script(THREE_FILES)
-    assert task.end_reason is EndReason.TIMED_OUT
-    assert (run_task.files(task), task.sandbox_url, left_behind(data)) == ({}, None, [])
+    assert (task.id, came, thread.is_alive(), left_behind(data)) == (1, [True], False, [])
+    if what == "its limit":
+        task = run_task.find(task)
+        assert (task.end_reason, run_task.files(task), task.sandbox_url) == (EndReason.TIMED_OUT, {}, None)
 
 
 @pytest.mark.parametrize("how", ["its server stops", "its lease was taken for lost"])

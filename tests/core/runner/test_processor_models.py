@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from core.agents.catalog import catalog
 from core.database.models import EndReason, TaskStatus
 from core.tasks import commands
 from tests.core.agents.model_api import KEY, Drip, ModelApi, Silence, Text, Tool, Turn
@@ -14,6 +13,7 @@ from tests.core.living import Life, left_behind
 from tests.core.sandbox.commands import living
 from tests.support import clis
 from tests.support.waiting import eventually
+from tests.support.world import World
 
 pytestmark = pytest.mark.usefixtures("programs")
 
@@ -40,17 +40,16 @@ print('{{"type":"result","is_error":false}}')
 
 
 @pytest.fixture
-def talks_to(tmp_path: Path, local_root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def talks_to(local_root: Path, world: World) -> Callable[..., None]:
     """Set an agent up with the stand-in as its API, which knows the one key."""
 
     def settle(name: str, api: ModelApi, program: Path | None = None, idle: int = 120) -> None:
-        monkeypatch.setenv("MODEL_KEY", KEY)
-        (tmp_path / "agents.toml").write_text(
+        world.settle(MODEL_KEY=KEY)
+        world.catalog(
             f'[agents.{name}]\ncommand = ["{program or PROGRAMS[name]}"]\nupstream = "{api.url}"\nidle = {idle}\n'
             'secrets = { api_key = "MODEL_KEY" }\n'
             f'[repositories]\nlocal_roots = ["{local_root}"]\n'
         )
-        catalog.cache_clear()
 
     return settle
 

@@ -1,7 +1,5 @@
 """Tasks that change a repository: real git, real programs in the sandbox, commits that the next person can apply."""
 
-import os
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +7,6 @@ from typing import NoReturn
 
 import pytest
 
-from core.agents.catalog import catalog
 from core.database.models import EndReason, Task, TaskStatus
 from core.errors import AgentFailed, NotPushed, StopRequested, TimedOut
 from core.log_text import LogType
@@ -18,24 +15,25 @@ from core.runner import claims
 from core.sandbox import output
 from core.tasks import commands
 from tests.core.living import Life, Patch, away, left_behind
+from tests.core.repositories.running import git
 from tests.support.waiting import eventually
+from tests.support.world import World
 
 
 class Fixer:
     """Tasks of the agent ``fixer``, which runs the program ``fix`` of a repository that is made for it."""
 
-    def __init__(self, run_task: Life, root: Path, settings: Path, make_repository: Callable[..., Path]) -> None:
+    def __init__(self, run_task: Life, root: Path, world: World, make_repository: Callable[..., Path]) -> None:
         self.run_task, self._root = run_task, root
-        self._settings, self._make = settings, make_repository
+        self._world, self._make = world, make_repository
         self.settle()
 
     def settle(self, more: str = "", other: str = "") -> None:
         """Give agents.toml these settings of the agent, and other sections."""
-        self._settings.write_text(
+        self._world.catalog(
             f'[agents.fixer]\ndriver = "lines"\ncommand = ["./fix"]\n{more}\n{other}\n'
             f'[repositories]\nlocal_roots = ["{self._root}"]\n'
         )
-        catalog.cache_clear()
 
     def repository(self, script: str, name: str = "shop") -> Path:
         files = {"price.txt": "1\n2\n3\n", "fix": f"#!/bin/sh\nset -e\n{script}"}
@@ -49,15 +47,8 @@ class Fixer:
 
 
 @pytest.fixture
-def fixer(run_task: Life, local_root: Path, tmp_path: Path, make_repository: Callable[..., Path]) -> Fixer:
-    return Fixer(run_task, local_root, tmp_path / "agents.toml", make_repository)
-
-
-def git(folder: Path, *arguments: str, given: str = "") -> str:
-    who = {f"GIT_{role}_{key}": "x@example.org" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
-    env = {"PATH": os.environ["PATH"], "HOME": str(folder), **who}
-    command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(command, input=given, env=env, capture_output=True, check=True, text=True).stdout
+def fixer(run_task: Life, local_root: Path, world: World, make_repository: Callable[..., Path]) -> Fixer:
+    return Fixer(run_task, local_root, world, make_repository)
 
 
 def test_what_an_agent_changes_becomes_a_commit_that_applies(fixer: Fixer, run_task: Life, data: Path) -> None:
@@ -70,7 +61,7 @@ def test_what_an_agent_changes_becomes_a_commit_that_applies(fixer: Fixer, run_t
     log = run_task.log(task)
     assert "working" in log and any("3 files changed" in line for line in log)
     git(origin, "checkout", "--quiet", "--", ".")
-    git(origin, "am", given=run_task.files(task)["changes.patch"])
+    git(origin, "am", given=run_task.files(task)["changes.patch"].encode())
     assert not (origin / "fix").exists()
     assert {path.name: path.read_text() for path in origin.glob("*.txt")} == {
         "price.txt": "1\n20\n3\n",

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
@@ -10,7 +11,6 @@ from core.agents.drivers.builtin import Events
 from core.database import engine
 from core.database.models import EndReason, TaskStatus
 from core.runner import claims, heartbeat
-from core.runner.scheduler import Scheduler
 from core.tasks import commands
 from tests.core.deck import Deck
 from tests.core.living import Patch, next_sweep
@@ -46,28 +46,21 @@ def test_while_nothing_can_be_written_it_says_so_and_goes_on_later(deck: Deck, l
     eventually(lambda: scheduler.since_sweep is not None and not scheduler.away)
 
 
-def stays_away(scheduler: Scheduler) -> bool:
-    eventually(lambda: scheduler.away)
-    return all(scheduler.away for _ in range(40) if not time.sleep(0.02))
+#: PostgreSQL has no lock that all writers need.
+FULL = pytest.param("nothing can be written", marks=pytest.mark.usefixtures("sqlite_file"))
 
 
-def test_it_is_away_as_long_as_the_database_does_not_answer(deck: Deck, world: World) -> None:
-    scheduler = deck.start(lease=1)
-    next_sweep(scheduler)
-    with world.nowhere():
-        assert stays_away(scheduler)
-    eventually(lambda: not scheduler.away)
-    next_sweep(scheduler)
-
-
-@pytest.mark.usefixtures("sqlite_file")  # PostgreSQL has no lock that all writers need
-def test_it_stays_away_as_long_as_nothing_can_be_written(deck: Deck, lock: Lock, monkeypatch: Patch) -> None:
+@pytest.mark.parametrize("why", ["no answer", FULL])
+def test_it_is_away_as_long_as_the_database_is_also_when_nothing_waits(
+    why: str, deck: Deck, world: World, lock: Lock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(claims, "WAIT_SECONDS", 0.1)
     scheduler = deck.start(lease=1)
     next_sweep(scheduler)
-    release = lock()
-    assert stays_away(scheduler)
-    release()
+    with ExitStack() as stack:
+        stack.enter_context(world.nowhere()) if why == "no answer" else stack.callback(lock())
+        eventually(lambda: scheduler.away)
+        assert all(scheduler.away for _ in range(40) if not time.sleep(0.02))
     eventually(lambda: not scheduler.away)
     next_sweep(scheduler)
 

@@ -1,4 +1,5 @@
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,20 +31,13 @@ def test_a_tree_changes_hands_and_no_link_is_followed(folder: Path, tmp_path: Pa
     folders.chown_tree(tmp_path / "absent", None)
 
 
-def test_a_folder_is_removed_however_deep_it_is_and_whatever_its_rights(work: Path) -> None:
+def test_a_folder_is_removed_however_deep_it_is_and_whatever_its_rights(work: Path, dig: Callable[..., None]) -> None:
     outside = work.parent / "outside"
     (work / "link").symlink_to(outside)
     (work / "locked" / "inner").mkdir(parents=True)
     (work / "locked" / "inner" / "file").touch()
     (work / "read only" / "inner").mkdir(parents=True)
-    deep = os.open(work, os.O_RDONLY)
-    for _ in range(1_100):  # more than Python can call itself
-        os.mkdir("d", dir_fd=deep)
-        inner = os.open("d", os.O_RDONLY, dir_fd=deep)
-        os.close(deep)
-        deep = inner
-    os.close(os.open("file", os.O_CREAT, dir_fd=deep))
-    os.close(deep)
+    dig(work, 1_100, "file")  # more than Python can call itself
     for locked in ("locked/inner/file", "locked/inner", "locked"):
         (work / locked).chmod(0)
     for locked in ("read only/inner", "read only", ""):

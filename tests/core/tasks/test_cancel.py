@@ -17,7 +17,7 @@ from core.log_text import LogType
 from core.runner import claims
 from core.sandbox import output
 from core.tasks import commands, logs
-from tests.core.living import DETACH, SLEEPER, Life, Patch, claimed, ended, left_behind, pids, read_pid
+from tests.core.living import DETACH, Life, Patch, claimed, ended, left_behind, read_pid
 from tests.support.waiting import eventually, is_alive
 from tests.support.world import World
 
@@ -66,30 +66,24 @@ def test_a_name_in_the_entry_is_made_fit_to_store(ada: Actor) -> None:
     assert said(ada, task.id)[0][1] == "Stop requested by Ada password=[hidden]"
 
 
-def test_a_stopped_tasks_processes_are_dead_even_a_detached_one(run_task: Life, data: Path, tmp_path: Path) -> None:
+def test_a_stopped_tasks_processes_are_dead_even_a_detached_one_and_its_log_tells_who_asked_and_how_soon_it_was(
+    run_task: Life, data: Path, tmp_path: Path
+) -> None:
     own, grandchild = tmp_path / "own", tmp_path / "grandchild"
     code = f"import os, sys; open({str(own)!r}, 'w').write(str(os.getpid()))\n"
     code += "open(sys.argv[1] + '/a.md', 'w').write('x'); print('made a file', flush=True)\n"
     task, thread = run_task.begin(run_task.agent(code + DETACH.format(path=str(grandchild))))
     eventually(lambda: read_pid(grandchild) and "made a file" in run_task.log(task))
-    commands.cancel(run_task.actor, task.id)
+    asked = commands.cancel(run_task.actor, task.id).cancel_requested_at
     eventually(lambda: not is_alive(read_pid(grandchild)) and not is_alive(read_pid(own)), 5)
     task = run_task.after(thread, task)
     assert (task.status, task.end_reason, task.progress) == (TaskStatus.ERROR, EndReason.CANCELLED, 30)
     assert (run_task.files(task), task.sandbox_url, left_behind(data)) == ({}, None, [])
-
-
-def test_the_log_tells_who_asked_and_then_how_quickly_it_stopped(run_task: Life, tmp_path: Path) -> None:
-    task, thread = run_task.begin(run_task.agent(SLEEPER.format(path=str(tmp_path / "pids"))))
-    eventually(lambda: pids(tmp_path / "pids"))
-    asked = commands.cancel(run_task.actor, task.id).cancel_requested_at
-    task = run_task.after(thread, task, 10)
-    assert asked and task.finished_at
     found = re.fullmatch(r"Stopped in (\d+\.\d) s, after \d+ s of work\.", str(task.error))
-    assert found and abs(float(found[1]) - (task.finished_at - asked).total_seconds()) < 0.5
+    assert found and asked and task.finished_at
+    assert abs(float(found[1]) - (task.finished_at - asked).total_seconds()) < 0.5
     log = run_task.log(task)
-    assert ASKED in log[:-1] and log[-1] == task.error
-    assert run_task.types(task)[-1] is LogType.INFO
+    assert (ASKED in log[:-1], log[-1], run_task.types(task)[-1]) == (True, task.error, LogType.INFO)
 
 
 def test_a_task_that_prints_without_pause_is_stopped_too(run_task: Life) -> None:

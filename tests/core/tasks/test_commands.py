@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from core.agents.catalog import catalog
 from core.agents.registry import agents
 from core.database.models import EndReason, Task, TaskLog, TaskStatus
 from core.database.ownership import Actor, acting_as
@@ -13,6 +12,7 @@ from core.errors import InvalidInput, NotFound
 from core.tasks import commands, listing
 from tests.core.living import claimed, ended, files_of, row_counts, with_files
 from tests.support.databases import unguarded
+from tests.support.world import World
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an empty prompt": ({"prompt": ""}, "empty"),
@@ -54,10 +54,9 @@ def test_a_created_task_is_pending_with_one_entry_and_the_defaults(ada: Actor) -
 
 
 @pytest.fixture
-def open_list(tmp_path: Path) -> None:
+def open_list(world: World) -> None:
     """An agents.toml that lets people choose other models of claude."""
-    (tmp_path / "agents.toml").write_text("[agents.claude]\nallow_other_models = true\n")
-    catalog.cache_clear()
+    world.catalog("[agents.claude]\nallow_other_models = true\n")
 
 
 @pytest.mark.parametrize("model", ["sonnet", "claude-3-opus-20240229", "a", "x" * 100, "vendor/model:free", "4.5_b"])

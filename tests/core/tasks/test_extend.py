@@ -5,13 +5,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
-from core.agents import catalog
 from core.database import engine
-from core.database.models import EndReason, Task, TaskStatus
+from core.database.models import EndReason, TaskStatus
 from core.database.ownership import Actor
 from core.errors import Conflict
 from core.log_text import LogType
@@ -20,19 +18,19 @@ from core.runner.claims import Claim
 from core.tasks import commands, logs
 from tests.core.living import Life, Shifted, claimed, ended
 from tests.support.waiting import eventually
+from tests.support.world import World
 
 ONCE = "already extended once"
 TOO_LATE = "The task is about to be stopped."
 
 
 @pytest.fixture
-def allow(tmp_path: Path) -> Callable[..., None]:
+def allow(world: World) -> Callable[..., None]:
     """Write agents.toml: by how many seconds an agent's tasks may be extended, and more of its settings."""
 
     def write(agent: str = "claude", extension: float = 120, **more: float | str) -> None:
         lines = [f"{name} = {value!r}" for name, value in {"extension": extension, **more}.items()]
-        (tmp_path / "agents.toml").write_text("\n".join([f"[agents.{agent}]", *lines]))
-        catalog.catalog.cache_clear()
+        world.catalog("\n".join([f"[agents.{agent}]", *lines]))
 
     return write
 
@@ -109,14 +107,9 @@ def test_a_task_that_is_about_to_reach_its_limit_or_to_stop_gets_no_more_time(
     assert all(refused(ada, claim.task_id, TOO_LATE) for claim in (late, stopped))
 
 
-@pytest.fixture
-def extended(
-    run_task: Life, allow: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Shifted, Task, threading.Thread]:
-    """The clock and the thread of a task that its owner extends four minutes after its begin, and its runner knows.
-
-    It ends when the file ``go`` is there.
-    """
+def test_the_limit_really_moves_and_the_warning_comes_again_before_the_new_one(
+    run_task: Life, allow: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock, known = Shifted(), threading.Event()
     read_control = claims.read_control
 
@@ -128,41 +121,19 @@ def extended(
     monkeypatch.setattr(claims, "read_control", read)
     run_task.settle(timeout=300, warning=240, tick=60, lease=10_000)
     run_task.monotonic = clock
-    code = f"import os, time; print('begun', flush=True)\nwhile not os.path.exists({str(tmp_path / 'go')!r}): "
-    agent = run_task.agent(f"{code}time.sleep(0.01)")
+    agent = run_task.agent("import time; print('begun', flush=True); time.sleep(60)")
     allow(agent, timeout=300, warning=240, driver="data-processor")
     task, thread = run_task.begin(agent)
+    first, second = (f"1 min left: the task will be stopped at {minutes} min." for minutes in (5, 7))
     eventually(lambda: "begun" in run_task.log(task))
     clock.by = 240
-    eventually(lambda: "1 min left: the task will be stopped at 5 min." in run_task.log(task))
+    eventually(lambda: first in run_task.log(task))
     commands.extend(run_task.actor, task.id)
     assert known.wait(10)
-    return clock, task, thread
-
-
-def test_the_limit_really_moves_and_the_warning_comes_again_before_the_new_one(
-    extended: tuple[Shifted, Task, threading.Thread], run_task: Life
-) -> None:
-    clock, task, thread = extended
     clock.by = 360
-    eventually(lambda: "1 min left: the task will be stopped at 7 min." in run_task.log(task))
+    eventually(lambda: second in run_task.log(task))
     clock.by = 420
     task = run_task.after(thread, task, 15)
     assert (task.end_reason, task.error) == (EndReason.TIMED_OUT, "The task was stopped at its limit of 7 min.")
-    assert [line for line in run_task.log(task) if re.search("left:|gave it|limit of", line)] == [
-        "1 min left: the task will be stopped at 5 min.",
-        "Ada gave it 2 min more: the limit is 7 min now.",
-        "1 min left: the task will be stopped at 7 min.",
-        task.error,
-    ]
-
-
-def test_work_that_ends_within_the_extension_is_completed(
-    extended: tuple[Shifted, Task, threading.Thread], run_task: Life, tmp_path: Path
-) -> None:
-    clock, task, thread = extended
-    clock.by = 310
-    eventually(lambda: any(re.match(r"5 min .*s of work", line) for line in run_task.log(task)))
-    (tmp_path / "go").touch()
-    task = run_task.after(thread, task, 15)
-    assert (task.end_reason, task.progress) == (EndReason.COMPLETED, 100)
+    said = [line for line in run_task.log(task) if re.search("left:|gave it|limit of", line)]
+    assert said == [first, "Ada gave it 2 min more: the limit is 7 min now.", second, task.error]

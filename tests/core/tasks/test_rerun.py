@@ -42,6 +42,7 @@ def fields(actor: Actor, task_id: int) -> dict[str, str | None]:
 
 
 X, Y = "https://git.example.org/x", "https://git.example.org/y"
+PAINTER, WATER = ": agent painter ->", ", model water ->"
 
 #: What is given, what else becomes different, and the words in the log.
 CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
@@ -51,26 +52,17 @@ CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "the repository": ({"repo_url": Y}, {}, f": repository {X} -> {Y}"),
     "no repository": ({"repo_url": None}, {}, f": repository {X} -> none"),
     "an empty repository": ({"repo_url": " "}, {"repo_url": None}, f": repository {X} -> none"),
-    "the agent": ({"agent": "writer"}, {"model": "prose"}, ": agent painter -> writer, model water -> prose"),
-    "an agent without models": (
-        {"agent": "data-processor"},
-        {"model": None},
-        ": agent painter -> data-processor, model water -> none",
-    ),
-    "agent and model": ({"agent": "writer", "model": "verse"}, {}, ": agent painter -> writer, model water -> verse"),
-    "no agent is the usual one": (
-        {"agent": None},
-        {"agent": "claude", "model": "sonnet"},
-        ": agent painter -> claude, model water -> sonnet",
-    ),
-    "the model": ({"model": "oil"}, {}, ": model water -> oil"),
-    "no model is the agent's own": ({"model": None}, {"model": "oil"}, ": model water -> oil"),
+    "the agent": ({"agent": "writer"}, {"model": "prose"}, f"{PAINTER} writer{WATER} prose"),
+    "an agent without models": ({"agent": "data-processor"}, {"model": None}, f"{PAINTER} data-processor{WATER} none"),
+    "agent and model": ({"agent": "writer", "model": "verse"}, {}, f"{PAINTER} writer{WATER} verse"),
+    "the usual agent": ({"agent": None}, {"agent": "claude", "model": "sonnet"}, f"{PAINTER} claude{WATER} sonnet"),
+    "the model": ({"model": "oil"}, {}, f":{WATER[1:]} oil"),
+    "no model is the agent's own": ({"model": None}, {"model": "oil"}, f":{WATER[1:]} oil"),
     "much": (
-        {"prompt": "Write", "repo_url": None, "agent": "writer"},
-        {"model": "prose"},
-        f": prompt changed, repository {X} -> none, agent painter -> writer, model water -> prose",
+        {"prompt": "Write", "repo_url": None, "agent": "writer"}, {"model": "prose"},
+        f": prompt changed, repository {X} -> none,{PAINTER[1:]} writer{WATER} prose",
     ),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("what", CHANGED)

@@ -64,17 +64,12 @@ def perform(given: Given) -> Perform:
     return performed
 
 
+NO_ENVIRONMENT = dict.fromkeys(("stag;id", "deploy to stag;id", "deploy", "deploy to $(id)"), "Say where to deploy to")
+UNCLEAR = {"Dry running staging": "It is not clear whether this should be a dry run"}
+
+
 @pytest.mark.attack(100, 101)
-@pytest.mark.parametrize(
-    ("prompt", "sentence"),
-    [
-        *(
-            (prompt, "Say where to deploy to")
-            for prompt in ("stag;id", "deploy to stag;id", "deploy", "deploy to $(id)")
-        ),
-        ("Dry running staging", "It is not clear whether this should be a dry run"),
-    ],
-)
+@pytest.mark.parametrize(("prompt", "sentence"), (NO_ENVIRONMENT | UNCLEAR).items())
 def test_a_false_environment_and_what_may_be_meant_as_a_dry_run_are_refused_before_anything_runs(
     prompt: str, sentence: str, given: Given
 ) -> None:
