@@ -200,11 +200,9 @@ def test_a_disk_that_is_full_for_longer_than_a_lease_interrupts_the_task(
     "the disk has no room for a copy of what the agent made",
     "the task ends as failed and says why, nothing half-copied is left",
 )
-@pytest.mark.parametrize(
-    ("megabytes", "error"),
-    [(14, processor.DISK_FULL), (100, "greedy ended with exit status 1.")],
-    ids=["no room for the copy", "no room at all"],
-)
+@pytest.mark.parametrize(("megabytes", "error"), [
+    (14, processor.DISK_FULL), (100, "greedy ended with exit status 1."),
+], ids=["no room for the copy", "no room at all"])  # fmt: skip
 def test_files_that_do_not_fit_fail_the_task_and_leave_nothing(
     megabytes: int, error: str, small: Callable[..., Small], scene: Scene
 ) -> None:

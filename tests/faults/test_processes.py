@@ -98,13 +98,10 @@ def test_what_does_not_want_to_end_is_dead_at_the_limit(code: str, watched: Call
     assert (task.end_reason, task.error) == (EndReason.TIMED_OUT, "The task was stopped at its limit of 2 s.")
 
 
-@pytest.mark.parametrize(
-    ("code", "number"),
-    [
-        fault("a process that ignores SIGTERM, SIGINT and SIGHUP, at a cancel", "dead, cancelled", DEAF, 1),
-        fault("100 detached children, at a cancel", "all dead, cancelled", STORM, 100),
-    ],
-)
+@pytest.mark.parametrize(("code", "number"), [
+    fault("a process that ignores SIGTERM, SIGINT and SIGHUP, at a cancel", "dead, cancelled", DEAF, 1),
+    fault("100 detached children, at a cancel", "all dead, cancelled", STORM, 100),
+])  # fmt: skip
 def test_what_does_not_want_to_end_is_dead_after_a_cancel(
     code: str, number: int, watched: Callable[..., Task], ada: Actor
 ) -> None:

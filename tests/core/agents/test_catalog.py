@@ -34,13 +34,10 @@ def test_without_a_word_every_agent_has_the_general_limits() -> None:
     assert {catalog().limits(name, general) for name in agents()} == {TimeLimits(500, 100, 0)}
 
 
-@pytest.mark.parametrize(
-    ("text", "limits"),
-    [
-        *(("timeout = 600", TimeLimits(600, 480, 0)), ("timeout = 600\nwarning = 590.5", TimeLimits(600, 590.5, 0))),
-        *(("warning = 10", TimeLimits(300, 10, 0)), ("extension = 120", TimeLimits(300, 240, 120))),
-    ],
-)
+@pytest.mark.parametrize(("text", "limits"), [
+    *(("timeout = 600", TimeLimits(600, 480, 0)), ("timeout = 600\nwarning = 590.5", TimeLimits(600, 590.5, 0))),
+    *(("warning = 10", TimeLimits(300, 10, 0)), ("extension = 120", TimeLimits(300, 240, 120))),
+])  # fmt: skip
 def test_an_agents_own_timeout_moves_its_warning_in_proportion(text: str, limits: TimeLimits, world: World) -> None:
     world.catalog(f"[agents.claude]\n{text}\n")
     general = Settings(timeout=300, warning=240)

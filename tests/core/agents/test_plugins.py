@@ -90,21 +90,18 @@ def test_a_plugin_gets_limits_of_its_own_and_nothing_else(packages: Installer, w
         catalog()
 
 
-@pytest.mark.parametrize(
-    ("name", "target", "words"),
-    [
-        ("absent", "", "There is no plugin absent .*; installed: acme-lint, broken\\."),
-        ("broken", "", r"The plugin broken \(acme:broken\) cannot be loaded: RuntimeError\('no licence'\)"),
-        ("no-module", "acme.nowhere:agent", "The plugin no-module .* cannot be loaded: ModuleNotFoundError"),
-        ("no-such", "acme:no_such", "The plugin no-such .* cannot be loaded: AttributeError"),
-        ("constant", "acme:constant", "The plugin constant .* cannot be loaded: TypeError"),
-        ("half", "acme:Half", "The plugin half .* cannot be loaded: TypeError.* abstract method '?command"),
-        ("foreign", "acme:foreign", "The plugin foreign .* returns no agent: it must return a core.agents.base.Agent"),
-        ("nameless", "acme:Nameless", "The plugin nameless .* returns no agent: .* whose info is an AgentInfo"),
-        ("misnamed", "acme:other", "The plugin misnamed .* returns an agent of another name: 'other'"),
-        ("claude", "acme:claude", "There are two agents of the name claude"),
-    ],
-)
+@pytest.mark.parametrize(("name", "target", "words"), [
+    ("absent", "", "There is no plugin absent .*; installed: acme-lint, broken\\."),
+    ("broken", "", r"The plugin broken \(acme:broken\) cannot be loaded: RuntimeError\('no licence'\)"),
+    ("no-module", "acme.nowhere:agent", "The plugin no-module .* cannot be loaded: ModuleNotFoundError"),
+    ("no-such", "acme:no_such", "The plugin no-such .* cannot be loaded: AttributeError"),
+    ("constant", "acme:constant", "The plugin constant .* cannot be loaded: TypeError"),
+    ("half", "acme:Half", "The plugin half .* cannot be loaded: TypeError.* abstract method '?command"),
+    ("foreign", "acme:foreign", "The plugin foreign .* returns no agent: it must return a core.agents.base.Agent"),
+    ("nameless", "acme:Nameless", "The plugin nameless .* returns no agent: .* whose info is an AgentInfo"),
+    ("misnamed", "acme:other", "The plugin misnamed .* returns an agent of another name: 'other'"),
+    ("claude", "acme:claude", "There are two agents of the name claude"),
+])  # fmt: skip
 def test_an_unusable_plugin_is_named(name: str, target: str, words: str, packages: Installer, world: World) -> None:
     packages.install("more", broken="acme:broken", **({name: target} if target else {}))
     world.catalog(f'plugins = ["{name}"]')

@@ -109,14 +109,10 @@ def test_the_operators_own_git_settings_and_environment_have_no_say(scene: Scene
 
 
 @pytest.mark.attack(77)
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (os.urandom(2**20).hex(), r"too large: its newest commit, packed, takes more than 1 MiB\."),
-        ("0" * 3 * 2**20, r"more than 1 MiB into one file\."),
-    ],
-    ids=["a large pack", "a small pack that holds a huge file"],
-)
+@pytest.mark.parametrize(("content", "sentence"), [
+    (os.urandom(2**20).hex(), r"too large: its newest commit, packed, takes more than 1 MiB\."),
+    ("0" * 3 * 2**20, r"more than 1 MiB into one file\."),
+], ids=["a large pack", "a small pack that holds a huge file"])  # fmt: skip
 def test_a_repository_that_is_too_large_is_stopped_and_the_disk_is_free_again(
     content: str, sentence: str, scene: Scene, monkeypatch: Patch
 ) -> None:
@@ -138,13 +134,10 @@ def test_a_host_that_never_answers_ends_with_the_step(scene: Scene, shop: Shop, 
 
 @pytest.mark.attack(72)
 @pytest.mark.parametrize("sandbox", ["none"], indirect=True)
-@pytest.mark.parametrize(
-    ("script", "sentence"),
-    [
-        ("echo git version 2.34.1", r"git on this machine is too old; ask an administrator to install 2\.37 or newer"),
-        (None, "git is not installed on this machine; ask an administrator to install it"),
-    ],
-)
+@pytest.mark.parametrize(("script", "sentence"), [
+    ("echo git version 2.34.1", r"git on this machine is too old; ask an administrator to install 2\.37 or newer"),
+    (None, "git is not installed on this machine; ask an administrator to install it"),
+])  # fmt: skip
 def test_a_git_that_would_look_up_the_name_itself_is_not_let_to_a_host(
     script: str | None, sentence: str, scene: Scene, shop: Shop, monkeypatch: Patch
 ) -> None:
@@ -173,10 +166,9 @@ def test_a_redirect_is_not_followed(scene: Scene, shop: Shop, certificate: Path)
 
 
 @pytest.mark.attack(75)
-@pytest.mark.parametrize(
-    ("settings", "sentence"),
-    [("", "needs access: it asks for a password"), ('token = "GIT_TOKEN"', "does not take the token")],
-)
+@pytest.mark.parametrize(("settings", "sentence"), [
+    ("", "needs access: it asks for a password"), ('token = "GIT_TOKEN"', "does not take the token"),
+])  # fmt: skip
 def test_a_repository_that_asks_for_a_password_or_does_not_take_the_token_is_told_apart_within_seconds(
     settings: str, sentence: str, scene: Scene, shop: Shop
 ) -> None:

@@ -49,16 +49,13 @@ def test_a_repository_is_cloned_and_handed_to_the_agent(
     assert log.index("worker --output output --input repository") < log.index("gateway git home output repository")
 
 
-@pytest.mark.parametrize(
-    ("code", "sentence"),
-    [
-        (SAY + "say(type='error', message='The file is empty.'); sys.exit(3)", "The file is empty."),
-        (SAY + "[say(type='error', message=each) for each in ('first', 'last')]; sys.exit(1)", "last"),
-        (SAY + "say(type='progress', done=3, total=5); say(type='progress', done=1, total=5); sys.exit(1)", None),
-        ("raise SystemExit(3)", "worker ended with exit status 3."),
-        ("import os; os.kill(os.getpid(), 11)", "worker ended with exit status 139."),
-    ],
-)
+@pytest.mark.parametrize(("code", "sentence"), [
+    (SAY + "say(type='error', message='The file is empty.'); sys.exit(3)", "The file is empty."),
+    (SAY + "[say(type='error', message=each) for each in ('first', 'last')]; sys.exit(1)", "last"),
+    (SAY + "say(type='progress', done=3, total=5); say(type='progress', done=1, total=5); sys.exit(1)", None),
+    ("raise SystemExit(3)", "worker ended with exit status 3."),
+    ("import os; os.kill(os.getpid(), 11)", "worker ended with exit status 139."),
+])  # fmt: skip
 def test_an_agents_failure_is_the_tasks_error(code: str, sentence: str, run_task: Life, data: Path) -> None:
     task = run_task.script("import sys; open(sys.argv[1] + '/half.md', 'w').write('x')\n" + code)
     assert (task.status, task.end_reason) == (TaskStatus.ERROR, EndReason.FAILED)

@@ -102,11 +102,9 @@ def test_a_stop_while_the_model_is_silent_ends_the_task_and_every_process(
     assert (living(data / "workspaces"), left_behind(data)) == ([], [])
 
 
-@pytest.mark.parametrize(
-    ("turn", "error"),
-    [(Drip(signs=14, pause=0.25), None), (Silence(begun=True), "claude said nothing for 2 s and was stopped.")],
-    ids=["its model speaks", "its model is silent"],
-)
+@pytest.mark.parametrize(("turn", "error"), [
+    (Drip(signs=14, pause=0.25), None), (Silence(begun=True), "claude said nothing for 2 s and was stopped."),
+], ids=["its model speaks", "its model is silent"])  # fmt: skip
 def test_an_agent_is_silent_only_when_its_model_is_too(
     turn: Turn, error: str | None, run_task: Life, tmp_path: Path, talks_to: Callable[..., None]
 ) -> None:

@@ -96,15 +96,11 @@ def test_a_failed_agent_says_its_exit_status_and_keeps_nothing(fixer: Fixer, run
 EATER = "exec python3 -c \"x = [b'x' * 2**20 for _ in range(2000)]; import time; time.sleep(60)\""
 
 
-@pytest.mark.parametrize(
-    ("settings", "script", "error"),
-    [
-        ("idle = 0.6", "echo begins; exec sleep 600", "fixer said nothing for 1 s and was stopped."),
-        ("memory_mb = 128", EATER, "128 MiB of memory"),
-        ("", "mkdir d; i=0; while [ $i -lt 200 ]; do : > d/file-$i; i=$((i+1)); done", "There are too many files"),
-    ],
-    ids=["silent for too long", "over its memory", "more than git can list"],
-)
+@pytest.mark.parametrize(("settings", "script", "error"), [
+    ("idle = 0.6", "echo begins; exec sleep 600", "fixer said nothing for 1 s and was stopped."),
+    ("memory_mb = 128", EATER, "128 MiB of memory"),
+    ("", "mkdir d; i=0; while [ $i -lt 200 ]; do : > d/file-$i; i=$((i+1)); done", "There are too many files"),
+], ids=["silent for too long", "over its memory", "more than git can list"])  # fmt: skip
 def test_an_agent_over_its_limits_is_stopped_with_the_reason(
     settings: str, script: str, error: str, fixer: Fixer, monkeypatch: Patch
 ) -> None:

@@ -86,7 +86,7 @@ BREAK = {
         "CREATE TRIGGER broken BEFORE UPDATE OF finished_at ON tasks FOR EACH ROW "
         "WHEN (OLD.prompt = 'cursed') EXECUTE FUNCTION refuse()",
     ],
-}
+}  # fmt: skip
 MEND = {"sqlite": "DROP TRIGGER broken", "postgresql": "DROP TRIGGER broken ON tasks"}
 
 

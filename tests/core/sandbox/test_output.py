@@ -130,18 +130,13 @@ def test_a_device_is_left_and_never_opened(made: Path, monkeypatch: pytest.Monke
 #: Each with how it is shown, in the order of their bytes.
 MISLEADING = {
     b"..%2f..%2fetc%2fpasswd": "..%2f..%2fetc%2fpasswd (hidden)",
-    b"..\\..\\evil.bat": "..\\\\..\\\\evil.bat (hidden)",
-    b".bashrc": ".bashrc (hidden)",
-    b"C:\\evil.bat": "C:\\\\evil.bat (odd name)",
-    b"bell\x07\x1b[2J": "bell\\x07\\x1b[2J (odd name)",
-    b"new\nline.md": "new\\nline.md (odd name)",
-    "re\u200bport.md".encode(): "re\\u200bport.md (odd name)",
-    b"x" * 255: f"{'x' * 100}…{'x' * 100} (name too long)",
-    "é".encode() * 127: f"{'é' * 127} (name too long)",
-    "\u200freport.md".encode(): "\\u200freport.md (odd name)",
-    "\u202efdp.exe".encode(): "\\u202efdp.exe (odd name)",
+    b"..\\..\\evil.bat": "..\\\\..\\\\evil.bat (hidden)", b".bashrc": ".bashrc (hidden)",
+    b"C:\\evil.bat": "C:\\\\evil.bat (odd name)", b"bell\x07\x1b[2J": "bell\\x07\\x1b[2J (odd name)",
+    b"new\nline.md": "new\\nline.md (odd name)", "re\u200bport.md".encode(): "re\\u200bport.md (odd name)",
+    b"x" * 255: f"{'x' * 100}…{'x' * 100} (name too long)", "é".encode() * 127: f"{'é' * 127} (name too long)",
+    "\u200freport.md".encode(): "\\u200freport.md (odd name)", "\u202efdp.exe".encode(): "\\u202efdp.exe (odd name)",
     b"\xff\xfe.md": "\\xff\\xfe.md (odd name)",
-}
+}  # fmt: skip
 UNUSUAL = ["%2e%2e.md", "'\".md", "-rf", "100%.txt", "CON", "a+b&c=d.md", "x" * 200, "~.md"]
 
 

@@ -108,10 +108,9 @@ def test_a_deleted_task_takes_its_log_and_files_along_and_its_id_is_never_used_a
     assert commands.create(ada, prompt="x").id > goes
 
 
-@pytest.mark.parametrize(
-    ("words", "deleted"),
-    [(["completed"], {0, 1}), (["failed"], {2}), (["completed", "failed"], {0, 1, 2}), (["failed", "failed"], {2})],
-)
+@pytest.mark.parametrize(("words", "deleted"), [
+    (["completed"], {0, 1}), (["failed"], {2}), (["completed", "failed"], {0, 1, 2}), (["failed", "failed"], {2}),
+])  # fmt: skip
 def test_ended_tasks_are_deleted_by_their_word_and_counted(
     words: list[str], deleted: set[int], data: Path, ada: Actor, bob: Actor
 ) -> None:

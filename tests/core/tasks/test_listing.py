@@ -43,10 +43,9 @@ OUT_OF_RANGE = tuple(f"2026-01-01T00:00:00+00:00 {number}" for number in (0, -1,
 EDGES = ("0001-01-01T00:00:00+23:59 1", "9999-12-31T23:59:59-23:59 1")  # of the calendar
 
 
-@pytest.mark.parametrize(
-    "cursor",
-    [*FORGED, *(base64.urlsafe_b64encode(text.encode()).decode() for text in (*ENCODED, *OUT_OF_RANGE, *EDGES))],
-)
+@pytest.mark.parametrize("cursor", [
+    *FORGED, *(base64.urlsafe_b64encode(text.encode()).decode() for text in (*ENCODED, *OUT_OF_RANGE, *EDGES)),
+])  # fmt: skip
 def test_a_forged_cursor_is_refused(cursor: str, ada: Actor) -> None:
     with pytest.raises(InvalidInput, match="cursor"):
         listing.page(ada, cursor=cursor)
@@ -75,21 +74,10 @@ def test_pages_are_filtered_by_status_and_by_text_together(ada: Actor) -> None:
     assert listing.page(ada, status=TaskStatus.PENDING, query="costs").tasks == []
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ("100%", ["100% done"]),
-        ("%", ["100% done"]),
-        ("a_b", ["a_b"]),
-        ("_", ["a_b"]),
-        ("\\", ["back\\slash"]),
-        ("DONE", ["100 done", "100% done"]),
-        (" axb ", ["axb"]),
-        ("'", []),
-        ("\0a_b", ["a_b"]),
-        ("\udc80", []),
-    ],
-)
+@pytest.mark.parametrize(("query", "found"), [
+    ("100%", ["100% done"]), ("%", ["100% done"]), ("a_b", ["a_b"]), ("_", ["a_b"]), ("\\", ["back\\slash"]),
+    ("DONE", ["100 done", "100% done"]), (" axb ", ["axb"]), ("'", []), ("\0a_b", ["a_b"]), ("\udc80", []),
+])  # fmt: skip
 def test_a_search_takes_every_character_literally(query: str, found: list[str], ada: Actor) -> None:
     for prompt in ("100% done", "100 done", "a_b", "axb", "back\\slash"):
         commands.create(ada, prompt=prompt)

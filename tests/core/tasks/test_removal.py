@@ -34,10 +34,9 @@ def ids() -> set[int]:
         return set(session.scalars(select(Task.id)))
 
 
-@pytest.mark.parametrize(
-    ("entries", "batches"),
-    [([10, 10, 10, 10], [2, 2]), ([5, 5, 10, 1], [3, 1]), ([50, 1, 50], [1, 1, 1]), ([20], [1]), ([21], [1])],
-)
+@pytest.mark.parametrize(("entries", "batches"), [
+    ([10, 10, 10, 10], [2, 2]), ([5, 5, 10, 1], [3, 1]), ([50, 1, 50], [1, 1, 1]), ([20], [1]), ([21], [1]),
+])  # fmt: skip
 def test_a_batch_holds_few_log_entries_and_at_least_one_task(
     entries: list[int], batches: list[int], ada: Actor, monkeypatch: Patch
 ) -> None:

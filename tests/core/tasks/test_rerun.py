@@ -105,14 +105,10 @@ def test_a_task_may_be_run_again_however_it_stands_also_one_that_is_a_rerun_itse
         assert commands.find(ada, first).status is before
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"prompt": " "}, "empty"),
-        ({"model": "verse"}, "no such model"),
-        ({"agent": "writer", "model": "oil"}, "writer has no such model; choose one of prose, verse"),
-    ],
-)
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"prompt": " "}, "empty"), ({"model": "verse"}, "no such model"),
+    ({"agent": "writer", "model": "oil"}, "writer has no such model; choose one of prose, verse"),
+])  # fmt: skip
 def test_a_change_that_cannot_be_used_is_refused_whole(changes: dict[str, Any], words: str, ada: Actor) -> None:
     first = commands.create(ada, **FIRST)
     before = row_counts()

@@ -67,14 +67,11 @@ def test_a_retry_that_helped_and_refused_tools_are_entries_and_no_failure() -> N
         assert parse(stream(), recorded(name)).failure(0) is None
 
 
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        *(({"api_error_status": status}, causes.of_status(status)) for status in (401, 402, 429)),
-        ({"api_error_status": "401", "result": "401"}, "claude ended with an error"),
-        ({"subtype": "error_max_turns", "errors": ["Reached 1 turn"]}, "claude ended with an error"),
-    ],
-)
+@pytest.mark.parametrize(("changes", "sentence"), [
+    *(({"api_error_status": status}, causes.of_status(status)) for status in (401, 402, 429)),
+    ({"api_error_status": "401", "result": "401"}, "claude ended with an error"),
+    ({"subtype": "error_max_turns", "errors": ["Reached 1 turn"]}, "claude ended with an error"),
+])  # fmt: skip
 def test_each_cause_has_its_sentence(changes: dict[str, Any], sentence: str) -> None:
     parsed = parse(stream(), [result(is_error=True, **changes)])
     assert sentence in (parsed.failure(1) or "") and (parsed.failure(0) or "").endswith(".")

@@ -96,28 +96,23 @@ def test_without_a_target_there_is_neither_network_nor_secret(given: Given) -> N
 
 
 @pytest.mark.attack(101)
-@pytest.mark.parametrize(
-    ("repo", "url", "prompt", "is_settled"),
-    [
-        (URL, URL, "deploy to staging", True),
-        (URL, f"{URL}.git", "deploy to STAGING", True),
-        (URL, "https://GIT.example.org:443/team/website/", "deploy to staging", True),
-        (URL, URL, "dry run staging", True),
-        (URL, URL, "deploy to production", False),
-        (URL, "https://git.example.org:8443/team/website", "deploy to staging", False),
-        (URL, "https://git.example.org/team/Website", "deploy to staging", False),
-        (URL, "https://git.example.org/team/x/../website", "deploy to staging", False),
-        (URL, "https://git.example.org/team%2Fwebsite", "deploy to staging", False),
-        (URL, "https://evil.example/team/website", "deploy to staging", False),
-        (URL, "file:///team/website", "deploy to staging", False),
-        ("/srv/git/my shop", "file:///srv/git/my%20shop", "deploy to staging", True),
-        ("/srv/git/x/../shop/", "file:///srv/git/shop", "deploy to staging", True),
-        ("file:///srv/git/shop", "file:///srv/git/shop", "deploy to staging", True),
-        ("/srv/git/shop", "file:///srv/git/shop.git", "deploy to staging", False),
-        ("/srv/git/shop", "file:///srv/git/Shop", "deploy to staging", False),
-        ("/srv/git/shop", "https://srv/git/shop", "deploy to staging", False),
-    ],
-)
+@pytest.mark.parametrize(("repo", "url", "prompt", "is_settled"), [
+    (URL, URL, "deploy to staging", True), (URL, f"{URL}.git", "deploy to STAGING", True),
+    (URL, "https://GIT.example.org:443/team/website/", "deploy to staging", True),
+    (URL, URL, "dry run staging", True), (URL, URL, "deploy to production", False),
+    (URL, "https://git.example.org:8443/team/website", "deploy to staging", False),
+    (URL, "https://git.example.org/team/Website", "deploy to staging", False),
+    (URL, "https://git.example.org/team/x/../website", "deploy to staging", False),
+    (URL, "https://git.example.org/team%2Fwebsite", "deploy to staging", False),
+    (URL, "https://evil.example/team/website", "deploy to staging", False),
+    (URL, "file:///team/website", "deploy to staging", False),
+    ("/srv/git/my shop", "file:///srv/git/my%20shop", "deploy to staging", True),
+    ("/srv/git/x/../shop/", "file:///srv/git/shop", "deploy to staging", True),
+    ("file:///srv/git/shop", "file:///srv/git/shop", "deploy to staging", True),
+    ("/srv/git/shop", "file:///srv/git/shop.git", "deploy to staging", False),
+    ("/srv/git/shop", "file:///srv/git/Shop", "deploy to staging", False),
+    ("/srv/git/shop", "https://srv/git/shop", "deploy to staging", False),
+])  # fmt: skip
 def test_a_target_is_for_its_repository_and_environment_alone_and_a_dry_run_has_neither_network_nor_secret(
     repo: str, url: str, prompt: str, is_settled: bool, given: Given, world: World
 ) -> None:

@@ -65,7 +65,7 @@ TOLD = {
         "--permission-mode acceptEdits --disallowedTools WebFetch,WebSearch,Bash --model",
     ),
     Codex: ("127.0.0.1:8788/v1", "--dangerously-bypass-approvals-and-sandbox", "--sandbox workspace-write"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)

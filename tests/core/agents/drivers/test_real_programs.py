@@ -91,21 +91,17 @@ def test_a_model_that_works_by_scripts_works(tmp_path: Path) -> None:
 
 
 @pytest.mark.attack(90)
-@pytest.mark.parametrize(
-    ("kind", "turn", "sentence"),
-    [
-        (Claude, Status(401, "authentication_error"), "refused the key"),
-        (Claude, Status(400, "invalid_request_error", "Your credit balance is too low to access the API."), "credit"),
-        (Claude, Status(404, "not_found_error", "model: sonnet"), "does not know this model"),
-        (Claude, Status(429, "rate_limit_error"), "rate limited"),
-        (Codex, Status(401, "invalid_api_key"), "refused the key"),
-        (Codex, Status(429, "rate_limit_exceeded"), "rate limited"),
-        (Codex, Status(429, "insufficient_quota", "You exceeded your current quota."), "credit"),
-        (Codex, Status(404, "not_found"), "does not know this model"),
-        *((kind, turn, "no proper answer") for kind in KINDS for turn in (Status(500), Page(), Cut())),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize(("kind", "turn", "sentence"), [
+    (Claude, Status(401, "authentication_error"), "refused the key"),
+    (Claude, Status(400, "invalid_request_error", "Your credit balance is too low to access the API."), "credit"),
+    (Claude, Status(404, "not_found_error", "model: sonnet"), "does not know this model"),
+    (Claude, Status(429, "rate_limit_error"), "rate limited"),
+    (Codex, Status(401, "invalid_api_key"), "refused the key"),
+    (Codex, Status(429, "rate_limit_exceeded"), "rate limited"),
+    (Codex, Status(429, "insufficient_quota", "You exceeded your current quota."), "credit"),
+    (Codex, Status(404, "not_found"), "does not know this model"),
+    *((kind, turn, "no proper answer") for kind in KINDS for turn in (Status(500), Page(), Cut())),
+], ids=str)  # fmt: skip
 def test_an_api_that_refuses_or_fails_is_an_error_that_says_so(
     kind: Kind, turn: Turn, sentence: str, tmp_path: Path, monkeypatch: Patch
 ) -> None:
@@ -129,10 +125,9 @@ def test_an_api_that_is_overloaded_for_a_while_is_asked_again(kind: Kind, tmp_pa
 
 
 @pytest.mark.attack(90)
-@pytest.mark.parametrize(
-    ("kind", "turn", "error"),
-    [(Claude, Silence(), "model API unknown, retry 1/1"), (Codex, Silence(begun=True), "Reconnecting... 1/1")],
-)
+@pytest.mark.parametrize(("kind", "turn", "error"), [
+    (Claude, Silence(), "model API unknown, retry 1/1"), (Codex, Silence(begun=True), "Reconnecting... 1/1"),
+])  # fmt: skip
 def test_an_api_that_is_silent_longer_than_the_program_waits_is_an_error(
     kind: Kind, turn: Turn, error: str, tmp_path: Path, monkeypatch: Patch
 ) -> None:
@@ -169,14 +164,10 @@ def test_without_a_sandbox_it_changes_the_repository_alone_and_what_was_refused_
 
 @each
 @pytest.mark.attack(68, 69)
-@pytest.mark.parametrize(
-    "prompt",
-    [
-        '--dangerously-skip-permissions --help $(id) `id` "; rm -rf ~',
-        "/config set model evil",
-        "@/etc/passwd what is in it?\n!touch ran\n$skill-creator\n\x1b[2J ä 🎉 'quoted'",
-    ],
-)
+@pytest.mark.parametrize("prompt", [
+    '--dangerously-skip-permissions --help $(id) `id` "; rm -rf ~', "/config set model evil",
+    "@/etc/passwd what is in it?\n!touch ran\n$skill-creator\n\x1b[2J ä 🎉 'quoted'",
+])  # fmt: skip
 def test_a_prompt_is_plain_text(kind: Kind, prompt: str, tmp_path: Path) -> None:
     with run(kind, tmp_path / "7", Text(), prompt=prompt) as outcome:
         assert outcome.failure is None

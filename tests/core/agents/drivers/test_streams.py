@@ -114,7 +114,7 @@ GROWING: dict[str, tuple[Kind, Callable[[int], list[str]]]] = {
         lambda n: [json.dumps({"type": "result", "permission_denials": [{"tool_name": "x"}] * n})],
     ),
     "no event": (ClaudeStream, lambda n: ["{" * 100 * n]),
-}
+}  # fmt: skip
 
 
 @pytest.mark.attack(87)
@@ -126,15 +126,11 @@ def test_four_times_as_much_takes_about_four_times_as_long(what: str) -> None:
 
 
 @pytest.mark.attack(87)
-@pytest.mark.parametrize(
-    ("kind", "line"),
-    [
-        (ClaudeStream, lambda n: says(*[{"type": "text", "text": "x"}] * n)),
-        (ClaudeStream, lambda n: says(*[{"type": "tool_result", "is_error": True}] * n, kind="user")),
-        (CodexStream, lambda n: item("file_change", changes=[{"kind": "add", "path": "a"}] * n)),
-    ],
-    ids=["texts", "results", "changes"],
-)
+@pytest.mark.parametrize(("kind", "line"), [
+    (ClaudeStream, lambda n: says(*[{"type": "text", "text": "x"}] * n)),
+    (ClaudeStream, lambda n: says(*[{"type": "tool_result", "is_error": True}] * n, kind="user")),
+    (CodexStream, lambda n: item("file_change", changes=[{"kind": "add", "path": "a"}] * n)),
+], ids=["texts", "results", "changes"])  # fmt: skip
 def test_of_one_event_so_many_parts_are_looked_at_and_it_says_so(kind: Kind, line: Callable[[int], str]) -> None:
     parser = kind("agent", None)
     entries = [parse(parser, [line(n)]).entries for n in (MOST_PARTS, 5_000, 1)]
