@@ -127,8 +127,7 @@ def sound(small: Small, folder: Path) -> bool:
 def test_a_full_disk_refuses_writes_answers_reads_and_everything_goes_on_afterwards(
     small: Callable[..., Small], scene: Scene, tmp_path: Path
 ) -> None:
-    talker = scene.agent("talker", LOUD)
-    deck = small(log_lines=100_000)
+    talker, deck = scene.agent("talker", LOUD), small(log_lines=100_000)
     running = deck.accepted("talk", talker)
     eventually(lambda: deck.task(running)["log_count"] > 10)
     deck.fill()
@@ -175,8 +174,7 @@ def test_a_full_disk_refuses_writes_answers_reads_and_everything_goes_on_afterwa
 def test_a_disk_that_is_full_for_longer_than_a_lease_interrupts_the_task(
     small: Callable[..., Small], scene: Scene, tmp_path: Path
 ) -> None:
-    talker = scene.agent("talker", LOUD)
-    deck = small(lease=3)
+    talker, deck = scene.agent("talker", LOUD), small(lease=3)
     running, waiting = deck.accepted("talk", talker), deck.accepted("wait", talker)
     eventually(lambda: deck.task(running)["log_count"] > 10)
     assert len(deck.server.started()) == 2
@@ -207,8 +205,7 @@ def test_files_that_do_not_fit_fail_the_task_and_leave_nothing(
     megabytes: int, error: str, small: Callable[..., Small], scene: Scene
 ) -> None:
     greedy = scene.world.script_agent("greedy", GREEDY.format(megabytes=megabytes))
-    quick = scene.agent("quick", "print('done')")
-    deck = small()
+    quick, deck = scene.agent("quick", "print('done')"), small()
     large, after = deck.accepted("large", greedy), deck.accepted("after", quick)
     eventually(lambda: deck.task(after)["end_reason"], 20)
     assert [deck.task(each)["end_reason"] for each in (large, after)] == ["failed", "completed"]

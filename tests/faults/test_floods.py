@@ -65,8 +65,7 @@ def flood(scene: Scene) -> Callable[[str, float], list[TaskLog]]:
         scene.wait(EndReason.COMPLETED, scene.create(warm))
         process = psutil.Process(server.process.pid)
         before = highest = process.memory_info().rss
-        begun = time.monotonic()
-        task_id = scene.create(flooding)
+        begun, task_id = time.monotonic(), scene.create(flooding)
         while not scene.ended(task_id):
             highest = max(highest, process.memory_info().rss)
             assert time.monotonic() < begun + seconds

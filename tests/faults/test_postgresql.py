@@ -62,8 +62,7 @@ def status(client: httpx.Client, path: str = "/tasks") -> int:
 
 def test_a_restart_in_mid_task_loses_no_line_and_the_task_completes(own: PostgreSQL, scene: Scene) -> None:
     scene.agent("talker", TALKER)
-    server = scene.serve(lease=30)
-    task = scene.create("talker")
+    server, task = scene.serve(lease=30), scene.create("talker")
     for seen in (20, 120):
         eventually(lambda seen=seen: len(scene.lines(task)) > seen, 20)
         own.stop()
@@ -98,8 +97,7 @@ def test_ended_connections_are_made_anew_and_leak_nobodys_rows(own: PostgreSQL, 
 
 def test_ten_seconds_without_a_database_are_503s_and_a_task_keeps_its_right_end(own: PostgreSQL, scene: Scene) -> None:
     scene.agent("talker", TALKER)
-    server = scene.serve(lease=30)
-    task = scene.create("talker")
+    server, task = scene.serve(lease=30), scene.create("talker")
     with server.client(tokens.create(scene.ada, "x")) as client:
         eventually(lambda: len(scene.lines(task)) > 20, 20)
         assert status(client) == 200
@@ -130,8 +128,7 @@ def test_ten_seconds_without_a_database_are_503s_and_a_task_keeps_its_right_end(
 
 @pytest.mark.parametrize("call", ["list", "create", "delete"])
 def test_a_table_that_is_locked_is_a_503_within_six_seconds(call: str, own: PostgreSQL, scene: Scene) -> None:
-    server = scene.serve()
-    task = scene.create("claude")
+    server, task = scene.serve(), scene.create("claude")
     calls = {"list": ("GET", "/tasks"), "create": ("POST", "/tasks"), "delete": ("DELETE", f"/tasks/{task}")}
     method, path = calls[call]
     with server.client(tokens.create(scene.ada, "x")) as client:
@@ -163,8 +160,7 @@ def test_used_up_connections_are_a_503_and_the_runners_keep_theirs(caller: Calle
     with ExitStack() as stack:
         for _ in range(20):
             stack.enter_context(engine.configured().connect())
-        begun = time.monotonic()
-        answer = caller.get("/tasks")
+        begun, answer = time.monotonic(), caller.get("/tasks")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert time.monotonic() - begun <= 6
         engine.ping(1)

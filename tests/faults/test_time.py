@@ -59,8 +59,7 @@ def jump(monkeypatch: Patch) -> Jump:
 def test_a_jump_of_the_time_moves_neither_lease_nor_limit(jump: Jump, minutes: int, scene: Scene) -> None:
     talker = scene.agent("talker", TALKER)
     scene.schedule(now=lambda: engine.now(), lease=LEASE, warning=WARNING, timeout=LIMIT)
-    begun = time.monotonic()
-    task_id = scene.create(talker, "t0")
+    begun, task_id = time.monotonic(), scene.create(talker, "t0")
     eventually(scene.ran)
     jump(timedelta(minutes=minutes))
     warned = 0.0
@@ -89,8 +88,7 @@ def test_a_jump_of_the_time_suspends_no_sweep(jump: Jump, minutes: int, scene: S
     monkeypatch.setattr(notifications.task_waiting, "_listeners", ())  # as for tasks of another process
     for by in (0, minutes, 0):
         jump(timedelta(minutes=by))
-        begun = time.monotonic()
-        task_id = scene.create(quick)
+        begun, task_id = time.monotonic(), scene.create(quick)
         eventually(lambda task_id=task_id: scene.find(task_id).started_at, 5)
     scene.measured(f"{minutes:+} min: started {time.monotonic() - begun:.1f} s after its creation")
 

@@ -42,8 +42,7 @@ def test_the_other_server_ends_what_a_killed_one_held_and_does_the_rest(scene: S
         time.sleep(0.1)
         servers[0].process.send_signal(signal.SIGSTOP)
     servers[0].kill()
-    killed = time.monotonic()
-    victims = held()
+    killed, victims = time.monotonic(), held()
     assert 1 <= len(victims) <= 2
     eventually(lambda: scene.ended(*victims), LEASE + 5)
     took = time.monotonic() - killed
@@ -64,8 +63,7 @@ def test_the_other_server_ends_what_a_killed_one_held_and_does_the_rest(scene: S
 )
 def test_a_server_that_was_frozen_writes_nothing_about_a_task_that_another_one_ended(scene: Scene) -> None:
     talker = scene.agent("talker", PATIENT.replace("time.sleep(0.02)", "print(time.sleep(0.02))"))
-    first = scene.serve(lease=LEASE, concurrency=1)
-    task_id = scene.create(talker, "t0")
+    first, task_id = scene.serve(lease=LEASE, concurrency=1), scene.create(talker, "t0")
     eventually(lambda: len(scene.log(task_id)) > 20)
     second = scene.serve(lease=LEASE, concurrency=1)
 

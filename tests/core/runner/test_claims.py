@@ -133,8 +133,7 @@ def test_numbers_have_no_gap_when_a_runner_writes_while_its_lease_is_ended(ada: 
 
 
 def test_progress_never_falls_and_a_branch_once_named_stays(ada: Actor) -> None:
-    claim = claimed(ada)
-    seen = []
+    claim, seen = claimed(ada), []
     for percent, branch in ((10, None), (30, "task/1-fix"), (20, None), (0, None), (31, None), (0, None)):
         claims.record(claim, [], percent, branch)
         seen.append(commands.find(ada, claim.task_id).progress)
@@ -157,8 +156,7 @@ def test_completed_means_a_hundred_percent_and_any_other_end_leaves_the_progress
 
 
 def test_artifacts_are_stored_with_the_end_or_not_at_all(ada: Actor) -> None:
-    claim = claimed(ada)
-    kept = StoredArtifact("report.md", 5, "0" * 64, "text/markdown")
+    claim, kept = claimed(ada), StoredArtifact("report.md", 5, "0" * 64, "text/markdown")
     before = everything()
     with pytest.raises(Exception, match=r"(?i)unique"):
         claims.finish(claim, EndReason.COMPLETED, None, [entry("over")], [kept, kept])

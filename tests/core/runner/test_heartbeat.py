@@ -159,8 +159,7 @@ def test_lost_answers_and_a_lock_lose_no_line_and_say_none_twice(
     beating: Beating, log: TaskLogger, lock: Lock, stored: Stored, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr(task_logger, "LARGEST_BATCH", 100)
-    lost = lose_answer(monkeypatch, "record", 3)
-    release = lock()
+    lost, release = lose_answer(monkeypatch, "record", 3), lock()
     for number in range(600):
         log.info(str(number))
 

@@ -37,8 +37,7 @@ def lines(actor: Actor, task_id: int) -> list[str]:
 def test_an_end_whose_answer_got_lost_is_written_once(reason: EndReason, run_task: Life, monkeypatch: Patch) -> None:
     if reason is EndReason.TIMED_OUT:
         run_task.settle(timeout=0.8, warning=0.4)
-    lost = lose_answer(monkeypatch, "finish", 3)
-    task = run_task.script(CODES[reason])
+    lost, task = lose_answer(monkeypatch, "finish", 3), run_task.script(CODES[reason])
     log = run_task.log(task)
     assert (len(lost), task.end_reason) == (3, reason)
     assert [line for line in log if line.startswith("Completed in") or line == task.error] == log[-1:]
@@ -49,8 +48,7 @@ def test_an_end_whose_answer_got_lost_is_written_once(reason: EndReason, run_tas
 
 
 def test_a_task_deleted_after_a_lost_answer_leaves_no_file(run_task: Life, data: Path, monkeypatch: Patch) -> None:
-    lost = lose_answer(monkeypatch, "finish")
-    lossy = claims.finish
+    lost, lossy = lose_answer(monkeypatch, "finish"), claims.finish
 
     def delete_then_finish(*arguments: object, **more: object) -> None:
         if lost:
@@ -85,8 +83,7 @@ def test_a_doubt_at_the_end_is_resolved_before_the_finish(run_task: Life, tmp_pa
 
 
 def test_a_claim_whose_answer_is_lost_is_released_and_the_task_runs_once(deck: Deck, monkeypatch: Patch) -> None:
-    task_id = deck.create("quick")
-    lost = lose_answer(monkeypatch, "claim")
+    task_id, lost = deck.create("quick"), lose_answer(monkeypatch, "claim")
     deck.start(lease=30, grace=0)
     deck.wait(EndReason.COMPLETED, task_id)
     assert (lost, deck.log(task_id).count("done")) == (["claim"], 1)

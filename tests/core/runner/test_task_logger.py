@@ -144,8 +144,7 @@ def test_it_is_full_until_what_waits_is_written(log: TaskLogger, stored: Stored,
 
 
 def test_one_thread_may_say_while_another_writes(claim: Claim, stored: Stored) -> None:
-    log = TaskLogger(claim, lines=100_000)
-    said = threading.Event()
+    log, said = TaskLogger(claim, lines=100_000), threading.Event()
 
     def write() -> None:
         while not said.is_set():

@@ -77,8 +77,7 @@ def own(tmp_path: Path, monkeypatch: Patch) -> Path:
 
 def test_a_group_is_made_in_our_own_with_its_limits_and_one_of_a_dead_supervisor_is_taken_away(own: Path) -> None:
     (own / "taskdeck-1").mkdir()
-    group = Group(100 * MIB, 50)
-    made = own / f"taskdeck-{os.getpid()}"
+    group, made = Group(100 * MIB, 50), own / f"taskdeck-{os.getpid()}"
     assert [folder for folder in own.iterdir() if folder.is_dir()] == [made]
     assert (own / "cgroup.subtree_control").read_text() == "+memory +pids"
     limits = {"memory.max": str(100 * MIB), "memory.swap.max": "0", "memory.oom.group": "1", "pids.max": "50"}

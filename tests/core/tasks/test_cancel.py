@@ -111,8 +111,7 @@ def test_a_clone_is_stopped_too(run_task: Life, local_root: Path, tmp_path: Path
 
 
 def test_a_stop_at_the_moment_of_completion_leaves_one_end(ada: Actor) -> None:
-    held = [claimed(ada) for _ in range(20)]
-    begin = threading.Barrier(2)
+    held, begin = [claimed(ada) for _ in range(20)], threading.Barrier(2)
     refused: list[int] = []
 
     def finish() -> None:

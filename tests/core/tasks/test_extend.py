@@ -63,8 +63,7 @@ def test_a_running_task_gets_what_its_agents_settings_allow_once_and_its_log_say
 
 def test_of_many_who_press_the_button_at_once_one_succeeds(ada: Actor, allow: Callable[..., None]) -> None:
     allow()
-    claim = claimed(ada)
-    begin = threading.Barrier(6)
+    claim, begin = claimed(ada), threading.Barrier(6)
 
     def press() -> bool:
         begin.wait(5)

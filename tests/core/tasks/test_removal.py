@@ -73,8 +73,7 @@ def test_only_ended_and_old_tasks_of_everybody_retire_with_logs_and_files(data: 
     old, edge, young = (timedelta(days=days) for days in (8, 7, 6))
     gone = [ended(actor, reason, now=NOON - old).id for actor in (ada, bob) for reason in EndReason]
     kept = [ended(actor, EndReason.COMPLETED, now=NOON - age).id for actor in (ada, bob) for age in (edge, young)]
-    running = claimed(bob).task_id
-    waiting = commands.create(ada, prompt="waits").id
+    running, waiting = claimed(bob).task_id, commands.create(ada, prompt="waits").id
     change(*gone, *kept, running, waiting, created_at=NOON - timedelta(days=30))
     with_files(data, *gone, *kept)
     assert sum(removal.retire(7, now=NOON)) == len(gone) == 10

@@ -53,8 +53,7 @@ def fill(actor: Actor, data: Path) -> list[Task]:
 def test_everything_of_a_person_goes_alone(by_operator: bool, data: Path, ada: Actor, bob: Actor, admin: Actor) -> None:
     token, session_id = tokens.create(ada, "x"), sessions.start(ada)
     fill(ada, data)
-    kept = fill(bob, data)
-    before = of(bob)
+    kept, before = fill(bob, data), of(bob)
     removal.remove_person(ada.id, by=None if by_operator else admin)
     assert of(ada) == []
     assert (tokens.person(token), sessions.person(session_id), people.account("ada", by=None)) == (None, None, None)

@@ -110,8 +110,7 @@ def test_a_task_may_be_run_again_however_it_stands_also_one_that_is_a_rerun_itse
     ({"agent": "writer", "model": "oil"}, "writer has no such model; choose one of prose, verse"),
 ])  # fmt: skip
 def test_a_change_that_cannot_be_used_is_refused_whole(changes: dict[str, Any], words: str, ada: Actor) -> None:
-    first = commands.create(ada, **FIRST)
-    before = row_counts()
+    first, before = commands.create(ada, **FIRST), row_counts()
     with pytest.raises(InvalidInput, match=words):
         commands.rerun(ada, first.id, **changes)
     assert row_counts() == before
@@ -132,8 +131,7 @@ def test_what_may_no_longer_be_used_is_refused_unless_it_is_changed(
 
 
 def test_a_rerun_outlives_its_task_even_one_that_is_deleted_meanwhile(ada: Actor, monkeypatch: Patch) -> None:
-    first = commands.create(ada, **FIRST)
-    checked = commands._checked
+    first, checked = commands.create(ada, **FIRST), commands._checked
 
     def deleted_meanwhile(*fields: str | None) -> object:
         commands.delete_one(ada, first.id)

@@ -38,8 +38,7 @@ def given(tmp_path: Path) -> Given:
     """A workspace like a task's, handed to its user; the repository can only be read."""
 
     def made(prompt: str, url: str = URL) -> Assignment:
-        task = assignment(tmp_path, prompt)
-        user = isolation.user_for(7)
+        task, user = assignment(tmp_path, prompt), isolation.user_for(7)
         for folder in (tmp_path / "repository", task.output, task.home):
             folders.chown_tree(folder, user)
         sandbox = Sandbox((task.output, task.home), (tmp_path / "repository",), "open", ResourceLimits(), user)

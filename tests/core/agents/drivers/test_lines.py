@@ -25,8 +25,7 @@ def report(*argv: str, **table: Any) -> Lines:
 
 
 def test_it_runs_its_command_in_the_repository(given: Given, tmp_path: Path) -> None:
-    command = report().command(given())
-    sandbox = replace(given().sandbox, required=True)
+    command, sandbox = report().command(given()), replace(given().sandbox, required=True)
     assert (command.argv, command.cwd, command.sandbox) == (report().argv, tmp_path / "repository", sandbox)
     assert command.shown == "python3 -c 'print(1)'"
     home = str(tmp_path / "home")

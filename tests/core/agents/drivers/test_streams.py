@@ -89,8 +89,7 @@ def cost(kind: Kind, lines: list[str]) -> float:
     """The seconds of this thread alone that it takes until the entries could be stored; the better of two."""
     taken = []
     for _ in range(2):
-        parser = kind("agent", Path("/task/repository"))
-        began = time.thread_time()
+        parser, began = kind("agent", Path("/task/repository")), time.thread_time()
         for entry in parse(parser, lines).entries:
             storable(entry.message, ("a-secret",))
         taken.append(time.thread_time() - began)
