@@ -5,6 +5,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -30,16 +31,9 @@ def test_two_thousand_tasks_are_each_taken_by_one_of_eight_processes(
 ) -> None:
     made = [commands.create((ada, bob)[number % 2], prompt=f"t{number}").id for number in range(TASKS)]
     begun = time.monotonic()
-    runners = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.claimant", f"runner-{number}"],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(PROCESSES)
-    ]
+    command = [sys.executable, "-m", "tests.faults.claimant"]
+    pipes: dict[str, Any] = {"cwd": ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    runners = [subprocess.Popen([*command, f"runner-{number}"], **pipes) for number in range(PROCESSES)]
     outputs = [runner.communicate(timeout=100) for runner in runners]
     seconds = time.monotonic() - begun
     assert [runner.returncode for runner in runners] == [0] * PROCESSES, outputs

@@ -23,21 +23,15 @@ def agent():
     global count
     count += 1
     return BuiltIn("acme-lint", "Acme lint", "Lints.", "acme")
-def other():
-    return BuiltIn("other", "Other", "Differs.", "acme")
-def claude():
-    return BuiltIn("claude", "Mine", "Takes a name that is taken.", "acme")
-def broken():
-    raise RuntimeError("no licence")
-def foreign():
-    return type("Foreign", (), {"name": "foreign", "title": "Foreign"})()
+def other(): return BuiltIn("other", "Other", "Differs.", "acme")
+def claude(): return BuiltIn("claude", "Mine", "Takes a name that is taken.", "acme")
+def broken(): raise RuntimeError("no licence")
+def foreign(): return type("Foreign", (), {"name": "foreign", "title": "Foreign"})()
 class Half(Agent):
-    def output_parser(self, assignment):
-        return None
+    def output_parser(self, assignment): return None
 class Nameless(Half):
     info = "nameless"
-    def command(self, assignment):
-        return None
+    def command(self, assignment): return None
 constant = 7
 """
 

@@ -40,11 +40,11 @@ def test_the_file_adds_agents_after_the_known_ones_and_changes_these(world: Worl
         nightly = { driver = "lines", command = ["x"] }
         big-data = { driver = "data-processor" }
         [agents.report]
-        driver = "lines"
-        command = ["x"]
         title = "The report"
         summary = "Takes its time."
         models = ["small", "large"]
+        driver = "lines"
+        command = ["x"]
         allow_other_models = true
         idle = 50
         memory_mb = 100

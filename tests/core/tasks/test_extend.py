@@ -20,12 +20,14 @@ from tests.core.living import Life, Shifted, claimed, ended
 from tests.support.waiting import eventually
 from tests.support.world import World
 
+Allow = Callable[..., None]
+
 ONCE = "already extended once"
 TOO_LATE = "The task is about to be stopped."
 
 
 @pytest.fixture
-def allow(world: World) -> Callable[..., None]:
+def allow(world: World) -> Allow:
     """Write agents.toml: by how many seconds an agent's tasks may be extended, and more of its settings."""
 
     def write(agent: str = "claude", extension: float = 120, **more: float | str) -> None:
@@ -43,9 +45,7 @@ def refused(actor: Actor, task_id: int, reason: str, extension: float = 0) -> bo
     return commands.find(actor, task_id).extension == extension and len(said) == bool(extension)
 
 
-def test_a_running_task_gets_what_its_agents_settings_allow_once_and_its_log_says_so(
-    ada: Actor, allow: Callable[..., None]
-) -> None:
+def test_a_running_task_gets_what_its_agents_settings_allow_once_and_its_log_says_so(ada: Actor, allow: Allow) -> None:
     allow()
     claim = claimed(ada)
     before = commands.deadline(commands.find(ada, claim.task_id))
@@ -61,7 +61,7 @@ def test_a_running_task_gets_what_its_agents_settings_allow_once_and_its_log_say
     assert claims.read_control(claim) == claims.Control(asked.cancel_requested_at, 120)
 
 
-def test_of_many_who_press_the_button_at_once_one_succeeds(ada: Actor, allow: Callable[..., None]) -> None:
+def test_of_many_who_press_the_button_at_once_one_succeeds(ada: Actor, allow: Allow) -> None:
     allow()
     claim, begin = claimed(ada), threading.Barrier(6)
 
@@ -78,24 +78,20 @@ def test_of_many_who_press_the_button_at_once_one_succeeds(ada: Actor, allow: Ca
 
 
 @pytest.mark.parametrize("other", [None, "codex"])
-def test_without_a_word_in_its_agents_settings_there_is_no_more_time(
-    other: str | None, ada: Actor, allow: Callable[..., None]
-) -> None:
+def test_without_a_word_in_its_agents_settings_is_no_more_time(other: str | None, ada: Actor, allow: Allow) -> None:
     if other:
         allow(other)
     assert refused(ada, claimed(ada).task_id, "not enabled for claude")
 
 
-def test_only_a_running_task_gets_more_time(ada: Actor, allow: Callable[..., None]) -> None:
+def test_only_a_running_task_gets_more_time(ada: Actor, allow: Allow) -> None:
     allow()
     for task in (*(ended(ada, reason) for reason in EndReason), commands.create(ada, prompt="x")):
         assert refused(ada, task.id, "Only a running task")
         assert commands.deadline(commands.find(ada, task.id)) is None
 
 
-def test_a_task_that_is_about_to_reach_its_limit_or_to_stop_gets_no_more_time(
-    ada: Actor, allow: Callable[..., None]
-) -> None:
+def test_a_task_that_is_about_to_reach_its_limit_or_to_stop_gets_no_more_time(ada: Actor, allow: Allow) -> None:
     allow()
     late, stopped = claimed(ada, now=engine.now() - timedelta(seconds=299)), claimed(ada)
     task = commands.find(ada, stopped.task_id)
@@ -107,7 +103,7 @@ def test_a_task_that_is_about_to_reach_its_limit_or_to_stop_gets_no_more_time(
 
 
 def test_the_limit_really_moves_and_the_warning_comes_again_before_the_new_one(
-    run_task: Life, allow: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    run_task: Life, allow: Allow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, known = Shifted(), threading.Event()
     read_control = claims.read_control

@@ -112,8 +112,7 @@ def test_progress_comes_from_a_todo_list_or_from_finished_steps() -> None:
     step = says({"type": "tool_result", "content": "ok"}, kind="user")
     shares = parse(stream(), [step] * 40).shares
     assert shares == sorted(shares)
-    assert 0.1 < shares[0] < 0.2 and 0.6 < shares[7] < 0.65
-    assert shares[-1] < 1
+    assert 0.1 < shares[0] < 0.2 and 0.6 < shares[7] < 0.65 and shares[-1] < 1
     todos = [{"content": "a", "status": "completed"}, {"content": "b", "status": "pending"}, "?", {}]
     tool = {"type": "tool_use", "name": "TodoWrite", "input": {"todos": todos}}
     assert parse(stream(), [says(tool), step]).shares == [0.25] * 2

@@ -81,8 +81,16 @@ def test_whatever_a_line_holds_becomes_bounded_and_valid_entries(kind: Kind) -> 
         check(kind("agent", Path("/task/repository")), line)
 
 
+def calls(name: str, **given: object) -> str:
+    return says({"type": "tool_use", "name": name, "input": given})
+
+
+def denied(number: int) -> str:
+    return json.dumps({"type": "result", "permission_denials": [{"tool_name": "x"}] * number})
+
+
 def plans(number: int) -> str:
-    return says({"type": "tool_use", "name": "TodoWrite", "input": {"todos": [{"status": "completed"}] * number}})
+    return calls("TodoWrite", todos=[{"status": "completed"}] * number)
 
 
 def cost(kind: Kind, lines: list[str]) -> float:
@@ -104,14 +112,8 @@ GROWING: dict[str, tuple[Kind, Callable[[int], list[str]]]] = {
     "list of Codex": (CodexStream, lambda n: [item("todo_list", "started", items=[{}] * n)] + [item("x")] * n),
     "list": (ClaudeStream, lambda n: [plans(4 * n), says(*[{"type": "tool_result"}] * n, kind="user")]),
     "texts": (ClaudeStream, lambda n: [says(*[{"type": "text", "text": "x" * 50}] * n)]),
-    "file": (
-        ClaudeStream,
-        lambda n: [says({"type": "tool_use", "name": "Read", "input": {"file_path": "/task/repository/" + "a/" * n}})],
-    ),
-    "denials": (
-        ClaudeStream,
-        lambda n: [json.dumps({"type": "result", "permission_denials": [{"tool_name": "x"}] * n})],
-    ),
+    "file": (ClaudeStream, lambda n: [calls("Read", file_path="/task/repository/" + "a/" * n)]),
+    "denials": (ClaudeStream, lambda n: [denied(n)]),
     "no event": (ClaudeStream, lambda n: ["{" * 100 * n]),
 }  # fmt: skip
 
