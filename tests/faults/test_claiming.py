@@ -26,9 +26,7 @@ PROCESSES = 8
     f"{TASKS:,} tasks, {PROCESSES} processes that claim and end them at once",
     "no task twice, none lost, each with exactly its own log",
 )
-def test_two_thousand_tasks_are_each_taken_by_one_of_eight_processes(
-    ada: Actor, bob: Actor, measured: Callable[[str], None]
-) -> None:
+def test_of_two_thousand_tasks_each_is_taken_once(ada: Actor, bob: Actor, measured: Callable[[str], None]) -> None:
     made = [commands.create((ada, bob)[number % 2], prompt=f"t{number}").id for number in range(TASKS)]
     begun = time.monotonic()
     command = [sys.executable, "-m", "tests.faults.claimant"]

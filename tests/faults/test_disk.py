@@ -171,9 +171,7 @@ def test_a_full_disk_refuses_writes_answers_reads_and_everything_goes_on_afterwa
     "the disk is full for longer than a lease",
     "the task's processes are dead by the lease's end, it ends once as interrupted when there is space, others run",
 )
-def test_a_disk_that_is_full_for_longer_than_a_lease_interrupts_the_task(
-    small: Callable[..., Small], scene: Scene, tmp_path: Path
-) -> None:
+def test_a_disk_full_longer_than_a_lease_interrupts(small: Callable[..., Small], scene: Scene, tmp_path: Path) -> None:
     talker, deck = scene.agent("talker", LOUD), small(lease=3)
     running, waiting = deck.accepted("talk", talker), deck.accepted("wait", talker)
     eventually(lambda: deck.task(running)["log_count"] > 10)

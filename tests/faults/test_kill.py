@@ -38,9 +38,7 @@ AFTER = "kill -9 of the server after the agent's process ended, before the end i
 @pytest.mark.parametrize(
     ("death", "began"), [fault(BEFORE, INTERRUPTED, "claimed", []), fault(AFTER, INTERRUPTED, "exited", ["t0"])]
 )
-def test_a_server_that_dies_before_or_after_the_work_runs_nothing_twice(
-    death: str, began: list[str], scene: Scene, data: Path
-) -> None:
+def test_a_server_that_dies_runs_nothing_twice(death: str, began: list[str], scene: Scene, data: Path) -> None:
     scene.agent("quick", QUICK + "open(sys.argv[1] + '/report.md', 'w').write('# Done')")
     server = scene.serve(death=death, lease=LEASE, concurrency=1)
     killed, *waiting = (scene.create("quick", f"t{number}") for number in range(3))

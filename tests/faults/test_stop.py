@@ -79,9 +79,7 @@ def ends(server: Server, scene: Scene, what: str, grace: float = 0) -> float:
     "nothing is claimed any more from that moment, the task is completed, exit status 0",
 )
 @both_commands
-def test_a_stopping_server_claims_nothing_and_completes_what_ends_in_time(
-    running: Running, command: str, scene: Scene, ada_token: str
-) -> None:
+def test_a_stop_claims_nothing_and_completes_some(running: Running, command: str, scene: Scene, ada_token: str) -> None:
     server, task_id = running(command, 30)
     with visited(server, ada_token, task_id):
         server.process.terminate()

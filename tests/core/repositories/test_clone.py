@@ -113,9 +113,7 @@ def test_the_operators_own_git_settings_and_environment_have_no_say(scene: Scene
     (os.urandom(2**20).hex(), r"too large: its newest commit, packed, takes more than 1 MiB\."),
     ("0" * 3 * 2**20, r"more than 1 MiB into one file\."),
 ], ids=["a large pack", "a small pack that holds a huge file"])  # fmt: skip
-def test_a_repository_that_is_too_large_is_stopped_and_the_disk_is_free_again(
-    content: str, sentence: str, scene: Scene, monkeypatch: Patch
-) -> None:
+def test_too_large_a_repository_frees_the_disk(content: str, sentence: str, scene: Scene, monkeypatch: Patch) -> None:
     for module in (git_module, checkout_module):
         monkeypatch.setattr(module, "LIMITS", ResourceLimits(file=2**20))
     with pytest.raises(AgentFailed, match=sentence):
@@ -180,9 +178,7 @@ def test_a_repository_that_asks_for_a_password_or_does_not_take_the_token_is_tol
     assert time.monotonic() - began < 5 and not [line for line in scene.runner.said if "wr0ng" in line]
 
 
-def test_a_host_is_reached_at_the_address_that_was_checked_and_the_token_is_in_the_clones_environment_alone(
-    scene: Scene, shop: Shop
-) -> None:
+def test_a_host_is_reached_where_it_was_checked_and_the_token_is_in_the_environment(scene: Scene, shop: Shop) -> None:
     shop.publish({"a.txt": "a"})
     shop.host.token = TOKEN
     remote = shop.resolve('token = "GIT_TOKEN"', TOKEN)

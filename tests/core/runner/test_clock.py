@@ -14,9 +14,7 @@ def clock(hand: Hand) -> Clock:
 
 
 @pytest.mark.parametrize(("extension", "limit"), [(0, "5 min"), (60, "6 min"), (120, "7 min")])
-def test_the_limit_comes_at_its_second_and_the_warning_once_before_it(
-    extension: float, limit: str, clock: Clock, hand: Hand
-) -> None:
+def test_the_limit_comes_at_its_second_after_a_warning(extension: float, limit: str, clock: Clock, hand: Hand) -> None:
     clock.extend(extension), clock.extend(extension)  # as often as the runner reads of it
     hand.time += 239.75 + extension
     assert clock.warning() is None

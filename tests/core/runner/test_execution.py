@@ -30,18 +30,14 @@ def python(code: str, folder: Path, shown: str = "python") -> Command:
     return Command((sys.executable, "-c", code), folder, shown, Sandbox(writable=(folder,)))
 
 
-def test_a_silent_agent_is_at_work_as_long_as_something_of_it_gives_a_sign_of_life(
-    execution: Execution, tmp_path: Path
-) -> None:
+def test_a_silent_agent_is_at_work_as_long_as_it_gives_a_sign_of_life(execution: Execution, tmp_path: Path) -> None:
     silent = python("import time; time.sleep(1.2)", tmp_path)
     assert execution.work(AGENT, silent, Events("thinker"), lambda _: None, time.monotonic) == 0
     with pytest.raises(AgentFailed, match=r"^thinker said nothing for 1 s and was stopped\.$"):
         execution.work(AGENT, silent, Events("thinker"), lambda _: None, lambda: 0.0)
 
 
-def test_a_step_of_our_own_is_logged_only_when_there_is_something_to_show(
-    execution: Execution, tmp_path: Path, log: TaskLogger, stored: Stored
-) -> None:
+def test_a_step_is_logged_if_it_is_shown(execution: Execution, tmp_path: Path, log: TaskLogger, stored: Stored) -> None:
     code = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
     assert execution.run(python(code, tmp_path, shown=""), 10) == (3, ["out"])
     assert execution.run(python(code, tmp_path, shown="step"), 10) == (3, ["out"])

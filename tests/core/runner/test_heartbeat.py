@@ -144,9 +144,7 @@ def test_people_who_use_up_their_connections_take_no_lease_away(beating: Beating
         eventually(renewed)
 
 
-def test_the_log_is_written_while_the_thread_that_works_says_no_more_and_a_whole_batch_at_once(
-    beating: Beating, log: TaskLogger, stored: Stored
-) -> None:
+def test_the_log_is_written_while_the_worker_says_no_more(beating: Beating, log: TaskLogger, stored: Stored) -> None:
     log.info("said"), log.progress(30)
     beating.later(1)
     eventually(lambda: messages(stored()) == ["said"])

@@ -110,9 +110,7 @@ def test_a_task_of_which_nothing_was_begun_waits_again_once_when_the_server_stop
         claims.record(claim, [])
 
 
-def test_what_was_released_and_taken_by_another_runner_keeps_its_files(
-    run_task: Life, claim: claims.Claim, data: Path, monkeypatch: Patch
-) -> None:
+def test_what_another_runner_took_stays(run_task: Life, claim: claims.Claim, data: Path, monkeypatch: Patch) -> None:
     kept = data / "artifacts" / str(claim.task_id) / "report.md"
     lose_answer(monkeypatch, "release")
     real = claims.read_control

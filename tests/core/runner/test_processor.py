@@ -37,9 +37,7 @@ def test_a_task_runs_to_its_one_end_with_its_log_in_order(run_task: Life, data: 
     assert left_behind(data) == [str(task.id), "report.md"]
 
 
-def test_a_repository_is_cloned_and_handed_to_the_agent(
-    run_task: Life, local_root: Path, make_repository: Callable[..., Path]
-) -> None:
+def test_an_agent_gets_its_repository(run_task: Life, local_root: Path, make_repository: Callable[..., Path]) -> None:
     origin = make_repository(local_root / "shop", {"sales.csv": "a\n1\n"})
     code = SAY + "import os; say(type='info', message=' '.join(sorted(os.listdir(os.path.dirname(sys.argv[1])))))"
     task = run_task(run_task.agent(code), str(origin))
@@ -64,9 +62,7 @@ def test_an_agents_failure_is_the_tasks_error(code: str, sentence: str, run_task
     assert (run_task.types(task)[-1], left_behind(data)) == (LogType.ERROR, [])
 
 
-def test_an_agent_that_is_not_set_up_says_so_and_so_does_a_repository_that_is_not_there(
-    run_task: Life, local_root: Path
-) -> None:
+def test_an_agent_that_is_not_set_up_says_so_and_so_does_an_absent_repository(run_task: Life, local_root: Path) -> None:
     for name in ("claude", "codex"):
         task = run_task(name)
         assert (task.end_reason, task.error) == (EndReason.FAILED, registry.agents()[name].unavailable())
@@ -109,9 +105,7 @@ def test_a_fault_of_taskdeck_ends_the_task_and_is_explained_in_the_servers_log_a
     assert "ended by a fault of Taskdeck" in caplog.text and "workspaces" not in "".join(run_task.log(task))
 
 
-def test_the_error_of_a_task_is_masked_cleaned_and_cut_like_its_log_and_a_file_that_is_not_kept_named(
-    run_task: Life,
-) -> None:
+def test_the_error_of_a_task_is_masked_cleaned_and_cut_like_its_log_and_a_file_left_is_named(run_task: Life) -> None:
     task = run_task.script("import os, sys; os.symlink('/etc/passwd', sys.argv[1] + '/passwd')")
     assert any(line.startswith("Not kept: passwd (a link).") for line in run_task.log(task))
     assert run_task.files(task) == {}

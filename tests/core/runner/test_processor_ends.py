@@ -67,9 +67,7 @@ def test_a_minute_of_silent_work_is_an_entry_and_no_progress(clock: Shifted, run
     assert (run_task.after(thread, task).status, len(marks())) == (TaskStatus.COMPLETED, 3)
 
 
-def test_a_deleted_tasks_process_dies_and_nothing_is_left(
-    detached: tuple[Task, threading.Thread, int], run_task: Life, data: Path
-) -> None:
+def test_of_a_deleted_task_all_dies(detached: tuple[Task, threading.Thread, int], run_task: Life, data: Path) -> None:
     task, thread, process = detached
     commands.delete_one(run_task.actor, task.id)
     eventually(lambda: not is_alive(process), 5)

@@ -162,9 +162,7 @@ def test_one_thread_may_say_while_another_writes(claim: Claim, stored: Stored) -
     assert no_gap(stored())
 
 
-def test_a_beat_writes_one_batch_and_asks_for_the_next_one(
-    log: TaskLogger, hand: Hand, stored: Stored, monkeypatch: Patch
-) -> None:
+def test_a_beat_writes_a_batch_and_asks_again(log: TaskLogger, hand: Hand, stored: Stored, monkeypatch: Patch) -> None:
     monkeypatch.setattr(task_logger, "LARGEST_BATCH", 300)
     for number in range(700):
         log.info(str(number))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.sandbox import folders
+from tests.support.world import Patch
 
 
 @pytest.fixture
@@ -53,9 +54,7 @@ def test_a_folder_is_removed_however_deep_it_is_and_whatever_its_rights(work: Pa
 
 
 @pytest.mark.parametrize("moment", [1, 2], ids=["before it is opened", "before it is given back to its owner"])
-def test_a_folder_that_is_swapped_for_a_link_while_it_is_removed_leads_nowhere_else(
-    moment: int, work: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_swapped_for_a_link_at_its_removal_leads_nowhere(moment: int, work: Path, monkeypatch: Patch) -> None:
     outside = work.parent / "outside"
     outside.chmod(0o755)
     (work / "inner").mkdir(mode=0)

@@ -86,9 +86,7 @@ def test_the_secrets_of_the_server_are_in_no_argument_that_others_can_read(folde
     assert SECRET not in " ".join(isolation.sandboxed_argv(made)) + str(isolation.files(made)) + repr(made)
 
 
-def test_every_task_has_a_user_of_its_own_where_the_server_is_root_and_cannot_read_anothers_files(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_every_task_has_a_user_where_the_server_is_root_and_reads_no_others_files(folder: Path, tmp_path: Path) -> None:
     users = [isolation.user_for(task) for task in (1, 2, 5_001)]
     assert users == ([60_001, 60_002, 60_001] if os.geteuid() == 0 else [None] * 3)
     other = tmp_path / "other"

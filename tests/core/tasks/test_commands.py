@@ -82,9 +82,7 @@ def test_a_prompt_is_kept_to_the_last_character(prompt: str, ada: Actor) -> None
 
 
 @pytest.mark.parametrize("act", [commands.find, commands.delete_one, commands.cancel, commands.rerun, commands.extend])
-def test_anothers_id_is_like_an_absent_one_and_nothing_is_written(
-    act: Callable[[Actor, int], object], ada: Actor, bob: Actor
-) -> None:
+def test_anothers_id_is_like_an_absent_one(act: Callable[[Actor, int], object], ada: Actor, bob: Actor) -> None:
     running, waiting = claimed(ada).task_id, commands.create(ada, prompt="x").id
     deleted = commands.create(bob, prompt="x").id
     commands.delete_one(bob, deleted)

@@ -16,7 +16,7 @@ from core.log_text import LogType
 from core.runner import claims
 from core.runner.claims import Claim
 from core.tasks import commands, logs
-from tests.core.living import Life, Shifted, claimed, ended
+from tests.core.living import Life, Patch, Shifted, claimed, ended
 from tests.support.waiting import eventually
 from tests.support.world import World
 
@@ -102,9 +102,7 @@ def test_a_task_that_is_about_to_reach_its_limit_or_to_stop_gets_no_more_time(ad
     assert all(refused(ada, claim.task_id, TOO_LATE) for claim in (late, stopped))
 
 
-def test_the_limit_really_moves_and_the_warning_comes_again_before_the_new_one(
-    run_task: Life, allow: Allow, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_limit_really_moves_after_another_warning(run_task: Life, allow: Allow, monkeypatch: Patch) -> None:
     clock, known = Shifted(), threading.Event()
     read_control = claims.read_control
 

@@ -81,9 +81,7 @@ def test_only_ended_and_old_tasks_of_everybody_retire_with_logs_and_files(data: 
     assert (list(removal.retire(7, now=NOON)), sum(removal.retire(6.5, now=NOON))) == ([], 2)
 
 
-def test_the_scheduler_retires_what_is_old_only_if_it_is_told_to(
-    data: Path, ada: Actor, bob: Actor, start: Schedulers
-) -> None:
+def test_the_scheduler_retires_what_is_old_if_told_to(data: Path, ada: Actor, bob: Actor, start: Schedulers) -> None:
     old = [ended(actor, EndReason.COMPLETED, now=NOON).id for actor in (ada, bob)]
     change(*old, created_at=NOON)
     with_files(data, *old)

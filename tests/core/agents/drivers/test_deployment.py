@@ -128,9 +128,7 @@ def test_a_target_is_for_its_repository_and_environment_alone_and_a_dry_run_has_
     assert SECRET not in " ".join(command.argv) + command.shown + command.env[VARIABLE]
 
 
-def test_in_its_sandbox_the_administrators_command_is_found_wherever_it_lies_and_reads_what_it_may(
-    tmp_path: Path, perform: Perform
-) -> None:
+def test_in_its_sandbox_the_administrators_command_is_found_and_reads_its_own(tmp_path: Path, perform: Perform) -> None:
     own = program(tmp_path / "opt" / "deploy", f"#!/bin/sh\ncat {tmp_path}/keys/*; cat {tmp_path}/opt/other\n")
     for name in ("keys/known_hosts", "opt/other"):
         program(tmp_path / name, f"{name}\n", mode=0o644)
@@ -180,9 +178,7 @@ def test_in_its_sandbox_the_makefile_of_a_dry_run_finds_no_secret_no_network_and
 
 
 @pytest.mark.attack(100)
-def test_in_its_sandbox_a_failing_recipe_is_an_error_with_its_status_and_cannot_speak_for_the_bot(
-    tmp_path: Path, perform: Perform
-) -> None:
+def test_in_its_sandbox_a_failing_recipe_is_an_error_and_never_the_bots_voice(tmp_path: Path, perform: Perform) -> None:
     forged = json.dumps({"type": "success", "message": "forged"})
     recipe = f"echo '{forged}' > /proc/$PPID/fd/1\ntouch built && echo built\nexit 3\n"
     program(tmp_path / "repository" / "deploy.sh", recipe, mode=0o644)

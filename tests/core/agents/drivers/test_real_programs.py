@@ -102,9 +102,7 @@ def test_a_model_that_works_by_scripts_works(tmp_path: Path) -> None:
     (Codex, Status(404, "not_found"), "does not know this model"),
     *((kind, turn, "no proper answer") for kind in KINDS for turn in (Status(500), Page(), Cut())),
 ], ids=str)  # fmt: skip
-def test_an_api_that_refuses_or_fails_is_an_error_that_says_so(
-    kind: Kind, turn: Turn, sentence: str, tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_an_api_that_refuses_is_told(kind: Kind, turn: Turn, sentence: str, tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.setitem(claude.ENVIRONMENT, "CLAUDE_CODE_MAX_RETRIES", "0")
     with run(kind, tmp_path / "7", turn) as outcome:
         assert outcome.status == 1
@@ -147,9 +145,7 @@ def test_an_api_that_is_waited_for_in_vain_is_ended_by_the_runner(kind: Kind, tu
 
 @each
 @pytest.mark.attack(92)
-def test_without_a_sandbox_it_changes_the_repository_alone_and_what_was_refused_is_told(
-    kind: Kind, tmp_path: Path, world: World
-) -> None:
+def test_without_a_sandbox_it_changes_the_repository_alone_and_tells(kind: Kind, tmp_path: Path, world: World) -> None:
     world.settle(TASKDECK_SANDBOX="none")
     outside, is_claude = tmp_path / "outside", kind is Claude
     tools = [*MAKES[kind][0], execute(kind, f"touch inside; touch {outside}")]

@@ -21,9 +21,7 @@ AGENT, BARE = shell(RECIPES), shell({})
 
 
 @pytest.mark.parametrize("prompt", ["test", "  test  ", "test\nthe rest", "test\t; rm -rf /"])
-def test_the_first_word_names_the_recipe_and_the_whole_prompt_is_data(
-    prompt: str, given: Given, tmp_path: Path
-) -> None:
+def test_the_first_word_names_the_recipe_and_the_prompt_is_data(prompt: str, given: Given, tmp_path: Path) -> None:
     # The administrator's recipe comes before the repository's of the same name.
     program(tmp_path / "repository" / ".tasks" / "test")
     assert AGENT.why_not_accepted(prompt, None) is None
