@@ -28,12 +28,10 @@ PROCESSES = 8
 )
 def test_of_two_thousand_tasks_each_is_taken_once(ada: Actor, bob: Actor, measured: Callable[[str], None]) -> None:
     made = [commands.create((ada, bob)[number % 2], prompt=f"t{number}").id for number in range(TASKS)]
-    begun = time.monotonic()
-    command = [sys.executable, "-m", "tests.faults.claimant"]
+    begun, command = time.monotonic(), [sys.executable, "-m", "tests.faults.claimant"]
     pipes: dict[str, Any] = {"cwd": ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     runners = [subprocess.Popen([*command, f"runner-{number}"], **pipes) for number in range(PROCESSES)]
-    outputs = [runner.communicate(timeout=100) for runner in runners]
-    seconds = time.monotonic() - begun
+    outputs, seconds = [runner.communicate(timeout=100) for runner in runners], time.monotonic() - begun
     assert [runner.returncode for runner in runners] == [0] * PROCESSES, outputs
     shares = [[int(line) for line in output.split()] for output, _ in outputs]
     taken = Counter(task_id for share in shares for task_id in share)

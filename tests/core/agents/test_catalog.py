@@ -7,7 +7,6 @@ import pytest
 from core.agents.catalog import Host, TimeLimits, catalog
 from core.agents.drivers.claude import ClaudeSettings
 from core.agents.drivers.lines import LinesSettings
-from core.agents.registry import agents
 from core.agents.settings import AgentSettings
 from core.config import Settings
 from core.errors import ConfigurationError
@@ -27,11 +26,6 @@ def test_a_file_that_cannot_be_read_is_named(spoil: Callable[[Path], object], tm
     spoil(tmp_path / "agents.toml")
     with pytest.raises(ConfigurationError, match=r"agents\.toml cannot be read: "):
         catalog()
-
-
-def test_without_a_word_every_agent_has_the_general_limits() -> None:
-    general = Settings(timeout=500, warning=100)
-    assert {catalog().limits(name, general) for name in agents()} == {TimeLimits(500, 100, 0)}
 
 
 @pytest.mark.parametrize(("text", "limits"), [

@@ -76,15 +76,6 @@ def test_a_real_agent_changes_a_repository(
     assert left_behind(data) == [str(task.id), "changes.patch"]
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_without_a_repository_what_it_writes_is_kept(name: str, run_task: Life, talks_to: Callable[..., None]) -> None:
-    with ModelApi(*TURNS[name]) as api:
-        talks_to(name, api)
-        task = run_task(name)
-    assert task.status is TaskStatus.COMPLETED, run_task.log(task)
-    assert run_task.files(task)["note.txt"] == "hello\n"
-
-
 @pytest.mark.attack(93)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_stop_while_the_model_is_silent_ends_the_task_and_every_process(

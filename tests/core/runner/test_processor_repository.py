@@ -118,16 +118,6 @@ def test_a_printed_secret_is_masked_also_in_pieces_of_a_line(fixer: Fixer, run_t
     assert "[hidden]" in log and "giraffe" not in "".join(log)
 
 
-@pytest.mark.attack(97)
-def test_two_tasks_on_one_repository_have_a_workspace_and_a_branch_each(fixer: Fixer, run_task: Life) -> None:
-    origin = str(fixer.repository("cat > prompt.txt; sleep 0.3; echo $$ >> price.txt; ls .."))
-    begun = [run_task.begin("fixer", origin) for _ in range(2)]
-    ends = [run_task.after(thread, task, 60) for task, thread in begun]
-    assert [task.status for task in ends] == [TaskStatus.COMPLETED] * 2
-    assert len({task.branch_name for task in ends}) == 2
-    assert all(run_task.files(task)["changes.patch"].count("\n+") >= 1 for task in ends)
-
-
 @pytest.mark.attack(89)
 def test_a_hostile_task_leaves_the_one_beside_it_unharmed(fixer: Fixer, run_task: Life) -> None:
     fixer.settle("memory_mb = 256\ntimeout = 3\nwarning = 2", '[agents.calm]\ndriver = "lines"\ncommand = ["./fix"]')

@@ -48,8 +48,7 @@ def refused(actor: Actor, task_id: int, reason: str, extension: float = 0) -> bo
 def test_a_running_task_gets_what_its_agents_settings_allow_once_and_its_log_says_so(ada: Actor, allow: Allow) -> None:
     allow()
     claim = claimed(ada)
-    before = commands.deadline(commands.find(ada, claim.task_id))
-    task = commands.extend(ada, claim.task_id)
+    before, task = commands.deadline(commands.find(ada, claim.task_id)), commands.extend(ada, claim.task_id)
     assert (task.status, task.extension) == (TaskStatus.PROCESSING, 120)
     assert before
     assert commands.deadline(task) == before + timedelta(seconds=120)

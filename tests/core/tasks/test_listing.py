@@ -25,8 +25,7 @@ def test_tasks_of_the_same_instant_are_paged_each_once_and_newest_first(ada: Act
 
 
 def test_a_task_that_is_made_while_somebody_pages_shifts_nothing(ada: Actor) -> None:
-    first = [commands.create(ada, prompt="x").id for _ in range(4)]
-    page = listing.page(ada, limit=2)
+    first, page = [commands.create(ada, prompt="x").id for _ in range(4)], listing.page(ada, limit=2)
     commands.create(ada, prompt="newer")
     assert [task.id for task in listing.page(ada, limit=2, cursor=page.next_cursor).tasks] == first[1::-1]
 

@@ -81,8 +81,7 @@ def test_a_rerun_changes_what_is_given_and_says_so(what: str, ada: Actor) -> Non
 def test_a_rerun_is_a_new_task_that_waits_and_is_notified(ada: Actor) -> None:
     first = ended(ada, EndReason.TIMED_OUT)
     told: list[int] = []
-    unsubscribe = notifications.task_waiting.subscribe(told.append)
-    second = commands.rerun(ada, first.id)
+    unsubscribe, second = notifications.task_waiting.subscribe(told.append), commands.rerun(ada, first.id)
     unsubscribe()
     assert second.id > first.id
     assert (second.status, second.progress, second.attempt, second.log_count) == (TaskStatus.PENDING, 0, 0, 2)
@@ -98,8 +97,7 @@ def test_a_task_may_be_run_again_however_it_stands_also_one_that_is_a_rerun_itse
         *(ended(ada, reason).id for reason in (EndReason.COMPLETED, EndReason.FAILED)),
     )
     for first in (waiting, running, *over):
-        before = commands.find(ada, first).status
-        second = commands.rerun(ada, first, prompt="y")
+        before, second = commands.find(ada, first).status, commands.rerun(ada, first, prompt="y")
         third = commands.rerun(ada, second.id)
         assert (second.rerun_of, third.rerun_of, third.prompt) == (first, second.id, "y")
         assert commands.find(ada, first).status is before

@@ -119,8 +119,7 @@ def test_a_target_is_for_its_repository_and_environment_alone_and_a_dry_run_has_
     more = {"command": ["./up"], "health_url": "https://w.example/"}
     agent = bot(target(repo=repo, secrets=["DEPLOY_TOKEN"], network="open", **more))
     command = agent.command(given(prompt, url))
-    told = json.loads(command.env[VARIABLE])
-    is_real = is_settled and prompt != "dry run staging"
+    told, is_real = json.loads(command.env[VARIABLE]), is_settled and prompt != "dry run staging"
     assert (command.sandbox.network, command.env.get("DEPLOY_TOKEN")) == (
         ("open", SECRET) if is_real else ("none", None)
     )

@@ -15,8 +15,7 @@ from tests.core.living import Patch, claimed, ended
 
 
 def test_workspaces_of_nobody_and_files_of_tasks_that_are_gone_go(ada: Actor, bob: Actor, data: Path) -> None:
-    done = [ended(actor, EndReason.COMPLETED).id for actor in (ada, bob)]
-    held = claimed(ada).task_id
+    done, held = [ended(actor, EndReason.COMPLETED).id for actor in (ada, bob)], claimed(ada).task_id
     odd = ("4711", f"0{done[0]}", "9" * 30, "what is this")
     for name in (*map(str, [*done, held]), *odd):
         (data / "artifacts" / name / "deep").mkdir(parents=True)
@@ -34,8 +33,7 @@ def test_where_nothing_was_ever_made_there_is_nothing_to_do(data: Path) -> None:
 
 def test_which_tasks_run_and_which_are_there_is_told_of_everybodys(ada: Actor, bob: Actor, monkeypatch: Patch) -> None:
     monkeypatch.setattr(leftovers, "ASKED_AT_ONCE", 2)
-    over = ended(ada, EndReason.COMPLETED).id
-    held = {claimed(actor).task_id for actor in (ada, bob, ada)}
+    over, held = ended(ada, EndReason.COMPLETED).id, {claimed(actor).task_id for actor in (ada, bob, ada)}
     waits = commands.create(ada, prompt="waits").id
     assert leftovers.running([over, *held, waits, 4711]) == held
     assert leftovers.running([over]) == leftovers.running([]) == set()

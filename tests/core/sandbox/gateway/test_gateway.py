@@ -130,18 +130,18 @@ def test_a_call_of_megabytes_arrives_whole_and_a_larger_one_is_refused(opened: O
 HEAD = b"POST /v1/messages HTTP/1.1\r\nx-api-key: %b\r\n"
 
 
+LENGTH, LONG = HEAD + b"Content-Length: ", b"x" * 70_000
+NO_CALLS = {
+    HEAD + b"\r\n": 411, LENGTH + b"-1\r\n\r\n": 411, LENGTH + b"9999999999999\r\n\r\n": 411,
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n": 411, b"\x16\x03\x01\x02\x00\x01 %b\r\n\r\n": 400,
+    b"POST /v1/messages HTTP/9.9 %b\r\n\r\n": 400, b"POST /v1/messages%b" + LONG + b" HTTP/1.1\r\n\r\n": 414,
+    HEAD + b"x: " + LONG + b"\r\n\r\n": 431,
+}  # fmt: skip
+
+
 def test_what_is_no_call_gets_an_error_and_goes_nowhere(opened: Opener) -> None:
     with opened(Text()) as gateway:
-        for sent, status in (
-            (HEAD + b"\r\n", 411),
-            (HEAD + b"Content-Length: -1\r\n\r\n", 411),
-            (HEAD + b"Content-Length: 9999999999999\r\n\r\n", 411),
-            (HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
-            (b"\x16\x03\x01\x02\x00\x01 %b\r\n\r\n", 400),
-            (b"POST /v1/messages HTTP/9.9 %b\r\n\r\n", 400),
-            (b"POST /v1/messages%b" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", 414),
-            (HEAD + b"x: " + b"x" * 70_000 + b"\r\n\r\n", 431),
-        ):
+        for sent, status in NO_CALLS.items():
             line = gateway.answer_to(sent % gateway.endpoint.token.encode())
             assert line.split()[1] == str(status).encode(), sent[:80]
         assert gateway.api.asked == []
