@@ -93,8 +93,12 @@ class Small:
         return said
 
 
+#: Starts a server on a small disk, with these settings.
+Start = Callable[..., Small]
+
+
 @pytest.fixture
-def small(private_mount: list[str], scene: Scene, ada_token: str) -> Iterator[Callable[..., Small]]:
+def small(private_mount: list[str], scene: Scene, ada_token: str) -> Iterator[Start]:
     """Start a server on a copy of this test's data, on a small disk that nobody else sees."""
     with ExitStack() as stack:
 
@@ -124,8 +128,8 @@ def sound(small: Small, folder: Path) -> bool:
     "the disk is full for a while",
     "writes answer 503 with Retry-After, reads go on, nothing is half-written, the running task loses no line",
 )
-def test_a_full_disk_refuses_writes_answers_reads_and_everything_goes_on_afterwards(
-    small: Callable[..., Small], scene: Scene, tmp_path: Path
+def test_a_full_disk_refuses_writes_and_everything_goes_on_afterwards(
+    small: Start, scene: Scene, tmp_path: Path
 ) -> None:
     talker, deck = scene.agent("talker", LOUD), small(log_lines=100_000)
     running = deck.accepted("talk", talker)
@@ -171,7 +175,7 @@ def test_a_full_disk_refuses_writes_answers_reads_and_everything_goes_on_afterwa
     "the disk is full for longer than a lease",
     "the task's processes are dead by the lease's end, it ends once as interrupted when there is space, others run",
 )
-def test_a_disk_full_longer_than_a_lease_interrupts(small: Callable[..., Small], scene: Scene, tmp_path: Path) -> None:
+def test_a_disk_full_longer_than_a_lease_interrupts_the_task(small: Start, scene: Scene, tmp_path: Path) -> None:
     talker, deck = scene.agent("talker", LOUD), small(lease=3)
     running, waiting = deck.accepted("talk", talker), deck.accepted("wait", talker)
     eventually(lambda: deck.task(running)["log_count"] > 10)
@@ -199,9 +203,7 @@ def test_a_disk_full_longer_than_a_lease_interrupts(small: Callable[..., Small],
 @pytest.mark.parametrize(("megabytes", "error"), [
     (14, processor.DISK_FULL), (100, "greedy ended with exit status 1."),
 ], ids=["no room for the copy", "no room at all"])  # fmt: skip
-def test_files_that_do_not_fit_fail_the_task_and_leave_nothing(
-    megabytes: int, error: str, small: Callable[..., Small], scene: Scene
-) -> None:
+def test_files_that_do_not_fit_leave_nothing(megabytes: int, error: str, small: Start, scene: Scene) -> None:
     greedy = scene.world.script_agent("greedy", GREEDY.format(megabytes=megabytes))
     quick, deck = scene.agent("quick", "print('done')"), small()
     large, after = deck.accepted("large", greedy), deck.accepted("after", quick)
