@@ -1,7 +1,6 @@
 """What several tests of core share: lives of tasks, schedulers, a locked database, real git repositories."""
 
 import os
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from core.tasks import logs
 from tests.conftest import PASSWORD
 from tests.core.deck import Deck, Schedulers, Shell
 from tests.core.living import Hand, Life, Wall, claimed
+from tests.core.repositories.running import git
 from tests.support import clis, databases
 from tests.support.world import World
 
@@ -103,21 +103,15 @@ def make_repository(tmp_path: Path) -> Callable[..., Path]:
 
     def make(folder: Path, files: dict[str, str], *extra: tuple[str, ...]) -> Path:
         folder.mkdir(parents=True)
-        who = {f"GIT_{role}_{key}": "x@example.org" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
-        env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1", **who}
-
-        def git(*arguments: str) -> None:
-            subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True, env=env)
-
-        git("init", "--quiet")
+        git(folder, "init", "--quiet")
         for name, text in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)
-        git("add", "--all")
+        git(folder, "add", "--all")
         for arguments in extra:
-            git(*arguments)
+            git(folder, *arguments)
         if files or extra:
-            git("commit", "--quiet", "--message", "first")
+            git(folder, "commit", "--quiet", "--message", "first")
         return folder
 
     return make

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
-import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
@@ -24,7 +23,10 @@ from core.runner.scheduler import Scheduler
 from core.tasks import artifacts, commands, logs
 from tests.support.databases import unguarded
 from tests.support.waiting import eventually
-from tests.support.world import World
+from tests.support.world import Patch, World
+
+#: The entries of a task's log, as they are stored now.
+Stored = Callable[[], list[TaskLog]]
 
 #: The beginning of an agent's code that speaks in events.
 SAY = "import json, sys\ndef say(**event): print(json.dumps(event), flush=True)\n"
@@ -173,7 +175,7 @@ def row_counts() -> tuple[int | None, int | None]:
         return session.scalar(select(func.count(Task.id))), session.scalar(select(func.count(TaskLog.seq)))
 
 
-def lose_answer(patch: pytest.MonkeyPatch, name: str, times: int = 1) -> list[str]:
+def lose_answer(patch: Patch, name: str, times: int = 1) -> list[str]:
     """Let the first calls of claims.NAME do their work and then fail as if only the answer got lost; those lost."""
     real, lost = getattr(claims, name), []
 

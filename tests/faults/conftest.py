@@ -6,16 +6,15 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.agents.registry import agents
-from core.config import Settings
-from core.database import engine
 from core.database.ownership import Actor
 from core.runner.scheduler import Scheduler
+from tests.core.deck import Schedulers
 from tests.faults import table
 from tests.faults.scene import Scene
 from tests.support import databases
@@ -24,6 +23,8 @@ from tests.support.server import Server
 from tests.support.world import World
 
 UVICORN = "uvicorn app:app --host 127.0.0.1 --port {port}"
+Start = Callable[..., Any]
+
 STREAMLIT = "streamlit run app.py --server.port {port}"
 
 
@@ -79,28 +80,14 @@ def serve(tmp_path: Path, data: Path) -> Iterator[Callable[..., Server]]:
 @pytest.fixture
 def schedule(data: Path) -> Iterator[Callable[..., Scheduler]]:
     """Start a scheduler in this process, with these settings; it is stopped at the end."""
-    started: list[Scheduler] = []
-
-    def start(now: Callable[[], datetime] = engine.now, **values: object) -> Scheduler:
-        scheduler = Scheduler(Settings(data=data, **({"grace": 0} | values)), now=now)  # type: ignore[arg-type]
-        scheduler.start()
-        started.append(scheduler)
-        return scheduler
-
-    yield start
-    for scheduler in started:
-        scheduler.stop()
+    made = Schedulers(data)
+    yield lambda **values: made(**({"grace": 0} | values))
+    made.close()
 
 
 @pytest.fixture
 def scene(
-    ada: Actor,
-    data: Path,
-    tmp_path: Path,
-    world: World,
-    serve: Callable[..., Server],
-    schedule: Callable[..., Scheduler],
-    measured: Callable[[str], None],
+    ada: Actor, data: Path, tmp_path: Path, world: World, serve: Start, schedule: Start, measured: Callable[[str], None]
 ) -> Scene:
     return Scene(ada, data, tmp_path / "ran", world, serve, schedule, measured)
 

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import psutil
+import pytest
 
 from core.database import engine
 from core.database.models import Task, TaskLog
@@ -41,6 +43,11 @@ while not os.path.exists({path!r} + ".go"):
 print("said", number)
 open(sys.argv[1] + "/report.md", "w").write("# Done")
 """
+
+
+def fault(name: str, expected: str, *values: object) -> Any:
+    """The values of one of a test's faults."""
+    return pytest.param(*values, marks=pytest.mark.fault(name, expected), id=name)
 
 
 @dataclass(frozen=True)

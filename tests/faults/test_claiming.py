@@ -5,6 +5,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -25,28 +26,16 @@ PROCESSES = 8
     f"{TASKS:,} tasks, {PROCESSES} processes that claim and end them at once",
     "no task twice, none lost, each with exactly its own log",
 )
-def test_two_thousand_tasks_are_each_taken_by_one_of_eight_processes(
-    ada: Actor, bob: Actor, measured: Callable[[str], None]
-) -> None:
+def test_of_two_thousand_tasks_each_is_taken_once(ada: Actor, bob: Actor, measured: Callable[[str], None]) -> None:
     made = [commands.create((ada, bob)[number % 2], prompt=f"t{number}").id for number in range(TASKS)]
-    begun = time.monotonic()
-    runners = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.claimant", f"runner-{number}"],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(PROCESSES)
-    ]
-    outputs = [runner.communicate(timeout=100) for runner in runners]
-    seconds = time.monotonic() - begun
+    begun, command = time.monotonic(), [sys.executable, "-m", "tests.faults.claimant"]
+    pipes: dict[str, Any] = {"cwd": ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    runners = [subprocess.Popen([*command, f"runner-{number}"], **pipes) for number in range(PROCESSES)]
+    outputs, seconds = [runner.communicate(timeout=100) for runner in runners], time.monotonic() - begun
     assert [runner.returncode for runner in runners] == [0] * PROCESSES, outputs
     shares = [[int(line) for line in output.split()] for output, _ in outputs]
     taken = Counter(task_id for share in shares for task_id in share)
-    assert [task_id for task_id, times in taken.items() if times > 1] == []
-    assert sorted(taken) == made
+    assert ([task_id for task_id, times in taken.items() if times > 1], sorted(taken)) == ([], made)
     assert sum(map(bool, shares)) >= 2, "one process did it all: nothing was tested"
 
     by = {task_id: f"runner-{number}" for number, share in enumerate(shares) for task_id in share}

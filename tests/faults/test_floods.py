@@ -65,8 +65,7 @@ def flood(scene: Scene) -> Callable[[str, float], list[TaskLog]]:
         scene.wait(EndReason.COMPLETED, scene.create(warm))
         process = psutil.Process(server.process.pid)
         before = highest = process.memory_info().rss
-        begun = time.monotonic()
-        task_id = scene.create(flooding)
+        begun, task_id = time.monotonic(), scene.create(flooding)
         while not scene.ended(task_id):
             highest = max(highest, process.memory_info().rss)
             assert time.monotonic() < begun + seconds
@@ -102,8 +101,7 @@ def test_of_a_gigabyte_head_and_tail_and_a_marker_are_kept(flood: Callable[[str,
     assert kept[2001].startswith("LLLL") and kept[2001].endswith("(1,000,000 characters, cut)")
     left_out = rounds * 2001 + 2 - 10_000
     assert kept[8000] == f"{left_out:,} lines of output were left out here; the last 2,000 follow, with their times."
-    assert len(kept) == 10_001
-    assert kept[-1] == "the last line"
+    assert (len(kept), kept[-1]) == (10_001, "the last line")
     assert kept[-2].startswith("LLLL")
     assert kept[8001:-2] == [f"a short line, number {number}" for number in range(2, 2000)]
 
@@ -122,8 +120,7 @@ def test_a_line_of_a_hundred_megabytes_is_cut(flood: Callable[[str, float], list
 def test_garbage_is_stored_as_text(flood: Callable[[str, float], list[TaskLog]]) -> None:
     kept = output(flood(GARBAGE, 120))
     assert (kept[0], kept[-1]) == ("the first line", "the last line")
-    assert sum("lines of output were left out here" in line for line in kept) == 1
-    assert len(kept) == 10_001
+    assert (sum("lines of output were left out here" in line for line in kept), len(kept)) == (1, 10_001)
     everything = "".join(kept)
     assert set("\0\x07\x9b\r\u202e\u2066") & set(everything) == set()
     assert "\x1b" not in COLOUR.sub("", everything)

@@ -8,7 +8,7 @@ import pytest
 
 from core.agents import catalog
 from core.database.models import EndReason, TaskStatus
-from tests.faults.scene import PATIENT, QUICK, Scene
+from tests.faults.scene import PATIENT, QUICK, Scene, fault
 from tests.support.server import Server
 from tests.support.waiting import eventually, is_alive
 
@@ -28,30 +28,17 @@ def after_the_restart(scene: Scene, server: Server, killed: int, waiting: list[i
     assert "The server that ran this task stopped" in str(task.error)
     scene.wait(EndReason.COMPLETED, *waiting, seconds=30)
     assert scene.ended_once(killed).updated_at == task.updated_at, "it was touched again"
-    assert server.stop() == 0
-    assert (scene.running(), scene.lying(waiting)) == ([], [])
+    assert (server.stop(), scene.running(), scene.lying(waiting)) == (0, [], [])
+
+
+BEFORE = "kill -9 of the server right after a claim, before anything is begun"
+AFTER = "kill -9 of the server after the agent's process ended, before the end is written"
 
 
 @pytest.mark.parametrize(
-    ("death", "began"),
-    [
-        pytest.param(
-            "claimed",
-            [],
-            marks=pytest.mark.fault("kill -9 of the server right after a claim, before anything is begun", INTERRUPTED),
-        ),
-        pytest.param(
-            "exited",
-            ["t0"],
-            marks=pytest.mark.fault(
-                "kill -9 of the server after the agent's process ended, before the end is written", INTERRUPTED
-            ),
-        ),
-    ],
+    ("death", "began"), [fault(BEFORE, INTERRUPTED, "claimed", []), fault(AFTER, INTERRUPTED, "exited", ["t0"])]
 )
-def test_a_server_that_dies_before_or_after_the_work_runs_nothing_twice(
-    death: str, began: list[str], scene: Scene, data: Path
-) -> None:
+def test_a_server_that_dies_runs_nothing_twice(death: str, began: list[str], scene: Scene, data: Path) -> None:
     scene.agent("quick", QUICK + "open(sys.argv[1] + '/report.md', 'w').write('# Done')")
     server = scene.serve(death=death, lease=LEASE, concurrency=1)
     killed, *waiting = (scene.create("quick", f"t{number}") for number in range(3))
@@ -59,8 +46,7 @@ def test_a_server_that_dies_before_or_after_the_work_runs_nothing_twice(
     assert (scene.status(killed), scene.ran()) == (TaskStatus.PROCESSING, began)
     assert (data / "artifacts" / str(killed) / "report.md").exists() == bool(began)
     after_the_restart(scene, server, killed, waiting)
-    assert scene.ran() == [*began, "t1", "t2"]
-    assert scene.find(killed).sandbox_url is None
+    assert (scene.ran(), scene.find(killed).sandbox_url) == ([*began, "t1", "t2"], None)
 
 
 @pytest.mark.fault("kill -9 of the server in mid-run", f"the agent is dead within 5 s; {INTERRUPTED}")
@@ -85,5 +71,4 @@ def test_a_killed_server_leaves_no_process_no_running_task_and_loses_no_waiting_
     after_the_restart(scene, server, running, waiting)
     after = scene.log(running)
     assert [(each.seq, each.message) for each in after[:-1]] == [(each.seq, each.message) for each in log]
-    assert scene.find(running).progress == before.progress
-    assert scene.ran() == ["t0", "t1", "t2", "t3"]
+    assert (scene.find(running).progress, scene.ran()) == (before.progress, ["t0", "t1", "t2", "t3"])

@@ -31,11 +31,8 @@ for number in range({LINES}):
     "POST answers 503 with Retry-After within 6 s, reads answer, health says degraded; the task's processes are dead "
     "by the lease's end and it ends once as interrupted; what waits runs afterwards",
 )
-def test_a_lock_longer_than_the_lease_ends_the_work_in_time_and_refuses_writes_politely(
-    scene: Scene, locked: Locked, ada_token: str
-) -> None:
-    talker = scene.agent("talker", TALKER)
-    server = scene.serve(concurrency=1, lease=5)
+def test_a_lock_longer_than_the_lease_ends_the_work_and_refuses(scene: Scene, locked: Locked, ada_token: str) -> None:
+    talker, server = scene.agent("talker", TALKER), scene.serve(concurrency=1, lease=5)
     running, waiting = (scene.create(talker, name) for name in ("running", "waiting"))
     eventually(lambda: scene.lines(running))
     posts: list[float] = []
@@ -55,10 +52,8 @@ def test_a_lock_longer_than_the_lease_ends_the_work_in_time_and_refuses_writes_p
                 assert api.get(path).status_code == 200, path
             health = api.get("/health")
             assert (health.status_code, health.json()["status"]) == (503, "degraded")
-            assert api.get("/health?live=true").status_code == 200
-            assert httpx.get(server.url).status_code == 200
-            assert time.monotonic() - asked < 3
-            assert not scene.running() or time.monotonic() < since + 5 + 2
+            assert (api.get("/health?live=true").status_code, httpx.get(server.url).status_code) == (200, 200)
+            assert time.monotonic() - asked < 3 and (not scene.running() or time.monotonic() < since + 5 + 2)
             assert scene.find(running).end_reason is None  # nobody can have written it
         scene.go()
     freed = time.monotonic()
@@ -111,8 +106,7 @@ def test_a_lock_shorter_than_the_lease_costs_nothing(scene: Scene, locked: Locke
 def test_a_chatty_agent_waits_for_the_database_and_loses_nothing(scene: Scene, locked: Locked) -> None:
     chatty = scene.world.script_agent("chatty", CHATTY)
     server = scene.serve(concurrency=1, lease=120, log_lines=100_000)
-    process = psutil.Process(server.process.pid)
-    running = scene.create(chatty)
+    process, running = psutil.Process(server.process.pid), scene.create(chatty)
     eventually(lambda: scene.lines(running))
     before = highest = process.memory_info().rss
     with locked() as since:
@@ -126,9 +120,7 @@ def test_a_chatty_agent_waits_for_the_database_and_loses_nothing(scene: Scene, l
         highest = max(highest, process.memory_info().rss)
         assert time.monotonic() < freed + 60
         time.sleep(0.1)
-    growth = (highest - before) / 2**20
-    took = time.monotonic() - freed
+    growth, took = (highest - before) / 2**20, time.monotonic() - freed
     scene.measured(f"{LINES - written:,} lines written in {took:.1f} s afterwards, +{growth:.0f} MB")
-    assert scene.ended_once(running).end_reason is EndReason.COMPLETED
-    assert scene.lines(running) == list(range(LINES))
+    assert (scene.ended_once(running).end_reason, scene.lines(running)) == (EndReason.COMPLETED, list(range(LINES)))
     assert growth < 150

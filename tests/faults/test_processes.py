@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from core.database.models import EndReason, Task
 from core.database.ownership import Actor
 from core.tasks import commands
-from tests.faults.scene import Scene
+from tests.faults.scene import Scene, fault
 from tests.support.waiting import eventually, is_alive
 
 #: How long after its limit or a cancel a task may take to end, in seconds, on a busy machine.
@@ -36,6 +35,7 @@ if not os.fork():
     time.sleep(600)
 while not os.path.exists(NOTES): time.sleep(0.01)
 """
+ORPHAN = f"SILENT = True{DETACHED}time.sleep(600)"
 STORM = """
 for _ in range(100):
     if not os.fork():
@@ -85,35 +85,23 @@ def watched(scene: Scene) -> Callable[..., Task]:
     return run
 
 
-def fault(name: str, expected: str, *values: object) -> Any:
-    return pytest.param(*values, marks=pytest.mark.fault(name, expected), id=name)
+AT_THE_LIMIT = [
+    fault("a process that ignores SIGTERM, SIGINT and SIGHUP, at the limit of 2 s", "dead, timed out", DEAF),
+    fault("a grandchild that detached itself (two forks, setsid), at the limit of 2 s", "dead, timed out", ORPHAN),
+    fault("processes that fork and end all the time, at the limit of 2 s", "all dead, timed out", CHAINS),
+]
 
 
-@pytest.mark.parametrize(
-    ("code", "number"),
-    [
-        fault("a process that ignores SIGTERM, SIGINT and SIGHUP, at the limit of 2 s", "dead, timed out", DEAF, 1),
-        fault(
-            "a grandchild that detached itself (two forks, setsid), at the limit of 2 s",
-            "dead, timed out",
-            f"SILENT = True{DETACHED}time.sleep(600)",
-            1,
-        ),
-        fault("processes that fork and end all the time, at the limit of 2 s", "all dead, timed out", CHAINS, 1),
-    ],
-)
-def test_what_does_not_want_to_end_is_dead_at_the_limit(code: str, number: int, watched: Callable[..., Task]) -> None:
-    task = watched(code, number, 2)
+@pytest.mark.parametrize("code", AT_THE_LIMIT)
+def test_what_does_not_want_to_end_is_dead_at_the_limit(code: str, watched: Callable[..., Task]) -> None:
+    task = watched(code, 1, 2)
     assert (task.end_reason, task.error) == (EndReason.TIMED_OUT, "The task was stopped at its limit of 2 s.")
 
 
-@pytest.mark.parametrize(
-    ("code", "number"),
-    [
-        fault("a process that ignores SIGTERM, SIGINT and SIGHUP, at a cancel", "dead, cancelled", DEAF, 1),
-        fault("100 detached children, at a cancel", "all dead, cancelled", STORM, 100),
-    ],
-)
+@pytest.mark.parametrize(("code", "number"), [
+    fault("a process that ignores SIGTERM, SIGINT and SIGHUP, at a cancel", "dead, cancelled", DEAF, 1),
+    fault("100 detached children, at a cancel", "all dead, cancelled", STORM, 100),
+])  # fmt: skip
 def test_what_does_not_want_to_end_is_dead_after_a_cancel(
     code: str, number: int, watched: Callable[..., Task], ada: Actor
 ) -> None:

@@ -56,8 +56,7 @@ def pause(seconds: float) -> None:
     "each task ends exactly once, the answer agrees with the log, no entry after the end, no process, no file",
 )
 def test_a_cancel_at_any_moment_leads_to_exactly_one_end(scene: Scene, chosen: random.Random, ada_token: str) -> None:
-    timed = scene.agent("timed", TIMED)
-    server = scene.serve(concurrency=SLOTS)
+    timed, server = scene.agent("timed", TIMED), scene.serve(concurrency=SLOTS)
     moments = [(chosen.uniform(0, 1.5), chosen.random() < 0.7, chosen.uniform(0, 1.5)) for _ in range(CANCELS)]
 
     def one(moment: tuple[float, bool, float]) -> tuple[int, int]:
@@ -95,8 +94,7 @@ def test_a_cancel_at_any_moment_leads_to_exactly_one_end(scene: Scene, chosen: r
     f"deletion at {DELETIONS} random moments of a run", "no row, no entry, no file and no process is left"
 )
 def test_a_deletion_at_any_moment_leaves_nothing(scene: Scene, chosen: random.Random, ada_token: str) -> None:
-    timed = scene.agent("timed", TIMED)
-    server = scene.serve(concurrency=SLOTS)
+    timed, server = scene.agent("timed", TIMED), scene.serve(concurrency=SLOTS)
     waits = [chosen.uniform(0, 0.5) for _ in range(DELETIONS)]
 
     def one(wait: float) -> tuple[int, str]:
@@ -104,8 +102,7 @@ def test_a_deletion_at_any_moment_leaves_nothing(scene: Scene, chosen: random.Ra
         eventually(lambda: scene.find(task_id).started_at)
         pause(wait)
         before = scene.find(task_id).status
-        assert api.delete(f"/tasks/{task_id}").status_code == 200
-        assert api.get(f"/tasks/{task_id}").status_code == 404
+        assert (api.delete(f"/tasks/{task_id}").status_code, api.get(f"/tasks/{task_id}").status_code) == (200, 404)
         return task_id, before
 
     with server.client(ada_token) as api, ThreadPoolExecutor(SLOTS) as pool:

@@ -1,6 +1,4 @@
-"""An agent in a sandbox whose processes detach themselves and do not want to end: however its task ends, nothing is
-left.
-"""
+"""An agent in a sandbox whose processes detach themselves: however its task ends, nothing of them is left."""
 
 import signal
 from collections.abc import Callable
@@ -36,8 +34,7 @@ def begun(scene: Scene, tmp_path: Path) -> Begin:
         path.write_text(STUBBORN)
         scene.world.settle(TASKDECK_AGENTS=str(path))
         catalog.cache_clear()
-        server = scene.serve(agents=path, lease=LEASE, grace=0, **more)
-        task_id = scene.create("stubborn")
+        server, task_id = scene.serve(agents=path, lease=LEASE, grace=0, **more), scene.create("stubborn")
         eventually(lambda: "begun" in scene.said(task_id), 20)
         assert len(scene.running()) >= 5, "a supervisor, the sandbox, the shell and what it detached"
         return server, task_id

@@ -20,11 +20,7 @@ from tests.support.waiting import eventually
 SLACK = 8.0
 
 both_commands = pytest.mark.parametrize("command", [STREAMLIT, UVICORN], ids=["streamlit", "uvicorn"])
-both_signals = pytest.mark.parametrize(
-    ("command", "number"),
-    [(STREAMLIT, signal.SIGTERM), (UVICORN, signal.SIGTERM), (STREAMLIT, signal.SIGINT), (UVICORN, signal.SIGINT)],
-    ids=["streamlit-TERM", "uvicorn-TERM", "streamlit-INT", "uvicorn-INT"],
-)
+both_signals = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 
 Running = Callable[..., tuple[Server, int]]
 
@@ -83,9 +79,7 @@ def ends(server: Server, scene: Scene, what: str, grace: float = 0) -> float:
     "nothing is claimed any more from that moment, the task is completed, exit status 0",
 )
 @both_commands
-def test_a_stopping_server_claims_nothing_and_completes_what_ends_in_time(
-    running: Running, command: str, scene: Scene, ada_token: str
-) -> None:
+def test_a_stop_claims_nothing_and_completes_some(running: Running, command: str, scene: Scene, ada_token: str) -> None:
     server, task_id = running(command, 30)
     with visited(server, ada_token, task_id):
         server.process.terminate()
@@ -99,8 +93,7 @@ def test_a_stopping_server_claims_nothing_and_completes_what_ends_in_time(
         scene.go()
         ends(server, scene, f"{command.split()[0]} ended {{}} after the task's work")
     assert scene.ended_once(task_id).end_reason is EndReason.COMPLETED
-    assert [scene.find(each).attempt for each in waiting] == [0, 0, 0]
-    assert scene.ran() == ["t0"]
+    assert ([scene.find(each).attempt for each in waiting], scene.ran()) == ([0, 0, 0], ["t0"])
 
 
 @pytest.mark.fault(
@@ -108,6 +101,7 @@ def test_a_stopping_server_claims_nothing_and_completes_what_ends_in_time(
     "interrupted at the end of the grace with a log entry, its processes dead, exit status 0",
 )
 @both_signals
+@both_commands
 def test_a_stopping_server_interrupts_what_does_not_end_in_time(
     running: Running, command: str, number: signal.Signals, scene: Scene, ada_token: str
 ) -> None:
@@ -138,14 +132,9 @@ def test_a_second_signal_ends_the_grace(running: Running, command: str, number: 
 @both_commands
 def test_a_page_that_answers_nothing_does_not_hold_the_server(scene: Scene, command: str) -> None:
     server = scene.serve(command, grace=1)
-    handshake = {
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",  # the example of RFC 6455
-        "Origin": server.url,
-    }
-    with httpx.stream("GET", f"{server.url}/_stcore/stream", headers=handshake) as page:
+    handshake = {"Connection": "Upgrade", "Upgrade": "websocket", "Origin": server.url}
+    key = {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}  # the example of RFC 6455
+    with httpx.stream("GET", f"{server.url}/_stcore/stream", headers=handshake | key) as page:
         assert page.status_code == 101
         server.process.terminate()
         ends(server, scene, f"{command.split()[0]} {{}}", 15 - SLACK)

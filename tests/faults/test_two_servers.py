@@ -42,8 +42,7 @@ def test_the_other_server_ends_what_a_killed_one_held_and_does_the_rest(scene: S
         time.sleep(0.1)
         servers[0].process.send_signal(signal.SIGSTOP)
     servers[0].kill()
-    killed = time.monotonic()
-    victims = held()
+    killed, victims = time.monotonic(), held()
     assert 1 <= len(victims) <= 2
     eventually(lambda: scene.ended(*victims), LEASE + 5)
     took = time.monotonic() - killed
@@ -51,13 +50,11 @@ def test_the_other_server_ends_what_a_killed_one_held_and_does_the_rest(scene: S
     scene.wait(EndReason.INTERRUPTED, *victims)
     by = Counter(map(runner, made))
     scene.measured(f"{by[first]} and {by[second]} tasks, {len(victims)} interrupted {took:.1f} s after the kill")
-    assert set(by) == {first, second}
-    assert {scene.find(task_id).attempt for task_id in made} == {1}
+    assert (set(by), {scene.find(task_id).attempt for task_id in made}) == ({first, second}, {1})
     begun = Counter(scene.ran())
     assert max(begun.values()) == 1, "a task was run twice"
     assert set(begun) >= {f"t{number}" for number, task_id in enumerate(made) if task_id not in victims}
-    assert servers[1].stop() == 0
-    assert (scene.running(), scene.lying()) == ([], [])
+    assert (servers[1].stop(), scene.running(), scene.lying()) == (0, [], [])
 
 
 @pytest.mark.fault(
@@ -66,8 +63,7 @@ def test_the_other_server_ends_what_a_killed_one_held_and_does_the_rest(scene: S
 )
 def test_a_server_that_was_frozen_writes_nothing_about_a_task_that_another_one_ended(scene: Scene) -> None:
     talker = scene.agent("talker", PATIENT.replace("time.sleep(0.02)", "print(time.sleep(0.02))"))
-    first = scene.serve(lease=LEASE, concurrency=1)
-    task_id = scene.create(talker, "t0")
+    first, task_id = scene.serve(lease=LEASE, concurrency=1), scene.create(talker, "t0")
     eventually(lambda: len(scene.log(task_id)) > 20)
     second = scene.serve(lease=LEASE, concurrency=1)
 
@@ -85,7 +81,6 @@ def test_a_server_that_was_frozen_writes_nothing_about_a_task_that_another_one_e
     scene.go()
     scene.wait(EndReason.COMPLETED, scene.create(talker, "t1"))  # both servers go on
     assert [server.stop() for server in (first, second)] == [0, 0]
-    assert scene.ended_once(task_id).updated_at == before.updated_at
-    assert len(scene.log(task_id)) == len(log)
+    assert (scene.ended_once(task_id).updated_at, len(scene.log(task_id))) == (before.updated_at, len(log))
     assert scene.ran() == ["t0", "t1"]
     assert "Traceback" not in first.said()

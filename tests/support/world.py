@@ -12,6 +12,8 @@ from core.agents import catalog, registry
 from tests.support import databases
 from tests.support.scripts import Script
 
+Patch = pytest.MonkeyPatch
+
 
 @dataclass(frozen=True)
 class World:

@@ -7,16 +7,13 @@ import pytest
 from core.agents.catalog import Host, TimeLimits, catalog
 from core.agents.drivers.claude import ClaudeSettings
 from core.agents.drivers.lines import LinesSettings
-from core.agents.registry import agents
 from core.agents.settings import AgentSettings
 from core.config import Settings
 from core.errors import ConfigurationError
 from tests.support.world import World
 
 
-def test_roots_are_read_with_their_links_followed_and_without_a_file_there_is_none(
-    world: World, tmp_path: Path
-) -> None:
+def test_roots_are_read_with_their_links_followed_and_without_a_file_is_none(world: World, tmp_path: Path) -> None:
     assert catalog().repositories.local_roots == ()
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
@@ -31,21 +28,11 @@ def test_a_file_that_cannot_be_read_is_named(spoil: Callable[[Path], object], tm
         catalog()
 
 
-def test_without_a_word_every_agent_has_the_general_limits() -> None:
-    general = Settings(timeout=500, warning=100)
-    assert {catalog().limits(name, general) for name in agents()} == {TimeLimits(500, 100, 0)}
-
-
-@pytest.mark.parametrize(
-    ("text", "limits"),
-    [
-        *(("timeout = 600", TimeLimits(600, 480, 0)), ("timeout = 600\nwarning = 590.5", TimeLimits(600, 590.5, 0))),
-        *(("warning = 10", TimeLimits(300, 10, 0)), ("extension = 120", TimeLimits(300, 240, 120))),
-    ],
-)
-def test_an_agents_own_timeout_moves_the_warning_in_proportion_and_no_other_agents(
-    text: str, limits: TimeLimits, world: World
-) -> None:
+@pytest.mark.parametrize(("text", "limits"), [
+    *(("timeout = 600", TimeLimits(600, 480, 0)), ("timeout = 600\nwarning = 590.5", TimeLimits(600, 590.5, 0))),
+    *(("warning = 10", TimeLimits(300, 10, 0)), ("extension = 120", TimeLimits(300, 240, 120))),
+])  # fmt: skip
+def test_an_agents_own_timeout_moves_its_warning_in_proportion(text: str, limits: TimeLimits, world: World) -> None:
     world.catalog(f"[agents.claude]\n{text}\n")
     general = Settings(timeout=300, warning=240)
     assert catalog().limits("claude", general) == limits

@@ -23,21 +23,15 @@ def agent():
     global count
     count += 1
     return BuiltIn("acme-lint", "Acme lint", "Lints.", "acme")
-def other():
-    return BuiltIn("other", "Other", "Differs.", "acme")
-def claude():
-    return BuiltIn("claude", "Mine", "Takes a name that is taken.", "acme")
-def broken():
-    raise RuntimeError("no licence")
-def foreign():
-    return type("Foreign", (), {"name": "foreign", "title": "Foreign"})()
+def other(): return BuiltIn("other", "Other", "Differs.", "acme")
+def claude(): return BuiltIn("claude", "Mine", "Takes a name that is taken.", "acme")
+def broken(): raise RuntimeError("no licence")
+def foreign(): return type("Foreign", (), {"name": "foreign", "title": "Foreign"})()
 class Half(Agent):
-    def output_parser(self, assignment):
-        return None
+    def output_parser(self, assignment): return None
 class Nameless(Half):
     info = "nameless"
-    def command(self, assignment):
-        return None
+    def command(self, assignment): return None
 constant = 7
 """
 
@@ -75,8 +69,7 @@ def test_a_plugin_that_is_named_is_an_agent_like_any_other(packages: Installer, 
 
 
 def test_a_plugin_that_is_not_named_is_not_even_imported(packages: Installer) -> None:
-    assert "acme-lint" not in agents()
-    assert "acme" not in sys.modules
+    assert "acme-lint" not in agents() and "acme" not in sys.modules
 
 
 def test_a_plugin_gets_limits_of_its_own_and_nothing_else(packages: Installer, world: World) -> None:
@@ -91,24 +84,19 @@ def test_a_plugin_gets_limits_of_its_own_and_nothing_else(packages: Installer, w
         catalog()
 
 
-@pytest.mark.parametrize(
-    ("name", "target", "words"),
-    [
-        ("absent", "", "There is no plugin absent .*; installed: acme-lint, broken\\."),
-        ("broken", "", r"The plugin broken \(acme:broken\) cannot be loaded: RuntimeError\('no licence'\)"),
-        ("no-module", "acme.nowhere:agent", "The plugin no-module .* cannot be loaded: ModuleNotFoundError"),
-        ("no-such", "acme:no_such", "The plugin no-such .* cannot be loaded: AttributeError"),
-        ("constant", "acme:constant", "The plugin constant .* cannot be loaded: TypeError"),
-        ("half", "acme:Half", "The plugin half .* cannot be loaded: TypeError.* abstract method '?command"),
-        ("foreign", "acme:foreign", "The plugin foreign .* returns no agent: it must return a core.agents.base.Agent"),
-        ("nameless", "acme:Nameless", "The plugin nameless .* returns no agent: .* whose info is an AgentInfo"),
-        ("misnamed", "acme:other", "The plugin misnamed .* returns an agent of another name: 'other'"),
-        ("claude", "acme:claude", "There are two agents of the name claude"),
-    ],
-)
-def test_a_plugin_that_cannot_be_used_is_named(
-    name: str, target: str, words: str, packages: Installer, world: World
-) -> None:
+@pytest.mark.parametrize(("name", "target", "words"), [
+    ("absent", "", "There is no plugin absent .*; installed: acme-lint, broken\\."),
+    ("broken", "", r"The plugin broken \(acme:broken\) cannot be loaded: RuntimeError\('no licence'\)"),
+    ("no-module", "acme.nowhere:agent", "The plugin no-module .* cannot be loaded: ModuleNotFoundError"),
+    ("no-such", "acme:no_such", "The plugin no-such .* cannot be loaded: AttributeError"),
+    ("constant", "acme:constant", "The plugin constant .* cannot be loaded: TypeError"),
+    ("half", "acme:Half", "The plugin half .* cannot be loaded: TypeError.* abstract method '?command"),
+    ("foreign", "acme:foreign", "The plugin foreign .* returns no agent: it must return a core.agents.base.Agent"),
+    ("nameless", "acme:Nameless", "The plugin nameless .* returns no agent: .* whose info is an AgentInfo"),
+    ("misnamed", "acme:other", "The plugin misnamed .* returns an agent of another name: 'other'"),
+    ("claude", "acme:claude", "There are two agents of the name claude"),
+])  # fmt: skip
+def test_an_unusable_plugin_is_named(name: str, target: str, words: str, packages: Installer, world: World) -> None:
     packages.install("more", broken="acme:broken", **({name: target} if target else {}))
     world.catalog(f'plugins = ["{name}"]')
     with pytest.raises(ConfigurationError, match=words) as caught:

@@ -12,8 +12,7 @@ NAMES = ["data-processor", "claude", "codex", "code-review", "deployment-bot", "
 
 
 def test_the_agents_of_the_contract_are_there_and_the_one_that_runs_everywhere_comes_first() -> None:
-    assert list(agents()) == NAMES
-    assert DEFAULT == "claude"
+    assert (list(agents()), DEFAULT) == (NAMES, "claude")
 
 
 @pytest.mark.attack(103)
@@ -21,8 +20,7 @@ def test_the_agents_of_the_contract_are_there_and_the_one_that_runs_everywhere_c
 def test_every_agent_can_be_shown_and_either_can_run_or_says_in_a_sentence_why_not(name: str) -> None:
     info, reason = agents()[name].info, agents()[name].unavailable()
     assert info.name == name
-    assert info.title and info.summary.endswith(".")
-    assert all(len(example) > 10 for example in info.examples)
+    assert info.title and info.summary.endswith(".") and all(len(example) > 10 for example in info.examples)
     assert reason is None or (reason.startswith(f"{name} ") and reason.endswith("."))
 
 
@@ -42,11 +40,11 @@ def test_the_file_adds_agents_after_the_known_ones_and_changes_these(world: Worl
         nightly = { driver = "lines", command = ["x"] }
         big-data = { driver = "data-processor" }
         [agents.report]
-        driver = "lines"
-        command = ["x"]
         title = "The report"
         summary = "Takes its time."
         models = ["small", "large"]
+        driver = "lines"
+        command = ["x"]
         allow_other_models = true
         idle = 50
         memory_mb = 100

@@ -41,22 +41,14 @@ last = 3
 
 #: By the line: places, with a slash between their parts.
 PLACES = {
-    1: ["plugins", "plugins/0"],
-    3: ["agents/claude", "agents/claude/absent"],
-    4: ["agents/claude/timeout"],
-    5: ["agents/claude/secrets/api_key"],
-    6: ["agents/claude/secrets/other"],
-    8: ["agents/deployment-bot/targets"],
-    9: ["agents/deployment-bot/targets/0/env"],
-    10: ["agents/deployment-bot/targets/1"],
-    11: ["agents/deployment-bot/targets/1/command/0"],
-    14: ["agents/deployment-bot/targets/1/env"],
-    17: ["repositories/hosts/git.example.org/private"],
-    19: ["repositories/hosts/other/user"],
-    20: ["repositories/hosts/other/quoted key"],
-    27: ["repositories/hosts/other/last"],
+    1: ["plugins", "plugins/0"], 3: ["agents/claude", "agents/claude/absent"], 4: ["agents/claude/timeout"],
+    5: ["agents/claude/secrets/api_key"], 6: ["agents/claude/secrets/other"], 8: ["agents/deployment-bot/targets"],
+    9: ["agents/deployment-bot/targets/0/env"], 10: ["agents/deployment-bot/targets/1"],
+    11: ["agents/deployment-bot/targets/1/command/0"], 14: ["agents/deployment-bot/targets/1/env"],
+    17: ["repositories/hosts/git.example.org/private"], 19: ["repositories/hosts/other/user"],
+    20: ["repositories/hosts/other/quoted key"], 27: ["repositories/hosts/other/last"],
     None: ["timeout", "agents/codex", "absent", ""],
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("line", PLACES)

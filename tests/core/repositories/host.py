@@ -62,35 +62,20 @@ class Host:
             self._ended.wait(20)
             request.close_connection = True
         elif self.redirect:
-            request.send_response(302)
-            request.send_header("Location", self.redirect + request.path)
-            request.end_headers()
+            _refer(request, 302, "Location", self.redirect + request.path)
         elif self.token and request.headers.get("Authorization") != _basic(self.token):
-            request.send_response(401)
-            request.send_header("WWW-Authenticate", 'Basic realm="git"')
-            request.end_headers()
+            _refer(request, 401, "WWW-Authenticate", 'Basic realm="git"')
         else:
             self._serve(request, path, query)
 
     def _serve(self, request: BaseHTTPRequestHandler, path: str, query: str) -> None:
-        done = subprocess.run(
-            ["git", "-c", "safe.directory=*", "http-backend"],
-            input=request.rfile.read(int(request.headers.get("Content-Length", "0"))),
-            env={
-                "PATH": os.environ["PATH"],
-                "GIT_CONFIG_NOSYSTEM": "1",
-                "GIT_CONFIG_GLOBAL": os.devnull,
-                "GIT_PROJECT_ROOT": str(self._folder),
-                "GIT_HTTP_EXPORT_ALL": "1",
-                "PATH_INFO": path,
-                "QUERY_STRING": query,
-                "REQUEST_METHOD": request.command,
-                "REMOTE_USER": "somebody",
-                **{_variable(name): request.headers.get(name, "") for name in _HEADERS},
-            },
-            capture_output=True,
-            check=True,
-        )
+        own = {"PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
+        where = {"GIT_PROJECT_ROOT": str(self._folder), "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path}
+        asked = {"QUERY_STRING": query, "REQUEST_METHOD": request.command, "REMOTE_USER": "somebody"}
+        headers = {_variable(name): request.headers.get(name, "") for name in _HEADERS}
+        command = ["git", "-c", "safe.directory=*", "http-backend"]
+        given = request.rfile.read(int(request.headers.get("Content-Length", "0")))
+        done = subprocess.run(command, input=given, env=own | where | asked | headers, capture_output=True, check=True)
         head, _, body = done.stdout.partition(b"\r\n\r\n")
         fields = [line.split(": ", 1) for line in head.decode().splitlines()]
         request.send_response(int(dict(fields).get("Status", "200").split()[0]))
@@ -163,6 +148,12 @@ def certificate(folder: Path, whose: str = f"DNS:{NAME}") -> Path:
     with path.open("a") as both:
         both.write((folder / "certificate.pem").read_text())
     return path
+
+
+def _refer(request: BaseHTTPRequestHandler, status: int, name: str, value: str) -> None:
+    request.send_response(status)
+    request.send_header(name, value)
+    request.end_headers()
 
 
 def _basic(token: str) -> str:

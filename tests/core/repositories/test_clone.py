@@ -13,7 +13,7 @@ from core.repositories.remote import Remote
 from core.sandbox.command import ResourceLimits
 from tests.core.repositories.host import TOKEN, Host, Shop
 from tests.core.repositories.running import Scene, git, local
-from tests.support.world import World
+from tests.support.world import Patch, World
 
 
 def test_the_newest_commit_is_cloned_and_the_kept_store_is_in_no_agents_sandbox(scene: Scene) -> None:
@@ -83,8 +83,7 @@ def test_nothing_of_a_hostile_repository_is_executed_or_fetched(scene: Scene) ->
     scene.clone(origin)
     assert (work_tree / "a.txt").read_text() == "a"
     assert (work_tree / "b.bin").read_text().startswith("version https://git-lfs")
-    assert list((work_tree / "sub").iterdir()) == []
-    assert scene.work("echo b > a.txt").names == ["a.txt"]
+    assert (list((work_tree / "sub").iterdir()), scene.work("echo b > a.txt").names) == ([], ["a.txt"])
     assert not scene.sprung
     git(origin, "status")
     assert scene.sprung  # as soon as somebody is less careful
@@ -110,17 +109,11 @@ def test_the_operators_own_git_settings_and_environment_have_no_say(scene: Scene
 
 
 @pytest.mark.attack(77)
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (os.urandom(2**20).hex(), r"too large: its newest commit, packed, takes more than 1 MiB\."),
-        ("0" * 3 * 2**20, r"more than 1 MiB into one file\."),
-    ],
-    ids=["a large pack", "a small pack that holds a huge file"],
-)
-def test_a_repository_that_is_too_large_is_stopped_and_the_disk_is_free_again(
-    content: str, sentence: str, scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("content", "sentence"), [
+    (os.urandom(2**20).hex(), r"too large: its newest commit, packed, takes more than 1 MiB\."),
+    ("0" * 3 * 2**20, r"more than 1 MiB into one file\."),
+], ids=["a large pack", "a small pack that holds a huge file"])  # fmt: skip
+def test_too_large_a_repository_frees_the_disk(content: str, sentence: str, scene: Scene, monkeypatch: Patch) -> None:
     for module in (git_module, checkout_module):
         monkeypatch.setattr(module, "LIMITS", ResourceLimits(file=2**20))
     with pytest.raises(AgentFailed, match=sentence):
@@ -130,9 +123,7 @@ def test_a_repository_that_is_too_large_is_stopped_and_the_disk_is_free_again(
         assert left == []
 
 
-def test_a_host_that_never_answers_ends_with_the_step(
-    scene: Scene, shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_host_that_never_answers_ends_with_the_step(scene: Scene, shop: Shop, monkeypatch: Patch) -> None:
     shop.host.silent = True
     monkeypatch.setattr(git_module, "STEP_SECONDS", 0.5)
     with pytest.raises(AgentFailed, match="git was stopped"):
@@ -141,15 +132,12 @@ def test_a_host_that_never_answers_ends_with_the_step(
 
 @pytest.mark.attack(72)
 @pytest.mark.parametrize("sandbox", ["none"], indirect=True)
-@pytest.mark.parametrize(
-    ("script", "sentence"),
-    [
-        ("echo git version 2.34.1", r"git on this machine is too old; ask an administrator to install 2\.37 or newer"),
-        (None, "git is not installed on this machine; ask an administrator to install it"),
-    ],
-)
+@pytest.mark.parametrize(("script", "sentence"), [
+    ("echo git version 2.34.1", r"git on this machine is too old; ask an administrator to install 2\.37 or newer"),
+    (None, "git is not installed on this machine; ask an administrator to install it"),
+])  # fmt: skip
 def test_a_git_that_would_look_up_the_name_itself_is_not_let_to_a_host(
-    script: str | None, sentence: str, scene: Scene, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    script: str | None, sentence: str, scene: Scene, shop: Shop, monkeypatch: Patch
 ) -> None:
     program = scene.folder / "bin" / "git"
     program.parent.mkdir()
@@ -176,10 +164,9 @@ def test_a_redirect_is_not_followed(scene: Scene, shop: Shop, certificate: Path)
 
 
 @pytest.mark.attack(75)
-@pytest.mark.parametrize(
-    ("settings", "sentence"),
-    [("", "needs access: it asks for a password"), ('token = "GIT_TOKEN"', "does not take the token")],
-)
+@pytest.mark.parametrize(("settings", "sentence"), [
+    ("", "needs access: it asks for a password"), ('token = "GIT_TOKEN"', "does not take the token"),
+])  # fmt: skip
 def test_a_repository_that_asks_for_a_password_or_does_not_take_the_token_is_told_apart_within_seconds(
     settings: str, sentence: str, scene: Scene, shop: Shop
 ) -> None:
@@ -188,13 +175,10 @@ def test_a_repository_that_asks_for_a_password_or_does_not_take_the_token_is_tol
     began = time.monotonic()
     with pytest.raises(AgentFailed, match=sentence):
         scene.checkout.clone(shop.resolve(settings, token="wr0ng-token"))
-    assert time.monotonic() - began < 5
-    assert not [line for line in scene.runner.said if "wr0ng" in line]
+    assert time.monotonic() - began < 5 and not [line for line in scene.runner.said if "wr0ng" in line]
 
 
-def test_a_host_is_reached_at_the_address_that_was_checked_and_the_token_is_in_the_clones_environment_alone(
-    scene: Scene, shop: Shop
-) -> None:
+def test_a_host_is_reached_where_it_was_checked_and_the_token_is_in_the_environment(scene: Scene, shop: Shop) -> None:
     shop.publish({"a.txt": "a"})
     shop.host.token = TOKEN
     remote = shop.resolve('token = "GIT_TOKEN"', TOKEN)

@@ -23,8 +23,7 @@ def test_what_changed_is_one_commit_on_the_tasks_branch(scene: Scene) -> None:
     """)
     assert (found.files, found.added, found.removed, found.deleted) == (8, 4, 2, 1)
     assert sorted(found.names) == [".gitignore", "a.txt", "e.txt", "link", "new/a binary", "noise.log", "src/c.txt"]
-    assert found.said == list(found.stat)
-    assert found.stat[-1] == "8 files changed, 4 insertions(+), 2 deletions(-)"
+    assert (found.said, found.stat[-1]) == (list(found.stat), "8 files changed, 4 insertions(+), 2 deletions(-)")
     whose = f"{found.commit} Taskdeck noreply@taskdeck.invalid Fix it\n"
     assert scene.kept("log", "--format=%H %an %ae %s", "-1", "task/7-fix-it") == whose
     assert scene.kept("log", "--format=%(trailers)", "-1").split("\n")[:2] == ["Task-Id: 7", "Agent: lines"]
@@ -38,9 +37,7 @@ def test_what_changed_is_one_commit_on_the_tasks_branch(scene: Scene) -> None:
 
 
 @pytest.mark.attack(82)
-def test_the_patch_applies_with_all_that_it_holds_and_where_it_is_put_no_link_is_followed(
-    scene: Scene, dig: Callable[..., None]
-) -> None:
+def test_the_patch_applies_with_all_that_it_holds_and_follows_no_link(scene: Scene, dig: Callable[..., None]) -> None:
     origin, work_tree = scene.origin(), scene.workspace.repository
     scene.clone(origin)
     found = scene.work(r"""
@@ -65,8 +62,7 @@ def test_the_patch_applies_with_all_that_it_holds_and_where_it_is_put_no_link_is
     for put in (lambda: patch.symlink_to(outside), deep, lambda: os.mkfifo(patch)):
         patch.unlink()
         put()
-        assert scene.patch().read_bytes().startswith(b"From ")
-        assert not patch.is_symlink()
+        assert scene.patch().read_bytes().startswith(b"From ") and not patch.is_symlink()
     assert outside.read_text() == "untouched"
 
 
@@ -177,8 +173,7 @@ def test_a_repository_in_the_repository_or_in_a_submodules_place_is_left_out_and
     """)
     assert found.names == ["a.txt"]
     assert sorted(found.skipped) == [f"nested repository {name}/" for name in ("file", "link", "src", "sub", "unborn")]
-    assert "Left out of the commit: skipped nested repository sub/." in found.said
-    assert not scene.sprung
+    assert "Left out of the commit: skipped nested repository sub/." in found.said and not scene.sprung
     git(scene.workspace.repository, "status")
     assert scene.sprung  # as soon as somebody is less careful
 
@@ -218,8 +213,7 @@ def test_of_what_git_wrote_nothing_but_a_file_of_its_own_is_read(how: str, tmp_p
 
 def test_of_many_that_are_left_out_the_first_are_named() -> None:
     found = changes.Changes(skipped=[f"nested repository {number}/" for number in range(60)])
-    assert len(found.said) == 52
-    assert found.said[-2:] == ["Left out of the commit: 10 more.", "No files changed."]
+    assert (len(found.said), found.said[-2:]) == (52, ["Left out of the commit: 10 more.", "No files changed."])
 
 
 def test_a_name_is_read_as_git_writes_it(tmp_path: Path) -> None:

@@ -105,13 +105,10 @@ def test_two_tasks_on_one_repository_push_a_branch_each(scene: Scene, shop: Shop
 
 NAMES = {
     "Profile the data: what's in it?": "task/12-profile-the-data-what-s-in-it",
-    "Überprüfe  die\tCafés\n--x": "task/12-uberprufe-die-cafes-x",
-    "x" * 200: "task/12-" + "x" * 40,
-    "a" * 39 + " b": "task/12-" + "a" * 39,
-    "../../etc @{0} .lock ~^:?*[\\": "task/12-etc-0-lock",
-    "٣ مرحبا": "task/12",
-    "🚀🔥": "task/12",
-}
+    "Überprüfe  die\tCafés\n--x": "task/12-uberprufe-die-cafes-x", "x" * 200: "task/12-" + "x" * 40,
+    "a" * 39 + " b": "task/12-" + "a" * 39, "../../etc @{0} .lock ~^:?*[\\": "task/12-etc-0-lock",
+    "٣ مرحبا": "task/12", "🚀🔥": "task/12",
+}  # fmt: skip
 
 
 @pytest.mark.attack(104)

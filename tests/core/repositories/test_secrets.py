@@ -8,13 +8,10 @@ SECRETS = ["orange-giraffe-73", "begins here\nsecond-line-of-it\n", "short", ""]
 
 #: Put together here, so that this file holds none itself.
 SECRET_LINES = {
-    "a known one": "key: orange-giraffe-73",
-    "a line of a known one": "second-line-of-it",
-    "a cloud's key": "AKIA" + "IOSFODNN7EXAMPLE",
-    "a host's token": "ghp_" + "0123456789abcdefghij",
-    "our own token": "tsk_" + "0123456789abcdefghij",
-    "a private key": "-----BEGIN OPENSSH PRIVATE" + " KEY-----",
-}
+    "a known one": "key: orange-giraffe-73", "a line of a known one": "second-line-of-it",
+    "a cloud's key": "AKIA" + "IOSFODNN7EXAMPLE", "a host's token": "ghp_" + "0123456789abcdefghij",
+    "our own token": "tsk_" + "0123456789abcdefghij", "a private key": "-----BEGIN OPENSSH PRIVATE" + " KEY-----",
+}  # fmt: skip
 NONE = ("a short", "password = form.password", "token: Token = make()", "sk-", "-----BEGIN CERTIFICATE-----", "")
 
 

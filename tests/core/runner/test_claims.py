@@ -59,8 +59,7 @@ def test_the_oldest_task_goes_first_and_of_one_instant_the_first_made(ada: Actor
         session.execute(update(Task).values(created_at=NOON))
         session.execute(update(Task).where(Task.id == made[2]).values(created_at=NOON - timedelta(days=1)))
     order = [claim.task_id for _ in made if (claim := claims.claim("runner", 30))]
-    assert order == [made[2], made[0], made[1], made[3]]
-    assert claims.claim("runner", 30) is None
+    assert (order, claims.claim("runner", 30)) == ([made[2], made[0], made[1], made[3]], None)
 
 
 @pytest.mark.parametrize(("waits", "said"), [(2.5, "2.5"), (-600, "0.0")], ids=["a wait", "a clock set back"])
@@ -130,13 +129,11 @@ def test_numbers_have_no_gap_when_a_runner_writes_while_its_lease_is_ended(ada: 
     for number, claim in enumerate(held):
         seqs = [line.seq for line in logs.after(ada, claim.task_id)]
         # accepted, started, what was written, interrupted
-        assert seqs == list(range(1, wrote[number] + 4))
-        assert commands.find(ada, claim.task_id).log_count == seqs[-1]
+        assert (seqs, commands.find(ada, claim.task_id).log_count) == (list(range(1, wrote[number] + 4)), seqs[-1])
 
 
 def test_progress_never_falls_and_a_branch_once_named_stays(ada: Actor) -> None:
-    claim = claimed(ada)
-    seen = []
+    claim, seen = claimed(ada), []
     for percent, branch in ((10, None), (30, "task/1-fix"), (20, None), (0, None), (31, None), (0, None)):
         claims.record(claim, [], percent, branch)
         seen.append(commands.find(ada, claim.task_id).progress)
@@ -146,9 +143,7 @@ def test_progress_never_falls_and_a_branch_once_named_stays(ada: Actor) -> None:
 
 
 @pytest.mark.parametrize("reason", EndReason)
-def test_completed_means_a_hundred_percent_and_every_other_end_leaves_the_progress(
-    reason: EndReason, ada: Actor
-) -> None:
+def test_completed_means_a_hundred_percent_and_any_other_end_leaves_the_progress(reason: EndReason, ada: Actor) -> None:
     claim = claimed(ada)
     claims.record(claim, [entry("at work")], 42)
     completed = reason is EndReason.COMPLETED
@@ -161,8 +156,7 @@ def test_completed_means_a_hundred_percent_and_every_other_end_leaves_the_progre
 
 
 def test_artifacts_are_stored_with_the_end_or_not_at_all(ada: Actor) -> None:
-    claim = claimed(ada)
-    kept = StoredArtifact("report.md", 5, "0" * 64, "text/markdown")
+    claim, kept = claimed(ada), StoredArtifact("report.md", 5, "0" * 64, "text/markdown")
     before = everything()
     with pytest.raises(Exception, match=r"(?i)unique"):
         claims.finish(claim, EndReason.COMPLETED, None, [entry("over")], [kept, kept])
@@ -220,8 +214,7 @@ def test_an_entry_is_known_to_be_stored_by_all_that_it_holds_and_by_its_place(ad
     assert not claims.recorded(claim, said, 0)
     seq = claims.record(claim, [entry("before"), said])
     assert claims.record(claim, [], 50) == seq == logs.after(ada, claim.task_id)[-1].seq == 4
-    assert claims.recorded(claim, said, seq - 1)
-    assert not claims.recorded(claim, said, seq)
+    assert claims.recorded(claim, said, seq - 1) and not claims.recorded(claim, said, seq)
     assert not claims.recorded(other, said, 0)
     for changed in ({"message": "sad"}, {"type": LogType.ERROR}, {"timestamp": said.timestamp + timedelta(0, 0, 1)}):
         assert not claims.recorded(claim, replace(said, **changed), 0)

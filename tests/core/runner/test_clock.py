@@ -14,9 +14,7 @@ def clock(hand: Hand) -> Clock:
 
 
 @pytest.mark.parametrize(("extension", "limit"), [(0, "5 min"), (60, "6 min"), (120, "7 min")])
-def test_the_limit_comes_at_its_second_and_the_warning_once_before_it(
-    extension: float, limit: str, clock: Clock, hand: Hand
-) -> None:
+def test_the_limit_comes_at_its_second_after_a_warning(extension: float, limit: str, clock: Clock, hand: Hand) -> None:
     clock.extend(extension), clock.extend(extension)  # as often as the runner reads of it
     hand.time += 239.75 + extension
     assert clock.warning() is None
@@ -38,8 +36,7 @@ def test_after_an_extension_the_warning_comes_again_before_the_new_limit(clock: 
     hand.time += 109.75
     assert clock.warning() is None
     hand.time += 0.25
-    assert clock.warning() == "1 min left: the task will be stopped at 7 min."
-    assert clock.warning() is None
+    assert (clock.warning(), clock.warning()) == ("1 min left: the task will be stopped at 7 min.", None)
 
 
 def test_each_full_minute_is_marked_once_even_after_a_long_silence_or_an_extension(clock: Clock, hand: Hand) -> None:

@@ -53,9 +53,7 @@ def test_counting_stops_where_nobody_counts_any_more(ada: Actor, monkeypatch: py
     assert health.load().pending == 4
 
 
-def test_it_says_when_the_database_is_away_and_answers_while_somebody_else_writes(
-    ada: Actor, world: World, lock: Callable[[], object]
-) -> None:
+def test_it_says_when_the_database_is_away_but_not_locked(ada: Actor, world: World, lock: Callable[[], object]) -> None:
     with world.nowhere(), pytest.raises(engine.Unavailable):
         health.load()
     lock()

@@ -10,14 +10,18 @@ from core.log_text import LogType
 from core.runner import claims, heartbeat, processor
 from core.tasks import commands, logs
 from tests.core.deck import Deck
-from tests.core.living import Life, Shifted, away, claimed, left_behind, lose_answer
-from tests.support.waiting import eventually
+from tests.core.living import Life, Patch, away, claimed, left_behind, lose_answer
 
 WRITER = "import sys; open(sys.argv[1] + '/report.md', 'w').write('# Done')\nfor n in range(300): print('line', n)"
+CODES = {
+    EndReason.COMPLETED: WRITER,
+    EndReason.FAILED: "raise SystemExit(3)",
+    EndReason.TIMED_OUT: "import time; time.sleep(60)",
+}
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def impatient(monkeypatch: Patch) -> None:
     for module in (processor, heartbeat):
         monkeypatch.setattr(module, "RETRY_SECONDS", 0.05)
 
@@ -29,36 +33,22 @@ def lines(actor: Actor, task_id: int) -> list[str]:
     return [entry.message for entry in found if entry.message.startswith("line ")]
 
 
-def test_a_finish_whose_answer_got_lost_ends_the_task_once_and_keeps_its_files(
-    run_task: Life, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lost = lose_answer(monkeypatch, "finish", 3)
-    task = run_task.script(WRITER)
-    assert (len(lost), task.end_reason, task.progress) == (3, EndReason.COMPLETED, 100)
-    assert lines(run_task.actor, task.id) == [f"line {n}" for n in range(300)]
-    assert [line for line in run_task.log(task) if line.startswith("Completed in")] == run_task.log(task)[-1:]
-    assert run_task.files(task) == {"report.md": "# Done"}
-    assert task.sandbox_url == f"/api/tasks/{task.id}/artifacts/"
+@pytest.mark.parametrize("reason", CODES)
+def test_an_end_whose_answer_got_lost_is_written_once(reason: EndReason, run_task: Life, monkeypatch: Patch) -> None:
+    if reason is EndReason.TIMED_OUT:
+        run_task.settle(timeout=0.8, warning=0.4)
+    lost, task = lose_answer(monkeypatch, "finish", 3), run_task.script(CODES[reason])
+    log = run_task.log(task)
+    assert (len(lost), task.end_reason) == (3, reason)
+    assert [line for line in log if line.startswith("Completed in") or line == task.error] == log[-1:]
+    if reason is EndReason.COMPLETED:
+        assert lines(run_task.actor, task.id) == [f"line {n}" for n in range(300)]
+        assert (task.progress, run_task.files(task)) == (100, {"report.md": "# Done"})
+        assert task.sandbox_url == f"/api/tasks/{task.id}/artifacts/"
 
 
-@pytest.mark.parametrize(
-    ("code", "reason"),
-    [("raise SystemExit(3)", EndReason.FAILED), ("import time; time.sleep(60)", EndReason.TIMED_OUT)],
-)
-def test_every_other_end_is_also_written_once(
-    code: str, reason: EndReason, run_task: Life, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_task.settle(timeout=0.8, warning=0.4)
-    lose_answer(monkeypatch, "finish", 2)
-    task = run_task.script(code)
-    assert (task.end_reason, run_task.log(task).count(str(task.error))) == (reason, 1)
-
-
-def test_a_task_that_is_deleted_after_a_lost_answer_leaves_no_file(
-    run_task: Life, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lost = lose_answer(monkeypatch, "finish")
-    lossy = claims.finish
+def test_a_task_deleted_after_a_lost_answer_leaves_no_file(run_task: Life, data: Path, monkeypatch: Patch) -> None:
+    lost, lossy = lose_answer(monkeypatch, "finish"), claims.finish
 
     def delete_then_finish(*arguments: object, **more: object) -> None:
         if lost:
@@ -71,16 +61,7 @@ def test_a_task_that_is_deleted_after_a_lost_answer_leaves_no_file(
     assert (thread.is_alive(), left_behind(data)) == (False, [])
 
 
-def test_lines_whose_answer_got_lost_are_stored_once(run_task: Life, monkeypatch: pytest.MonkeyPatch) -> None:
-    lost = lose_answer(monkeypatch, "record", 3)
-    task = run_task.script("import time\nfor n in range(40): print('line', n, flush=True); time.sleep(0.03)")
-    assert (len(lost), task.end_reason) == (3, EndReason.COMPLETED)
-    assert lines(run_task.actor, task.id) == [f"line {n}" for n in range(40)]
-
-
-def test_a_doubt_at_the_end_is_resolved_before_the_finish(
-    run_task: Life, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_doubt_at_the_end_is_resolved_before_the_finish(run_task: Life, tmp_path: Path, monkeypatch: Patch) -> None:
     seen = tmp_path / "seen"
     code = (
         "import pathlib, time\nfor n in range(250): print('line', n)\n"
@@ -101,28 +82,8 @@ def test_a_doubt_at_the_end_is_resolved_before_the_finish(
     assert lines(run_task.actor, task.id) == [f"line {n}" for n in range(250)]
 
 
-def test_a_renewal_whose_answer_got_lost_is_asked_again_and_the_task_goes_on(
-    run_task: Life, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock, go = Shifted(), tmp_path / "go"
-    run_task.monotonic = clock
-    renew, made = claims.renew, []
-    monkeypatch.setattr(claims, "renew", lambda *how: made.append(renew(*how)))
-    lost = lose_answer(monkeypatch, "renew")
-    code = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)"
-    task, thread = run_task.begin(run_task.agent(code))
-    eventually(lambda: run_task.find(task).progress == 30)
-    clock.by = run_task.settings.lease / 3
-    eventually(lambda: (len(lost), len(made)) == (1, 2))
-    go.touch()
-    assert run_task.after(thread, task).end_reason is EndReason.COMPLETED
-
-
-def test_a_claim_whose_answer_is_lost_is_released_and_the_task_runs_once(
-    deck: Deck, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    task_id = deck.create("quick")
-    lost = lose_answer(monkeypatch, "claim")
+def test_a_claim_whose_answer_is_lost_is_released_and_the_task_runs_once(deck: Deck, monkeypatch: Patch) -> None:
+    task_id, lost = deck.create("quick"), lose_answer(monkeypatch, "claim")
     deck.start(lease=30, grace=0)
     deck.wait(EndReason.COMPLETED, task_id)
     assert (lost, deck.log(task_id).count("done")) == (["claim"], 1)
@@ -138,7 +99,7 @@ def stopped_before(run_task: Life, claim: claims.Claim) -> Task:
 
 @pytest.mark.parametrize("lost", [False, True])
 def test_a_task_of_which_nothing_was_begun_waits_again_once_when_the_server_stops(
-    lost: bool, run_task: Life, claim: claims.Claim, monkeypatch: pytest.MonkeyPatch
+    lost: bool, run_task: Life, claim: claims.Claim, monkeypatch: Patch
 ) -> None:
     if lost:
         lose_answer(monkeypatch, "release")
@@ -149,9 +110,7 @@ def test_a_task_of_which_nothing_was_begun_waits_again_once_when_the_server_stop
         claims.record(claim, [])
 
 
-def test_what_was_released_and_taken_by_another_runner_keeps_its_files(
-    run_task: Life, claim: claims.Claim, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_another_runner_took_stays(run_task: Life, claim: claims.Claim, data: Path, monkeypatch: Patch) -> None:
     kept = data / "artifacts" / str(claim.task_id) / "report.md"
     lose_answer(monkeypatch, "release")
     real = claims.read_control
@@ -164,8 +123,7 @@ def test_what_was_released_and_taken_by_another_runner_keeps_its_files(
         return real(claim)
 
     monkeypatch.setattr(claims, "read_control", read)
-    assert stopped_before(run_task, claim).claimed_by == "another"
-    assert kept.read_text() == "# Theirs"
+    assert (stopped_before(run_task, claim).claimed_by, kept.read_text()) == ("another", "# Theirs")
 
 
 def test_a_task_that_was_to_stop_does_not_wait_again_but_is_stopped(run_task: Life, ada: Actor) -> None:

@@ -10,7 +10,7 @@ from core.log_text import LogType
 from core.runner import processor
 from core.sandbox import output
 from core.tasks import artifacts, commands
-from tests.core.living import SAY, Life, left_behind
+from tests.core.living import SAY, Life, Patch, left_behind
 from tests.support.scripts import Script
 
 
@@ -26,16 +26,9 @@ def test_a_task_runs_to_its_one_end_with_its_log_in_order(run_task: Life, data: 
     task = run_task.script(code)
     assert (task.status, task.end_reason, task.progress, task.error) == ("completed", "completed", 100, None)
     log = run_task.log(task)
-    assert [message for message in log if message != "to stderr"] == [
-        "Task accepted for worker; it waits for a free runner.",
-        log[1],
-        "worker --output output",
-        "the prompt",
-        "not an event",
-        "made it",
-        "Kept 1 file: report.md.",
-        log[-1],
-    ]
+    said = [message for message in log if message != "to stderr"]
+    assert said[0] == "Task accepted for worker; it waits for a free runner."
+    assert said[2:-1] == ["worker --output output", "the prompt", "not an event", "made it", "Kept 1 file: report.md."]
     assert "to stderr" in log and log[-1].startswith("Completed in ")
     types = run_task.types(task)
     assert (types[2], types[-1]) == (LogType.COMMAND, LogType.SUCCESS)
@@ -44,9 +37,7 @@ def test_a_task_runs_to_its_one_end_with_its_log_in_order(run_task: Life, data: 
     assert left_behind(data) == [str(task.id), "report.md"]
 
 
-def test_a_repository_is_cloned_and_handed_to_the_agent(
-    run_task: Life, local_root: Path, make_repository: Callable[..., Path]
-) -> None:
+def test_an_agent_gets_its_repository(run_task: Life, local_root: Path, make_repository: Callable[..., Path]) -> None:
     origin = make_repository(local_root / "shop", {"sales.csv": "a\n1\n"})
     code = SAY + "import os; say(type='info', message=' '.join(sorted(os.listdir(os.path.dirname(sys.argv[1])))))"
     task = run_task(run_task.agent(code), str(origin))
@@ -56,34 +47,33 @@ def test_a_repository_is_cloned_and_handed_to_the_agent(
     assert log.index("worker --output output --input repository") < log.index("gateway git home output repository")
 
 
-@pytest.mark.parametrize(
-    ("code", "sentence"),
-    [
-        (SAY + "say(type='error', message='The file is empty.'); sys.exit(3)", "The file is empty."),
-        (SAY + "[say(type='error', message=each) for each in ('first', 'last')]; sys.exit(1)", "last"),
-        (SAY + "say(type='progress', done=3, total=5); say(type='progress', done=1, total=5); sys.exit(1)", None),
-        ("raise SystemExit(3)", "worker ended with exit status 3."),
-        ("import os; os.kill(os.getpid(), 11)", "worker ended with exit status 139."),
-    ],
-)
+@pytest.mark.parametrize(("code", "sentence"), [
+    (SAY + "say(type='error', message='The file is empty.'); sys.exit(3)", "The file is empty."),
+    (SAY + "[say(type='error', message=each) for each in ('first', 'last')]; sys.exit(1)", "last"),
+    (SAY + "say(type='progress', done=3, total=5); say(type='progress', done=1, total=5); sys.exit(1)", None),
+    ("raise SystemExit(3)", "worker ended with exit status 3."),
+    ("import os; os.kill(os.getpid(), 11)", "worker ended with exit status 139."),
+])  # fmt: skip
 def test_an_agents_failure_is_the_tasks_error(code: str, sentence: str, run_task: Life, data: Path) -> None:
     task = run_task.script("import sys; open(sys.argv[1] + '/half.md', 'w').write('x')\n" + code)
     assert (task.status, task.end_reason) == (TaskStatus.ERROR, EndReason.FAILED)
     assert run_task.log(task)[-1] == task.error == (sentence or "worker ended with exit status 1.")
     assert task.progress == (30 if sentence else 30 + 33), "progress stays where it was"
-    assert run_task.types(task)[-1] is LogType.ERROR
-    assert left_behind(data) == []
+    assert (run_task.types(task)[-1], left_behind(data)) == (LogType.ERROR, [])
 
 
-@pytest.mark.parametrize("name", ["claude", "codex"])
-def test_an_agent_that_is_not_set_up_says_so(name: str, run_task: Life) -> None:
-    task = run_task(name)
-    assert (task.end_reason, task.error) == (EndReason.FAILED, registry.agents()[name].unavailable())
-    assert task.progress == 10
+def test_an_agent_that_is_not_set_up_says_so_and_so_does_an_absent_repository(run_task: Life, local_root: Path) -> None:
+    for name in ("claude", "codex"):
+        task = run_task(name)
+        assert (task.end_reason, task.error) == (EndReason.FAILED, registry.agents()[name].unavailable())
+        assert task.progress == 10
+    task = run_task("data-processor", f"{local_root}/absent")
+    assert "could not be cloned" in str(task.error)
+    assert any(message.startswith("fatal: ") for message in run_task.log(task))
 
 
 def test_what_was_allowed_when_the_task_was_made_is_asked_again_when_it_runs(
-    run_task: Life, local_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_task: Life, local_root: Path, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     gone = commands.create(run_task.actor, prompt="x", agent=run_task.agent("", "short-lived"))
     elsewhere = commands.create(run_task.actor, prompt="x", repo_url=f"{local_root}/absent", agent="data-processor")
@@ -96,12 +86,6 @@ def test_what_was_allowed_when_the_task_was_made_is_asked_again_when_it_runs(
     assert (task.end_reason, "only where the administrator allowed it" in str(task.error)) == (EndReason.FAILED, True)
 
 
-def test_a_repository_that_is_not_there_fails_the_task(run_task: Life, local_root: Path) -> None:
-    task = run_task("data-processor", f"{local_root}/absent")
-    assert "could not be cloned" in str(task.error)
-    assert any(message.startswith("fatal: ") for message in run_task.log(task))
-
-
 def test_a_flood_is_kept_to_its_head_and_tail(run_task: Life) -> None:
     run_task.settle(log_lines=100)
     task = run_task.script("for number in range(9_000): print(f'line {number}')")
@@ -112,49 +96,28 @@ def test_a_flood_is_kept_to_its_head_and_tail(run_task: Life) -> None:
     assert task.log_count == len(run_task.log(task))
 
 
-GARBAGE = r"""
-import sys
-sys.stdout.buffer.write(b'\xff\xfe\x00 \x1b]0;x\x07 \xed\xa0\x80\n' + b'[' * 100_000 + b'\n' + b'x' * 6_000_000 + b'\n')
-sys.stdout.buffer.write(b'{"type": "progress", "done": 1' + b'0' * 400 + b', "total": 1}\n')
-"""
-
-
-def test_garbage_does_not_end_a_task(run_task: Life) -> None:
-    """No text, deep brackets, a line of six million, a huge number."""
-    task = run_task.script(GARBAGE)
-    assert (task.status, task.error) == (TaskStatus.COMPLETED, None)
-
-
 def test_a_fault_of_taskdeck_ends_the_task_and_is_explained_in_the_servers_log_alone(
     run_task: Life, data: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (data / "workspaces").write_text("a file where a folder should be")
     task = run_task("data-processor")
     assert (task.end_reason, task.error) == (EndReason.FAILED, processor.BROKEN)
-    assert "ended by a fault of Taskdeck" in caplog.text
-    assert "workspaces" not in "".join(run_task.log(task))
+    assert "ended by a fault of Taskdeck" in caplog.text and "workspaces" not in "".join(run_task.log(task))
 
 
-def test_the_error_of_a_task_is_masked_cleaned_and_cut_like_its_log(run_task: Life) -> None:
-    code = SAY + "say(type='error', message='password=hunter2222 \\x1b[2J\\ud800 ' + 'x' * 100_000); sys.exit(1)"
-    task = run_task.script(code)
-    assert task.end_reason is EndReason.FAILED
-    assert task.error is not None
-    assert task.error.startswith("password=[hidden]")
-    assert len(task.error) <= 8_000
-    assert not {"\x1b", "\ud800"} & set(task.error)
-
-
-def test_a_file_that_is_not_kept_is_named(run_task: Life) -> None:
+def test_the_error_of_a_task_is_masked_cleaned_and_cut_like_its_log_and_a_file_left_is_named(run_task: Life) -> None:
     task = run_task.script("import os, sys; os.symlink('/etc/passwd', sys.argv[1] + '/passwd')")
     assert any(line.startswith("Not kept: passwd (a link).") for line in run_task.log(task))
     assert run_task.files(task) == {}
+    code = SAY + "say(type='error', message='password=hunter2222 \\x1b[2J\\ud800 ' + 'x' * 100_000); sys.exit(1)"
+    task = run_task.script(code)
+    assert task.end_reason is EndReason.FAILED
+    assert task.error is not None and task.error.startswith("password=[hidden]")
+    assert len(task.error) <= 8_000 and not {"\x1b", "\ud800"} & set(task.error)
 
 
 @pytest.mark.parametrize(("number", "sentence"), [("ENOSPC", "DISK_FULL"), ("EDQUOT", "DISK_FULL"), ("EIO", "BROKEN")])
-def test_a_full_disk_is_named_and_leaves_no_file(
-    number: str, sentence: str, run_task: Life, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_no_file(number: str, sentence: str, run_task: Life, data: Path, monkeypatch: Patch) -> None:
     copy, copied = output._copy, []
 
     def fill(*file: object) -> object:
@@ -172,7 +135,7 @@ def test_a_full_disk_is_named_and_leaves_no_file(
 
 
 @pytest.mark.attack(96)
-def test_the_secrets_that_an_agent_names_are_masked(run_task: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_secrets_that_an_agent_names_are_masked(run_task: Life, monkeypatch: Patch) -> None:
     code = "print('the value is acme-licence-value-42')"
     monkeypatch.setitem(registry.extra, "plug", Script("plug", code, secrets=("acme-licence-value-42",)))
     assert "the value is [hidden]" in run_task.log(run_task("plug"))

@@ -4,13 +4,11 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
-from core.agents.catalog import catalog
 from core.database.models import TaskStatus
 from core.tasks import commands
 from tests.core.living import Life
 from tests.core.programs.deployment_bot.conftest import Server
+from tests.support.world import World
 
 KEY = "-----BEGIN KEY-----\nq7XcV0nBz1LmKdJfHgTs\n-----END KEY-----\n"
 RECIPE = """#!/bin/sh
@@ -20,21 +18,16 @@ echo "to $1 with $DEPLOY_KEY"
 
 
 def test_a_settled_deployment_gets_its_secret_is_asked_for_its_health_and_shows_nothing(
-    run_task: Life,
-    local_root: Path,
-    make_repository: Callable[..., Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    run_task: Life, local_root: Path, make_repository: Callable[..., Path], world: World
 ) -> None:
     origin = make_repository(local_root / "shop", {"deploy.sh": RECIPE}, ("update-index", "--chmod=+x", "deploy.sh"))
-    monkeypatch.setenv("DEPLOY_KEY", KEY)
+    world.settle(DEPLOY_KEY=KEY)
     with closing(Server(503, 200)) as server:
-        (tmp_path / "agents.toml").write_text(
+        world.catalog(
             f'[repositories]\nlocal_roots = ["{local_root}"]\n[[agents.deployment-bot.targets]]\n'
             f'repo = "file://{origin}"\nenv = "staging"\nsecrets = ["DEPLOY_KEY"]\nnetwork = "open"\n'
             f'health_url = "{server.url}/health"\n'
         )
-        catalog.cache_clear()
         task = commands.create(run_task.actor, prompt="deploy to staging", repo_url=str(origin), agent="deployment-bot")
         run_task.run_task()
         asked = server.asked

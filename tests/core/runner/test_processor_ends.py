@@ -49,9 +49,7 @@ def test_at_the_limit_the_task_ends_and_even_a_detached_process_is_dead(
     assert left_behind(data) == []
 
 
-def test_every_minute_of_silent_work_is_an_entry_and_moves_no_progress(
-    clock: Shifted, run_task: Life, tmp_path: Path
-) -> None:
+def test_a_minute_of_silent_work_is_an_entry_and_no_progress(clock: Shifted, run_task: Life, tmp_path: Path) -> None:
     go = tmp_path / "go"
     code = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)"
     task, thread = run_task.begin(run_task.agent(code))
@@ -66,50 +64,41 @@ def test_every_minute_of_silent_work_is_an_entry_and_moves_no_progress(
         assert re.match(f"{minute} min( [0-9]+ s)? of work", marks()[-1])
     assert run_task.find(task).progress == 30
     go.touch()
-    assert run_task.after(thread, task).status is TaskStatus.COMPLETED
-    assert len(marks()) == 3
+    assert (run_task.after(thread, task).status, len(marks())) == (TaskStatus.COMPLETED, 3)
 
 
-def test_a_deleted_tasks_process_dies_and_nothing_is_left(
-    detached: tuple[Task, threading.Thread, int], run_task: Life, data: Path
-) -> None:
+def test_of_a_deleted_task_all_dies(detached: tuple[Task, threading.Thread, int], run_task: Life, data: Path) -> None:
     task, thread, process = detached
     commands.delete_one(run_task.actor, task.id)
     eventually(lambda: not is_alive(process), 5)
     thread.join(5)
     assert not thread.is_alive()
-    assert left_behind(data) == []
-    assert listing.page(run_task.actor).tasks == []
+    assert (left_behind(data), listing.page(run_task.actor).tasks) == ([], [])
 
 
-def test_a_task_that_is_deleted_while_its_files_are_kept_leaves_no_file(
-    clock: Shifted, run_task: Life, data: Path
-) -> None:
-    gone: list[bool] = []
+@pytest.mark.parametrize("what", ["its limit", "its deletion"])
+def test_what_comes_while_files_are_kept_leaves_none(what: str, clock: Shifted, run_task: Life, data: Path) -> None:
+    came: list[bool] = []
 
-    def delete_then() -> float:
-        if (data / "artifacts" / "1").exists() and not gone:
-            gone.append(True)
-            commands.delete_one(run_task.actor, 1)
+    def come_then() -> float:
+        if (data / "artifacts" / "1").exists() and not came:
+            came.append(True)
+            if what == "its deletion":
+                commands.delete_one(run_task.actor, 1)
+            clock.by = 300 * (what == "its limit")
         return clock()
 
-    run_task.monotonic = delete_then
+    run_task.monotonic = come_then
     task, thread = run_task.begin(run_task.agent(THREE_FILES))
     thread.join(15)
-    assert (task.id, gone, thread.is_alive(), left_behind(data)) == (1, [True], False, [])
-
-
-def test_a_limit_that_comes_while_files_are_kept_leaves_no_file(clock: Shifted, run_task: Life, data: Path) -> None:
-    run_task.monotonic = lambda: clock() + 300 * any((data / "artifacts").glob("*/*"))
-    task = run_task.script(THREE_FILES)
-    assert task.end_reason is EndReason.TIMED_OUT
-    assert (run_task.files(task), task.sandbox_url, left_behind(data)) == ({}, None, [])
+    assert (task.id, came, thread.is_alive(), left_behind(data)) == (1, [True], False, [])
+    if what == "its limit":
+        task = run_task.find(task)
+        assert (task.end_reason, run_task.files(task), task.sandbox_url) == (EndReason.TIMED_OUT, {}, None)
 
 
 @pytest.mark.parametrize("how", ["its server stops", "its lease was taken for lost"])
-def test_an_interrupted_task_has_one_end_and_its_processes_are_dead(
-    how: str, detached: tuple[Task, threading.Thread, int], run_task: Life
-) -> None:
+def test_an_interrupted_task_is_dead(how: str, detached: tuple[Task, threading.Thread, int], run_task: Life) -> None:
     task, thread, process = detached
     if how == "its server stops":
         run_task.stopping.set()
@@ -120,6 +109,5 @@ def test_an_interrupted_task_has_one_end_and_its_processes_are_dead(
         claims.expire(now=lease.replace(year=lease.year + 1))
         sentence = claims.RUNNER_GONE
     task = run_task.after(thread, task)
-    assert (task.end_reason, task.error) == (EndReason.INTERRUPTED, sentence)
-    assert run_task.log(task)[-1] == sentence
+    assert (task.end_reason, task.error, run_task.log(task)[-1]) == (EndReason.INTERRUPTED, sentence, sentence)
     assert not is_alive(process)

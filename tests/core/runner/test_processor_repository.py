@@ -1,7 +1,5 @@
 """Tasks that change a repository: real git, real programs in the sandbox, commits that the next person can apply."""
 
-import os
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +7,6 @@ from typing import NoReturn
 
 import pytest
 
-from core.agents.catalog import catalog
 from core.database.models import EndReason, Task, TaskStatus
 from core.errors import AgentFailed, NotPushed, StopRequested, TimedOut
 from core.log_text import LogType
@@ -17,25 +14,26 @@ from core.repositories.checkout import Checkout
 from core.runner import claims
 from core.sandbox import output
 from core.tasks import commands
-from tests.core.living import Life, away, left_behind
+from tests.core.living import Life, Patch, away, left_behind
+from tests.core.repositories.running import git
 from tests.support.waiting import eventually
+from tests.support.world import World
 
 
 class Fixer:
     """Tasks of the agent ``fixer``, which runs the program ``fix`` of a repository that is made for it."""
 
-    def __init__(self, run_task: Life, root: Path, settings: Path, make_repository: Callable[..., Path]) -> None:
+    def __init__(self, run_task: Life, root: Path, world: World, make_repository: Callable[..., Path]) -> None:
         self.run_task, self._root = run_task, root
-        self._settings, self._make = settings, make_repository
+        self._world, self._make = world, make_repository
         self.settle()
 
     def settle(self, more: str = "", other: str = "") -> None:
         """Give agents.toml these settings of the agent, and other sections."""
-        self._settings.write_text(
+        self._world.catalog(
             f'[agents.fixer]\ndriver = "lines"\ncommand = ["./fix"]\n{more}\n{other}\n'
             f'[repositories]\nlocal_roots = ["{self._root}"]\n'
         )
-        catalog.cache_clear()
 
     def repository(self, script: str, name: str = "shop") -> Path:
         files = {"price.txt": "1\n2\n3\n", "fix": f"#!/bin/sh\nset -e\n{script}"}
@@ -49,15 +47,8 @@ class Fixer:
 
 
 @pytest.fixture
-def fixer(run_task: Life, local_root: Path, tmp_path: Path, make_repository: Callable[..., Path]) -> Fixer:
-    return Fixer(run_task, local_root, tmp_path / "agents.toml", make_repository)
-
-
-def git(folder: Path, *arguments: str, given: str = "") -> str:
-    who = {f"GIT_{role}_{key}": "x@example.org" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
-    env = {"PATH": os.environ["PATH"], "HOME": str(folder), **who}
-    command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(command, input=given, env=env, capture_output=True, check=True, text=True).stdout
+def fixer(run_task: Life, local_root: Path, world: World, make_repository: Callable[..., Path]) -> Fixer:
+    return Fixer(run_task, local_root, world, make_repository)
 
 
 def test_what_an_agent_changes_becomes_a_commit_that_applies(fixer: Fixer, run_task: Life, data: Path) -> None:
@@ -68,18 +59,16 @@ def test_what_an_agent_changes_becomes_a_commit_that_applies(fixer: Fixer, run_t
     assert (task.status, task.error, task.progress) == (TaskStatus.COMPLETED, None, 100)
     assert task.branch_name == f"task/{task.id}-the-prompt"
     log = run_task.log(task)
-    assert "working" in log
-    assert any("3 files changed" in line for line in log)
+    assert "working" in log and any("3 files changed" in line for line in log)
     git(origin, "checkout", "--quiet", "--", ".")
-    git(origin, "am", given=run_task.files(task)["changes.patch"])
+    git(origin, "am", given=run_task.files(task)["changes.patch"].encode())
     assert not (origin / "fix").exists()
     assert {path.name: path.read_text() for path in origin.glob("*.txt")} == {
         "price.txt": "1\n20\n3\n",
         "added.txt": "new\n",
     }
     said = git(origin, "log", "-1", "--format=%B")
-    assert said.startswith("the prompt\n")
-    assert f"Task-Id: {task.id}" in said and "Agent: fixer" in said
+    assert said.startswith("the prompt\n") and f"Task-Id: {task.id}" in said and "Agent: fixer" in said
     assert left_behind(data) == [str(task.id), "changes.patch"]
 
 
@@ -101,24 +90,19 @@ def test_a_failed_agent_says_its_exit_status_and_keeps_nothing(fixer: Fixer, run
     task = fixer("echo half > half.txt; echo 'it broke' >&2; exit 3")
     assert (task.end_reason, task.error) == (EndReason.FAILED, "fixer ended with exit status 3.")
     assert "it broke" in run_task.log(task)
-    assert task.branch_name == f"task/{task.id}-the-prompt"
-    assert left_behind(data) == []
+    assert (task.branch_name, left_behind(data)) == (f"task/{task.id}-the-prompt", [])
 
 
 EATER = "exec python3 -c \"x = [b'x' * 2**20 for _ in range(2000)]; import time; time.sleep(60)\""
 
 
-@pytest.mark.parametrize(
-    ("settings", "script", "error"),
-    [
-        ("idle = 0.6", "echo begins; exec sleep 600", "fixer said nothing for 1 s and was stopped."),
-        ("memory_mb = 128", EATER, "128 MiB of memory"),
-        ("", "mkdir d; i=0; while [ $i -lt 200 ]; do : > d/file-$i; i=$((i+1)); done", "There are too many files"),
-    ],
-    ids=["silent for too long", "over its memory", "more than git can list"],
-)
+@pytest.mark.parametrize(("settings", "script", "error"), [
+    ("idle = 0.6", "echo begins; exec sleep 600", "fixer said nothing for 1 s and was stopped."),
+    ("memory_mb = 128", EATER, "128 MiB of memory"),
+    ("", "mkdir d; i=0; while [ $i -lt 200 ]; do : > d/file-$i; i=$((i+1)); done", "There are too many files"),
+], ids=["silent for too long", "over its memory", "more than git can list"])  # fmt: skip
 def test_an_agent_over_its_limits_is_stopped_with_the_reason(
-    settings: str, script: str, error: str, fixer: Fixer, monkeypatch: pytest.MonkeyPatch
+    settings: str, script: str, error: str, fixer: Fixer, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr("core.runner.execution.MOST_PRINTED", 2_000)
     fixer.settle(settings)
@@ -127,24 +111,11 @@ def test_an_agent_over_its_limits_is_stopped_with_the_reason(
 
 
 @pytest.mark.attack(96)
-def test_a_secret_of_the_settings_that_an_agent_prints_is_masked_also_in_pieces_of_a_line(
-    fixer: Fixer, run_task: Life, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_printed_secret_is_masked_also_in_pieces_of_a_line(fixer: Fixer, run_task: Life, monkeypatch: Patch) -> None:
     monkeypatch.setenv("GIT_TOKEN", "orange-giraffe-73")
     fixer.settle(other='[repositories.hosts."git.example.org"]\ntoken = "GIT_TOKEN"')
     log = run_task.log(fixer("printf orange-; sleep 0.2; echo giraffe-73"))
-    assert "[hidden]" in log
-    assert "giraffe" not in "".join(log)
-
-
-@pytest.mark.attack(97)
-def test_two_tasks_on_one_repository_have_a_workspace_and_a_branch_each(fixer: Fixer, run_task: Life) -> None:
-    origin = str(fixer.repository("cat > prompt.txt; sleep 0.3; echo $$ >> price.txt; ls .."))
-    begun = [run_task.begin("fixer", origin) for _ in range(2)]
-    ends = [run_task.after(thread, task, 60) for task, thread in begun]
-    assert [task.status for task in ends] == [TaskStatus.COMPLETED] * 2
-    assert len({task.branch_name for task in ends}) == 2
-    assert all(run_task.files(task)["changes.patch"].count("\n+") >= 1 for task in ends)
+    assert "[hidden]" in log and "giraffe" not in "".join(log)
 
 
 @pytest.mark.attack(89)
@@ -164,8 +135,7 @@ def test_the_branch_shows_while_the_agent_works(fixer: Fixer, run_task: Life) ->
     assert (running.branch_name, running.progress >= 30) == (f"task/{task.id}-the-prompt", True)
     commands.cancel(run_task.actor, task.id)
     assert run_task.after(thread, task, 30).end_reason is EndReason.CANCELLED
-    assert run_task.types(task)[-1] is LogType.INFO
-    assert claims.claim("runner", 30) is None
+    assert (run_task.types(task)[-1], claims.claim("runner", 30)) == (LogType.INFO, None)
 
 
 #: What ends a push before its own end, and what becomes of the task then.
@@ -179,7 +149,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("what", FAULTS)
 def test_whatever_ends_the_push_the_patch_that_was_kept_stays(
-    what: str, fixer: Fixer, run_task: Life, data: Path, monkeypatch: pytest.MonkeyPatch
+    what: str, fixer: Fixer, run_task: Life, data: Path, monkeypatch: Patch
 ) -> None:
     error, reason = FAULTS[what]
 
@@ -194,9 +164,7 @@ def test_whatever_ends_the_push_the_patch_that_was_kept_stays(
     assert left_behind(data) == [str(task.id), *run_task.files(task)] == [str(task.id), "changes.patch"]
 
 
-def test_the_branch_is_known_also_when_the_database_was_away_until_the_end(
-    fixer: Fixer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_branch_is_known_also_when_the_database_was_away_until_the_end(fixer: Fixer, monkeypatch: Patch) -> None:
     record = claims.record
 
     def until_the_branch(claim: claims.Claim, entries: list[claims.Entry], progress: int, branch: str | None) -> int:
@@ -207,9 +175,7 @@ def test_the_branch_is_known_also_when_the_database_was_away_until_the_end(
     assert (task.status, task.branch_name) == (TaskStatus.COMPLETED, f"task/{task.id}-the-prompt")
 
 
-def test_a_result_that_cannot_be_kept_whole_is_not_kept_in_part(
-    fixer: Fixer, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_result_that_cannot_be_kept_whole_is_not_kept_in_part(fixer: Fixer, data: Path, monkeypatch: Patch) -> None:
     store = output.store
 
     def half(*arguments: object) -> object:

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,20 +32,6 @@ def test_one_slot_runs_many_tasks_in_order_also_those_that_waited_before_the_sta
     made += [deck.create("order", prompt=str(number)) for number in range(3, 8)]
     deck.wait(EndReason.COMPLETED, *made, seconds=30)
     assert deck.notes() == [str(number) for number in range(8)]
-
-
-def test_tasks_that_five_threads_make_all_run_once(deck: Deck) -> None:
-    deck.start(concurrency=4)
-
-    def create(thread: int) -> list[int]:
-        actor = (deck.ada, deck.bob)[thread % 2]
-        return [deck.create("order", actor, f"{thread}-{number}") for number in range(4)]
-
-    with ThreadPoolExecutor(5) as pool:
-        made = [task_id for share in pool.map(create, range(5)) for task_id in share]
-    deck.wait(EndReason.COMPLETED, *made, seconds=40)
-    assert sorted(deck.notes()) == [f"{thread}-{number}" for thread in range(5) for number in range(4)]
-    assert {deck.find(task_id).attempt for task_id in made} == {1}
 
 
 def test_no_more_tasks_run_at_once_than_there_are_slots_and_a_free_one_goes_to_the_next(deck: Deck) -> None:
@@ -90,16 +75,6 @@ def test_the_task_of_a_dead_runner_is_interrupted_after_its_lease_and_never_run_
     eventually(lambda: [*data.glob("workspaces/*"), *data.glob("artifacts/*")] == [], 5)  # after the end is written
 
 
-def test_a_running_task_keeps_its_lease_longer_than_one_lease(deck: Deck) -> None:
-    task_id = deck.create("sleeper")
-    deck.start(lease=1.5)
-    deck.sleeping(1)
-    first = deck.find(task_id).lease_until
-    assert first
-    eventually(lambda: engine.now() > first + timedelta(seconds=0.5))
-    assert deck.find(task_id).status is TaskStatus.PROCESSING
-
-
 #: Nobody can end a task with the prompt "cursed".
 BREAK = {
     "sqlite": [
@@ -111,7 +86,7 @@ BREAK = {
         "CREATE TRIGGER broken BEFORE UPDATE OF finished_at ON tasks FOR EACH ROW "
         "WHEN (OLD.prompt = 'cursed') EXECUTE FUNCTION refuse()",
     ],
-}
+}  # fmt: skip
 MEND = {"sqlite": "DROP TRIGGER broken", "postgresql": "DROP TRIGGER broken ON tasks"}
 
 

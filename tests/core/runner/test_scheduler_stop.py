@@ -31,8 +31,7 @@ def stopping(scheduler: Scheduler) -> Iterator[None]:
 def test_stop_ends_what_outlives_the_grace_leaves_what_waits_and_returns_quickly(grace: float, deck: Deck) -> None:
     scheduler = deck.start(concurrency=2, grace=grace)
     *ran, waits = (deck.create("sleeper", actor) for actor in (deck.ada, deck.bob, deck.ada))
-    processes = deck.sleeping(2)
-    began = time.monotonic()
+    processes, began = deck.sleeping(2), time.monotonic()
     scheduler.stop()
     assert grace <= time.monotonic() - began < grace + 8, "a task sleeps for minutes"
     deck.wait(EndReason.INTERRUPTED, *ran)
@@ -60,8 +59,7 @@ def test_a_task_that_ends_within_the_grace_is_completed_renewed_and_none_begins_
 @pytest.mark.parametrize("how", ["it began with a close long ago", "all are to be interrupted"])
 def test_a_grace_that_is_over_interrupts_what_runs(how: str, deck: Deck) -> None:
     clock = Shifted()
-    scheduler = deck.start(grace=20, monotonic=clock)
-    task_id = deck.create("sleeper")
+    scheduler, task_id = deck.start(grace=20, monotonic=clock), deck.create("sleeper")
     (process,) = deck.sleeping(1)
     eventually(lambda: deck.find(task_id).progress == 30)
     if how == "it began with a close long ago":
@@ -77,8 +75,7 @@ def test_a_grace_that_is_over_interrupts_what_runs(how: str, deck: Deck) -> None
 
 
 def test_after_a_close_nothing_is_claimed_at_a_notification_a_sweep_or_a_free_slot(deck: Deck) -> None:
-    scheduler = deck.start(concurrency=2, lease=1)
-    running = deck.create("waiter")
+    scheduler, running = deck.start(concurrency=2, lease=1), deck.create("waiter")
     eventually(lambda: deck.find(running).progress == 30)
     scheduler.close()
     waits = deck.create("waiter")
@@ -90,8 +87,7 @@ def test_after_a_close_nothing_is_claimed_at_a_notification_a_sweep_or_a_free_sl
 
 
 def test_a_stop_in_the_middle_of_many_short_tasks_breaks_none(deck: Deck) -> None:
-    scheduler = deck.start(concurrency=4)
-    made = [deck.create("quick") for _ in range(12)]
+    scheduler, made = deck.start(concurrency=4), [deck.create("quick") for _ in range(12)]
     eventually(lambda: listing.counts(deck.ada)[TaskStatus.COMPLETED])
     scheduler.stop()
     counts = listing.counts(deck.ada)

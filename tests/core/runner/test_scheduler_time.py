@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
@@ -10,10 +11,9 @@ from core.agents.drivers.builtin import Events
 from core.database import engine
 from core.database.models import EndReason, TaskStatus
 from core.runner import claims, heartbeat
-from core.runner.scheduler import Scheduler
 from core.tasks import commands
 from tests.core.deck import Deck
-from tests.core.living import next_sweep
+from tests.core.living import Patch, next_sweep
 from tests.support.waiting import eventually
 from tests.support.world import World
 
@@ -21,8 +21,7 @@ Lock = Callable[..., Callable[[], None]]
 
 
 def test_a_scheduler_tells_when_it_swept_last_and_how_much_runs(deck: Deck) -> None:
-    before = time.monotonic()
-    scheduler = deck.start(lease=1.5)
+    before, scheduler = time.monotonic(), deck.start(lease=1.5)
     next_sweep(scheduler)
     assert 0 <= scheduler.since_sweep <= time.monotonic() - before  # type: ignore[operator]
     next_sweep(scheduler)
@@ -33,12 +32,9 @@ def test_a_scheduler_tells_when_it_swept_last_and_how_much_runs(deck: Deck) -> N
     eventually(lambda: scheduler.running == 0)
 
 
-def test_while_nothing_can_be_written_the_scheduler_says_so_and_goes_on_afterwards(
-    deck: Deck, lock: Lock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_while_nothing_can_be_written_it_says_so_and_goes_on_later(deck: Deck, lock: Lock, monkeypatch: Patch) -> None:
     monkeypatch.setattr(claims, "WAIT_SECONDS", 0.1)
-    task_id = deck.create("quick")
-    release = lock()
+    task_id, release = deck.create("quick"), lock()
     scheduler = deck.start(lease=1.5)
     eventually(lambda: scheduler.away)
     assert scheduler.since_sweep is None or engine.is_postgresql()  # where a ping gets through that changes no table
@@ -48,35 +44,36 @@ def test_while_nothing_can_be_written_the_scheduler_says_so_and_goes_on_afterwar
     eventually(lambda: scheduler.since_sweep is not None and not scheduler.away)
 
 
-def stays_away(scheduler: Scheduler) -> bool:
-    eventually(lambda: scheduler.away)
-    return all(scheduler.away for _ in range(40) if not time.sleep(0.02))
+@contextmanager
+def locked(lock: Lock) -> Iterator[None]:
+    release = lock()
+    yield
+    release()
+
+
+def stays_away(deck: Deck, outage: AbstractContextManager[object]) -> bool:
+    """Whether a scheduler is away as long as this outage lasts, and goes on afterwards, also when nothing waits."""
+    scheduler = deck.start(lease=1)
+    next_sweep(scheduler)
+    with outage:
+        eventually(lambda: scheduler.away)
+        stayed = all(scheduler.away for _ in range(40) if not time.sleep(0.02))
+    eventually(lambda: not scheduler.away)
+    next_sweep(scheduler)
+    return stayed
 
 
 def test_it_is_away_as_long_as_the_database_does_not_answer(deck: Deck, world: World) -> None:
-    scheduler = deck.start(lease=1)
-    next_sweep(scheduler)
-    with world.nowhere():
-        assert stays_away(scheduler)
-    eventually(lambda: not scheduler.away)
-    next_sweep(scheduler)
+    assert stays_away(deck, world.nowhere())
 
 
 @pytest.mark.usefixtures("sqlite_file")  # PostgreSQL has no lock that all writers need
-def test_it_stays_away_as_long_as_nothing_can_be_written_also_when_nothing_waits(
-    deck: Deck, lock: Lock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_stays_away_as_long_as_nothing_can_be_written(deck: Deck, lock: Lock, monkeypatch: Patch) -> None:
     monkeypatch.setattr(claims, "WAIT_SECONDS", 0.1)
-    scheduler = deck.start(lease=1)
-    next_sweep(scheduler)
-    release = lock()
-    assert stays_away(scheduler)
-    release()
-    eventually(lambda: not scheduler.away)
-    next_sweep(scheduler)
+    assert stays_away(deck, locked(lock))
 
 
-def test_a_thread_that_hangs_loses_its_lease_and_the_others_go_on(deck: Deck, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_that_hangs_loses_its_lease_and_the_others_go_on(deck: Deck, monkeypatch: Patch) -> None:
     monkeypatch.setattr(heartbeat, "HUNG_SECONDS", 0.5)
     hung, go_on = threading.Event(), threading.Event()
     feed = Events.feed
@@ -88,8 +85,7 @@ def test_a_thread_that_hangs_loses_its_lease_and_the_others_go_on(deck: Deck, mo
         return feed(events, line)
 
     monkeypatch.setattr(Events, "feed", hang)
-    scheduler = deck.start(concurrency=2, lease=1.5)
-    task_id = deck.create("waiter")
+    scheduler, task_id = deck.start(concurrency=2, lease=1.5), deck.create("waiter")
     assert hung.wait(10)
     others = [deck.create("quick", deck.bob) for _ in range(3)]
     deck.wait(EndReason.INTERRUPTED, task_id, seconds=12)

@@ -1,10 +1,9 @@
 import threading
-from collections.abc import Callable
 
 import pytest
 
 from core.database import engine
-from core.database.models import EndReason, TaskLog
+from core.database.models import EndReason
 from core.database.ownership import Actor
 from core.errors import ClaimLost
 from core.log_text import LogType
@@ -12,12 +11,10 @@ from core.runner import claims, task_logger
 from core.runner.claims import Claim
 from core.runner.task_logger import TaskLogger
 from core.tasks import commands
-from tests.core.living import Hand, away, messages, no_gap
+from tests.core.living import Hand, Patch, Stored, away, messages, no_gap
 
 
-def test_a_batch_is_written_after_two_hundred_milliseconds(
-    log: TaskLogger, hand: Hand, stored: Callable[[], list[TaskLog]]
-) -> None:
+def test_a_batch_is_written_after_two_hundred_milliseconds(log: TaskLogger, hand: Hand, stored: Stored) -> None:
     log.info("one")
     hand.time += 0.199
     log.beat()
@@ -31,9 +28,7 @@ def test_a_batch_is_written_after_two_hundred_milliseconds(
     assert len(stored()) == 2  # the time counts anew
 
 
-def test_a_batch_is_ready_and_written_at_two_hundred_entries_whatever_the_time(
-    log: TaskLogger, stored: Callable[[], list[TaskLog]]
-) -> None:
+def test_a_batch_is_ready_and_written_at_two_hundred_entries_whatever_the_time(log: TaskLogger, stored: Stored) -> None:
     for number in range(199):
         log.info(str(number))
     log.beat()
@@ -44,9 +39,7 @@ def test_a_batch_is_ready_and_written_at_two_hundred_entries_whatever_the_time(
     assert [entry.seq for entry in stored()] == list(range(3, 203))
 
 
-def test_a_beat_with_nothing_to_say_does_not_touch_the_task(
-    log: TaskLogger, hand: Hand, ada: Actor, claim: Claim
-) -> None:
+def test_a_beat_with_nothing_to_say_touches_no_task(log: TaskLogger, hand: Hand, ada: Actor, claim: Claim) -> None:
     before = commands.find(ada, claim.task_id).updated_at
     hand.time += 5
     log.beat()
@@ -58,9 +51,7 @@ def test_a_beat_with_nothing_to_say_does_not_touch_the_task(
     assert commands.find(ada, claim.task_id).updated_at > before
 
 
-def test_progress_and_branch_are_written_with_the_batch_and_only_a_finish_makes_it_a_hundred(
-    log: TaskLogger, hand: Hand, ada: Actor, claim: Claim
-) -> None:
+def test_progress_and_branch_are_written_below_a_hundred(log: TaskLogger, hand: Hand, ada: Actor, claim: Claim) -> None:
     log.branch = "task/1-fix"
     seen = []
     for percent in (30, 10, 100, 250):
@@ -68,13 +59,12 @@ def test_progress_and_branch_are_written_with_the_batch_and_only_a_finish_makes_
         hand.time += 1
         log.beat()
         seen.append(commands.find(ada, claim.task_id).progress)
-    assert seen == [30, 30, 99, 99]
-    assert commands.find(ada, claim.task_id).branch_name == "task/1-fix"
+    assert (seen, commands.find(ada, claim.task_id).branch_name) == ([30, 30, 99, 99], "task/1-fix")
 
 
 @pytest.mark.parametrize(("printed", "left_out"), [(8, 0), (9, 0), (10, 0), (11, 1), (5_000, 4_990)])
 def test_of_a_flood_the_head_and_the_tail_are_kept_and_the_rest_is_counted(
-    printed: int, left_out: int, log: TaskLogger, stored: Callable[[], list[TaskLog]]
+    printed: int, left_out: int, log: TaskLogger, stored: Stored
 ) -> None:
     for number in range(printed):
         log.output(LogType.INFO, f"line {number}")
@@ -86,7 +76,7 @@ def test_of_a_flood_the_head_and_the_tail_are_kept_and_the_rest_is_counted(
     assert messages(stored()) == lines[:8] + [marker] * (left_out > 0) + lines[8:][-2:]
 
 
-def test_taskdecks_own_entries_survive_a_flood(log: TaskLogger, stored: Callable[[], list[TaskLog]]) -> None:
+def test_taskdecks_own_entries_survive_a_flood(log: TaskLogger, stored: Stored) -> None:
     for number in range(300):
         log.output(LogType.INFO, f"line {number}")
         if number % 100 == 50:
@@ -95,18 +85,11 @@ def test_taskdecks_own_entries_survive_a_flood(log: TaskLogger, stored: Callable
     log.end_of_output()
     log.flush()
     own = [message for message in messages(stored()) if not message.startswith("line")]
-    assert own == [
-        "50 s of work",
-        "150 s of work",
-        "250 s of work",
-        "the end",
-        "290 lines of output were left out here; the last 2 follow, with their times.",
-    ]
+    marker = "290 lines of output were left out here; the last 2 follow, with their times."
+    assert own == ["50 s of work", "150 s of work", "250 s of work", "the end", marker]
 
 
-def test_what_is_not_written_yet_goes_with_the_finish_and_only_once(
-    log: TaskLogger, claim: Claim, stored: Callable[[], list[TaskLog]]
-) -> None:
+def test_what_is_not_written_yet_goes_with_the_finish_once(log: TaskLogger, claim: Claim, stored: Stored) -> None:
     log.info("written before")
     log.flush()
     for number in range(12):
@@ -114,20 +97,12 @@ def test_what_is_not_written_yet_goes_with_the_finish_and_only_once(
     log.success("Completed.")
     log.rest()  # an attempt that failed
     claims.finish(claim, EndReason.COMPLETED, None, log.rest())
-    assert messages(stored()) == [
-        "written before",
-        *(f"line {number}" for number in range(7)),
-        "line 7",
-        "Completed.",
-        "2 lines of output were left out here; the last 2 follow, with their times.",
-        "line 10",
-        "line 11",
-    ]
+    begin, marker = ["written before", *(f"line {number}" for number in range(8)), "Completed."], messages(stored())[10]
+    assert marker == "2 lines of output were left out here; the last 2 follow, with their times."
+    assert messages(stored()) == [*begin, marker, "line 10", "line 11"]
 
 
-def test_secrets_and_escapes_never_reach_the_database_not_even_in_the_tail_of_a_flood(
-    log: TaskLogger, stored: Callable[[], list[TaskLog]]
-) -> None:
+def test_secrets_and_escapes_never_reach_the_database_nor_by_a_flood(log: TaskLogger, stored: Stored) -> None:
     log.info("the password is sword\x1b[0Kfish")
     log.output(LogType.ERROR, "\x1b]0;title\x07token=abcdefgh \x1b[31mred\x1b[0m\0")
     log.hide("orange-73")
@@ -151,9 +126,7 @@ def test_a_task_that_is_gone_stops_its_logger(log: TaskLogger, hand: Hand, ada: 
         log.flush()
 
 
-def test_it_is_full_until_what_waits_is_written_but_the_tail_of_a_flood_takes_no_room(
-    log: TaskLogger, stored: Callable[[], list[TaskLog]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_full_until_what_waits_is_written(log: TaskLogger, stored: Stored, monkeypatch: Patch) -> None:
     monkeypatch.setattr(task_logger, "FULL", 5_000)
     for _ in range(1_000):
         log.output(LogType.INFO, "a line")
@@ -170,9 +143,8 @@ def test_it_is_full_until_what_waits_is_written_but_the_tail_of_a_flood_takes_no
     assert messages(stored())[-1] == "y" * 5_000
 
 
-def test_one_thread_may_say_while_another_writes(claim: Claim, stored: Callable[[], list[TaskLog]]) -> None:
-    log = TaskLogger(claim, lines=100_000)
-    said = threading.Event()
+def test_one_thread_may_say_while_another_writes(claim: Claim, stored: Stored) -> None:
+    log, said = TaskLogger(claim, lines=100_000), threading.Event()
 
     def write() -> None:
         while not said.is_set():
@@ -190,9 +162,7 @@ def test_one_thread_may_say_while_another_writes(claim: Claim, stored: Callable[
     assert no_gap(stored())
 
 
-def test_a_beat_writes_one_batch_and_asks_for_the_next_one(
-    log: TaskLogger, hand: Hand, stored: Callable[[], list[TaskLog]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_beat_writes_a_batch_and_asks_again(log: TaskLogger, hand: Hand, stored: Stored, monkeypatch: Patch) -> None:
     monkeypatch.setattr(task_logger, "LARGEST_BATCH", 300)
     for number in range(700):
         log.info(str(number))

@@ -1,18 +1,17 @@
 """Nobody knows whether a write arrived, because the database did not answer: nothing is lost, nothing said twice."""
 
-from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 
 from core.database import engine
-from core.database.models import EndReason, TaskLog
+from core.database.models import EndReason
 from core.database.ownership import Actor
 from core.runner import claims, task_logger
 from core.runner.claims import Claim
 from core.runner.task_logger import TaskLogger
 from core.tasks import commands
-from tests.core.living import away, lose_answer, messages, no_gap
+from tests.core.living import Patch, Stored, away, lose_answer, messages, no_gap
 
 
 def fails(log: TaskLogger) -> bool:
@@ -22,9 +21,7 @@ def fails(log: TaskLogger) -> bool:
     return True
 
 
-def test_a_batch_whose_answer_got_lost_is_not_sent_again(
-    log: TaskLogger, stored: Callable[[], list[TaskLog]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_batch_whose_answer_got_lost_is_not_sent_again(log: TaskLogger, stored: Stored, monkeypatch: Patch) -> None:
     lost = lose_answer(monkeypatch, "record")
     log.info("one"), log.info("two")
     assert fails(log)
@@ -33,9 +30,7 @@ def test_a_batch_whose_answer_got_lost_is_not_sent_again(
     assert (lost, messages(stored()), no_gap(stored())) == (["record"], ["one", "two", "three"], True)
 
 
-def test_a_batch_that_did_not_arrive_is_sent_again_before_what_follows(
-    log: TaskLogger, stored: Callable[[], list[TaskLog]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_batch_that_did_not_arrive_is_sent_again_first(log: TaskLogger, stored: Stored, monkeypatch: Patch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(claims, "record", away)
         log.info("one"), log.progress(20)
@@ -45,9 +40,7 @@ def test_a_batch_that_did_not_arrive_is_sent_again_before_what_follows(
     assert (messages(stored()), no_gap(stored())) == (["one", "two"], True)
 
 
-def test_a_doubt_that_cannot_be_resolved_yet_stays_one(
-    log: TaskLogger, stored: Callable[[], list[TaskLog]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_doubt_that_cannot_be_resolved_yet_stays_one(log: TaskLogger, stored: Stored, monkeypatch: Patch) -> None:
     lose_answer(monkeypatch, "record")
     log.info("one")
     assert fails(log)
@@ -56,12 +49,11 @@ def test_a_doubt_that_cannot_be_resolved_yet_stays_one(
         for ask in (log.flush, log.rest):
             with pytest.raises(engine.Unavailable):
                 ask()
-    assert log.rest() == []
-    assert messages(stored()) == ["one"]
+    assert (log.rest(), messages(stored())) == ([], ["one"])
 
 
 def test_the_rest_leaves_out_what_arrived_without_an_answer_and_holds_what_did_not(
-    log: TaskLogger, claim: Claim, stored: Callable[[], list[TaskLog]], monkeypatch: pytest.MonkeyPatch
+    log: TaskLogger, claim: Claim, stored: Stored, monkeypatch: Patch
 ) -> None:
     lose_answer(monkeypatch, "record")
     log.info("arrived")
@@ -75,9 +67,7 @@ def test_the_rest_leaves_out_what_arrived_without_an_answer_and_holds_what_did_n
     assert (messages(stored()), no_gap(stored())) == (["arrived", "later"], True)
 
 
-def test_two_equal_lines_one_after_the_other_are_both_kept_also_in_doubt(
-    log: TaskLogger, stored: Callable[[], list[TaskLog]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_equal_lines_are_both_kept_also_in_doubt(log: TaskLogger, stored: Stored, monkeypatch: Patch) -> None:
     for lost in (1, 0, 1):
         with monkeypatch.context() as patch:
             lose_answer(patch, "record", lost)
@@ -89,7 +79,7 @@ def test_two_equal_lines_one_after_the_other_are_both_kept_also_in_doubt(
 
 
 def test_a_progress_whose_answer_got_lost_is_written_once_more_and_what_arrived_takes_no_room(
-    log: TaskLogger, ada: Actor, claim: Claim, monkeypatch: pytest.MonkeyPatch
+    log: TaskLogger, ada: Actor, claim: Claim, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr(task_logger, "FULL", 1_000)
     lose_answer(monkeypatch, "record")

@@ -13,7 +13,7 @@ import pytest
 from core.sandbox.command import ResourceLimits
 from core.sandbox.watch import Broken, Watch
 from tests.core.sandbox.commands import living, outcome, output, python, shell
-from tests.support.world import World
+from tests.support.world import Patch, World
 
 MIB = 2**20
 SMALL = ResourceLimits(memory=200 * MIB, processes=40, cpu=1, file=8 * MIB, disk=32 * MIB, files=500)
@@ -53,9 +53,7 @@ def test_what_uses_too_much_is_ended_and_what_runs_beside_it_completes(
         greedy = threads.submit(outcome, python(code, folder, limits=limits))
         modest = output(python("for n in range(1_000_000): pass\nprint('done')", beside))
         _, status, verdict = greedy.result()
-    assert (status, verdict) == (137, f"The work was stopped: it {what}.")
-    assert modest == ["done"]
-    assert living(folder) == []
+    assert (status, verdict, modest, living(folder)) == (137, f"The work was stopped: it {what}.", ["done"], [])
 
 
 def test_what_stays_within_its_limits_has_no_verdict_and_the_kernel_knows_them(folder: Path) -> None:
@@ -92,9 +90,7 @@ def test_what_was_there_before_does_not_count_and_what_has_two_names_or_paths_co
     assert watch.exceeded() == "The work was stopped: it made more than 6 files."
 
 
-def test_a_folder_that_is_swapped_for_a_link_leads_the_watch_nowhere_else(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_swapped_for_a_link_leads_the_watch_nowhere(folder: Path, tmp_path: Path, monkeypatch: Patch) -> None:
     (tmp_path / "outside").mkdir()
     for number in range(10):
         (tmp_path / "outside" / str(number)).touch()
@@ -114,9 +110,7 @@ def test_a_folder_that_is_swapped_for_a_link_leads_the_watch_nowhere_else(
     assert (folder / "inner").is_symlink()
 
 
-def test_a_look_ends_when_nobody_wants_the_work_any_more_or_it_takes_too_long(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_look_ends_when_nobody_wants_the_work_any_more_or_it_takes_too_long(folder: Path, monkeypatch: Patch) -> None:
     wanted = True
     watch = Watch({**FEW, "files": 10_000}, [str(folder)], None, lambda: wanted)
     for number in range(150):

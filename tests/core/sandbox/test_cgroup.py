@@ -10,6 +10,7 @@ import pytest
 from core.sandbox import cgroup, isolation
 from core.sandbox.cgroup import Group
 from tests.core.sandbox.commands import python, started
+from tests.support.world import Patch
 
 MIB = 2**20
 
@@ -45,7 +46,7 @@ def test_a_supervisor_that_was_killed_leaves_no_group_behind(folder: Path) -> No
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own(tmp_path: Path, monkeypatch: Patch) -> Path:
     """A server's own group as the kernel shows it, in plain folders; a new one has files, and goes with them."""
     own = tmp_path / "sys/fs/cgroup/system.slice/taskdeck.service/server"
     own.mkdir(parents=True)
@@ -76,8 +77,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_group_is_made_in_our_own_with_its_limits_and_one_of_a_dead_supervisor_is_taken_away(own: Path) -> None:
     (own / "taskdeck-1").mkdir()
-    group = Group(100 * MIB, 50)
-    made = own / f"taskdeck-{os.getpid()}"
+    group, made = Group(100 * MIB, 50), own / f"taskdeck-{os.getpid()}"
     assert [folder for folder in own.iterdir() if folder.is_dir()] == [made]
     assert (own / "cgroup.subtree_control").read_text() == "+memory +pids"
     limits = {"memory.max": str(100 * MIB), "memory.swap.max": "0", "memory.oom.group": "1", "pids.max": "50"}
@@ -89,16 +89,13 @@ def test_a_group_is_made_in_our_own_with_its_limits_and_one_of_a_dead_supervisor
         (made / "memory.events").write_text(f"oom 3\noom_kill {killed}\n")
     assert group.out_of_memory
     group.remove()
-    assert not made.exists()
-    assert not group.out_of_memory
+    assert not made.exists() and not group.out_of_memory
     (own / "taskdeck-1").mkdir()
     cgroup.clear()
     assert not (own / "taskdeck-1").exists()
 
 
-def test_the_parent_is_taken_where_systemd_gave_it_with_a_memory_controller(
-    own: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_parent_is_taken_where_systemd_gave_it_with_a_memory_controller(own: Path, monkeypatch: Patch) -> None:
     (own / "cgroup.subtree_control").unlink()
     os.mkdir(own / "cgroup.subtree_control")  # refuses to be written, as the kernel's does while we are in it
     with pytest.raises(OSError, match="memory controller"):

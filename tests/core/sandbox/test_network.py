@@ -33,9 +33,7 @@ NOTHING = ["Connection refused"] * 2 + ["reached", "['lo']"] + ["Network is unre
 
 
 @pytest.mark.parametrize(("network", "found"), [("none", NOTHING), ("open", ["reached"] * 3)])
-def test_the_machine_and_others_are_reached_only_where_the_network_is_open(
-    network: Network, found: list[str], folder: Path
-) -> None:
+def test_others_are_reached_only_where_the_network_is_open(network: Network, found: list[str], folder: Path) -> None:
     name = f"taskdeck-test-{os.getpid()}"
     with socket.create_server(("127.0.0.1", 0)) as port, socket.socket(socket.AF_UNIX) as abstract:
         abstract.bind(f"\0{name}")

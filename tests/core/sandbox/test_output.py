@@ -71,14 +71,10 @@ def test_a_file_is_stored_with_its_size_digest_and_type(made: Path, target: Path
         StoredArtifact("a.md", 0, hashlib.sha256(b"").hexdigest(), "text/markdown"),
         StoredArtifact("b.bin", len(content), hashlib.sha256(content).hexdigest(), BINARY),
     ]
-    assert left == []
-    assert (target / "b.bin").read_bytes() == content
-    assert stat.S_IMODE(target.stat().st_mode) == 0o700
+    assert (left, (target / "b.bin").read_bytes(), stat.S_IMODE(target.stat().st_mode)) == ([], content, 0o700)
 
 
-def test_files_in_folders_come_by_their_paths_after_those_above_and_replace_earlier_ones(
-    made: Path, target: Path
-) -> None:
+def test_files_in_folders_come_by_path_after_those_above_and_replace_earlier_ones(made: Path, target: Path) -> None:
     write(target / "old")
     assert stored(made, target) == []
     assert not target.exists()
@@ -86,14 +82,15 @@ def test_files_in_folders_come_by_their_paths_after_those_above_and_replace_earl
         write(made / name, name)
     (made / "empty").mkdir()
     in_order = ["a b.txt", "z.md", "bericht für Zoë/報告.csv", "charts/a.svg", "charts/b.svg", "charts/more/c.svg"]
-    assert stored(made, target) == in_order
-    assert (target / "charts/more/c.svg").read_text() == "charts/more/c.svg"
+    assert (stored(made, target), (target / "charts/more/c.svg").read_text()) == (in_order, "charts/more/c.svg")
     assert output.find(made)[1] == []
 
 
 def unix_socket(path: Path, outside: Path) -> None:
+    folder = os.open(path.parent, os.O_RDONLY)
     with socket.socket(socket.AF_UNIX) as made:
-        made.bind(os.path.relpath(path))  # an address is short
+        made.bind(f"/proc/self/fd/{folder}/{path.name}")  # an address is short, wherever the test's folder lies
+    os.close(folder)
 
 
 MAKE = {
@@ -110,9 +107,7 @@ MAKE = {
 @pytest.mark.attack(84)
 @pytest.mark.parametrize("kind", MAKE)
 @pytest.mark.parametrize("name", ["evil", "folder/report.md"])
-def test_whatever_is_no_plain_file_is_left_and_named(
-    made: Path, target: Path, outside: Path, kind: str, name: str
-) -> None:
+def test_what_is_no_plain_file_is_left_and_named(made: Path, target: Path, outside: Path, kind: str, name: str) -> None:
     write(made / "folder/other.md")
     MAKE[kind](made / name, outside)
     assert stored(made, target) == ["folder/other.md"]
@@ -137,18 +132,13 @@ def test_a_device_is_left_and_never_opened(made: Path, monkeypatch: pytest.Monke
 #: Each with how it is shown, in the order of their bytes.
 MISLEADING = {
     b"..%2f..%2fetc%2fpasswd": "..%2f..%2fetc%2fpasswd (hidden)",
-    b"..\\..\\evil.bat": "..\\\\..\\\\evil.bat (hidden)",
-    b".bashrc": ".bashrc (hidden)",
-    b"C:\\evil.bat": "C:\\\\evil.bat (odd name)",
-    b"bell\x07\x1b[2J": "bell\\x07\\x1b[2J (odd name)",
-    b"new\nline.md": "new\\nline.md (odd name)",
-    "re\u200bport.md".encode(): "re\\u200bport.md (odd name)",
-    b"x" * 255: f"{'x' * 100}…{'x' * 100} (name too long)",
-    "é".encode() * 127: f"{'é' * 127} (name too long)",
-    "\u200freport.md".encode(): "\\u200freport.md (odd name)",
-    "\u202efdp.exe".encode(): "\\u202efdp.exe (odd name)",
+    b"..\\..\\evil.bat": "..\\\\..\\\\evil.bat (hidden)", b".bashrc": ".bashrc (hidden)",
+    b"C:\\evil.bat": "C:\\\\evil.bat (odd name)", b"bell\x07\x1b[2J": "bell\\x07\\x1b[2J (odd name)",
+    b"new\nline.md": "new\\nline.md (odd name)", "re\u200bport.md".encode(): "re\\u200bport.md (odd name)",
+    b"x" * 255: f"{'x' * 100}…{'x' * 100} (name too long)", "é".encode() * 127: f"{'é' * 127} (name too long)",
+    "\u200freport.md".encode(): "\\u200freport.md (odd name)", "\u202efdp.exe".encode(): "\\u202efdp.exe (odd name)",
     b"\xff\xfe.md": "\\xff\\xfe.md (odd name)",
-}
+}  # fmt: skip
 UNUSUAL = ["%2e%2e.md", "'\".md", "-rf", "100%.txt", "CON", "a+b&c=d.md", "x" * 200, "~.md"]
 
 
@@ -181,13 +171,10 @@ def test_what_cannot_be_read_is_left(as_ordinary_user: Path) -> None:
 @pytest.mark.attack(84)
 def test_a_folder_that_is_gone_or_replaced_has_no_files(made: Path, outside: Path) -> None:
     made.rmdir()
-    gone = ([], ["the folder for files (it is not there any more)"])
-    assert output.find(made) == gone
-    made.symlink_to(outside.parent)
-    assert output.find(made) == gone
-    made.unlink()
-    made.write_text("x")
-    assert output.find(made) == gone
+    for put in (lambda: None, lambda: made.symlink_to(outside.parent), lambda: made.write_text("x")):
+        put()
+        assert output.find(made) == ([], ["the folder for files (it is not there any more)"])
+        made.unlink(missing_ok=True)
 
 
 @pytest.mark.attack(84)

@@ -17,7 +17,7 @@ from core.errors import AgentFailed
 from core.sandbox.process import KEPT_BYTES, Process
 from tests.core.sandbox.commands import command, outcome, output, python, shell, started
 from tests.support.waiting import eventually, is_alive
-from tests.support.world import World
+from tests.support.world import Patch, World
 
 SLEEP = "import time; print('ready', flush=True); time.sleep(600)"
 
@@ -31,8 +31,7 @@ def test_lines_of_both_streams_come_whole_and_errors_are_flagged(folder: Path) -
     code = "import sys; print('out'); print('err', file=sys.stderr); print(); print('no end', end='')"
     lines, status, verdict = outcome(python(code, folder))
     assert sorted(lines) == [("", False), ("err", True), ("no end", False), ("out", False)]
-    assert [line for line, is_error in lines if not is_error] == ["out", "", "no end"]
-    assert (status, verdict) == (0, None)
+    assert ([line for line, is_error in lines if not is_error], status, verdict) == (["out", "", "no end"], 0, None)
 
 
 def test_the_standard_input_arrives_whole_and_a_child_that_does_not_read_it_is_not_held_up(folder: Path) -> None:
@@ -64,9 +63,7 @@ def test_the_exit_status_is_the_commands_or_128_and_the_signal_or_127_for_one_th
     assert outcome(command(("no-such-program", "x"), folder)) == ([(line, True)], 127, None)
 
 
-def test_what_the_machine_cannot_start_is_an_agents_failure_and_leaves_nothing(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_started_is_an_agents_failure_and_leaves_nothing(folder: Path, monkeypatch: Patch) -> None:
     outcome(shell("echo", folder))
     before = psutil.Process().num_fds(), psutil.Process().children(recursive=True)
     outcome(shell("echo", folder))
@@ -79,7 +76,7 @@ def test_what_the_machine_cannot_start_is_an_agents_failure_and_leaves_nothing(
     assert (psutil.Process().num_fds(), psutil.Process().children(recursive=True)) == before
 
 
-def test_the_child_gets_nothing_of_the_server_but_the_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_child_gets_nothing_of_the_server_but_the_path(folder: Path, monkeypatch: Patch) -> None:
     monkeypatch.setenv("TASKDECK_SECRET", "q7XcV0nBz1LmKdJfHgTsRpWyEuIoAa32")
     code = (
         "import json, os; print(json.dumps([sorted(os.environ), sorted(os.listdir('/proc/self/fd'))]))\n"

@@ -14,7 +14,7 @@ from core.sandbox.command import Command, Sandbox
 from core.sandbox.folders import chown_tree
 from tests.core.sandbox.commands import TASK, command, outcome, output, python, shell
 from tests.support.waiting import eventually
-from tests.support.world import World
+from tests.support.world import Patch, World
 
 SECRET = "q7XcV0nBz1LmKdJfHgTsRpWyEuIoAa32"
 
@@ -24,9 +24,7 @@ def test_with_bubblewrap_there_is_a_sandbox_and_nothing_to_say() -> None:
     assert isolation.state().state == "bwrap"
 
 
-def test_without_bubblewrap_the_reason_is_said_and_only_what_needs_no_sandbox_still_runs(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_bubblewrap_only_what_needs_no_sandbox_runs(folder: Path, tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     reason = "bubblewrap is not installed (apt install bubblewrap)"
     assert (isolation.unavailable(), isolation.enforced(), isolation.user_for(TASK)) == (reason, False, None)
@@ -38,9 +36,7 @@ def test_without_bubblewrap_the_reason_is_said_and_only_what_needs_no_sandbox_st
             isolation.sandboxed_argv(replace(python("", folder), sandbox=given))
 
 
-def test_a_bubblewrap_that_was_too_slow_once_leaves_nothing_and_is_asked_again(
-    data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bubblewrap_that_was_too_slow_once_leaves_nothing_and_is_asked_again(data: Path, monkeypatch: Patch) -> None:
     isolation._hindrance.cache_clear()
     for seconds in (0.0001, 0.001, 0.003):  # at any moment of its start
         with monkeypatch.context() as patch:
@@ -50,9 +46,7 @@ def test_a_bubblewrap_that_was_too_slow_once_leaves_nothing_and_is_asked_again(
     assert isolation.unavailable() is None
 
 
-def test_a_bubblewrap_that_cannot_work_is_as_good_as_none_and_its_words_are_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bubblewrap_that_cannot_work_is_none_and_its_words_are_kept(tmp_path: Path, monkeypatch: Patch) -> None:
     program = tmp_path / "bwrap"
     program.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
     program.chmod(0o755)
@@ -71,21 +65,19 @@ def test_the_administrator_can_do_without_and_that_is_said(folder: Path, world: 
     assert isolation.warning() == (
         "TASKDECK_SANDBOX=none: tasks run without a sandbox; their programs can do what the server's user can."
     )
-    assert isolation.state().state == "none"
-    assert isolation.sandboxed_argv(python("", folder))[-1] == ""
+    assert (isolation.state().state, isolation.sandboxed_argv(python("", folder))[-1]) == ("none", "")
     assert output(python("import os; print(os.getuid())", folder)) == [str(os.geteuid())]
 
 
 @pytest.mark.attack(80)
-def test_a_program_in_a_sandbox_gets_no_variable_but_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_in_a_sandbox_gets_no_variable_but_its_own(folder: Path, monkeypatch: Patch) -> None:
     monkeypatch.setenv("TASKDECK_SECRET", SECRET)
     monkeypatch.setenv("ANTHROPIC_API_KEY", SECRET)
     given = {"HOME": str(folder), "TASK_PROMPT": "x"}
     lines = output(command(("sh", "-c", "env; echo; cat /proc/*/environ | tr '\\0' '\\n'"), folder, env=given))
     own = dict(line.split("=", 1) for line in lines[: lines.index("")])
     assert own.keys() == {"PATH", "LANG", "PWD", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", *given}
-    assert own["PATH"].endswith(":/usr/local/bin:/usr/bin:/bin")
-    assert SECRET not in "".join(lines)
+    assert own["PATH"].endswith(":/usr/local/bin:/usr/bin:/bin") and SECRET not in "".join(lines)
 
 
 @pytest.mark.attack(80)
@@ -94,9 +86,7 @@ def test_the_secrets_of_the_server_are_in_no_argument_that_others_can_read(folde
     assert SECRET not in " ".join(isolation.sandboxed_argv(made)) + str(isolation.files(made)) + repr(made)
 
 
-def test_every_task_has_a_user_of_its_own_where_the_server_is_root_and_cannot_read_anothers_files(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_every_task_has_a_user_where_the_server_is_root_and_reads_no_others_files(folder: Path, tmp_path: Path) -> None:
     users = [isolation.user_for(task) for task in (1, 2, 5_001)]
     assert users == ([60_001, 60_002, 60_001] if os.geteuid() == 0 else [None] * 3)
     other = tmp_path / "other"

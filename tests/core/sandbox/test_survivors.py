@@ -49,8 +49,7 @@ def test_it_is_dead_when_the_command_was_stopped(kind: str, folder: Path) -> Non
 @pytest.mark.parametrize("kind", DETACHED)
 def test_it_is_dead_when_the_command_has_ended(kind: str, folder: Path) -> None:
     code = DETACHED[kind] + "print('done', flush=True); os._exit(4)"
-    assert outcome(python(code, folder)) == ([("done", False)], 4, None)
-    assert living(folder) == []
+    assert (outcome(python(code, folder)), living(folder)) == (([("done", False)], 4, None), [])
 
 
 @pytest.mark.attack(88)

@@ -28,6 +28,5 @@ subprocess.run(["sh", "-c", f"(echo child) | cat; ({tries}) 2>&1 | grep -c 'Oper
 
 
 def test_parts_of_the_kernel_that_no_namespace_divides_are_out_of_reach_and_all_else_is_as_ever(folder: Path) -> None:
-    refused = ["Operation not permitted"]
-    granted = ["allowed", "thread", "child", "2"]
+    refused, granted = ["Operation not permitted"], ["allowed", "thread", "child", "2"]
     assert output(python(ASK, folder)) == refused * 3 + ["Function not implemented"] + refused * 2 + granted

@@ -9,9 +9,7 @@ from core.sandbox.command import ResourceLimits, Sandbox
 from core.sandbox.workspace import Workspace
 
 
-def test_it_is_private_to_server_and_task_empty_at_first_and_gone_at_the_end_even_after_an_error(
-    tmp_path: Path,
-) -> None:
+def test_it_is_private_to_server_and_task_empty_at_first_and_gone_also_after_an_error(tmp_path: Path) -> None:
     root = tmp_path / "work" / "7"
     root.mkdir(parents=True)
     (root / "left over").write_text("from before")
@@ -23,8 +21,7 @@ def test_it_is_private_to_server_and_task_empty_at_first_and_gone_at_the_end_eve
         for folder in (root, *folders, workspace.repository):
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         owner = os.geteuid() if workspace.user is None else workspace.user
-        assert workspace.user == isolation.user_for(7)
-        assert {path.stat().st_uid for path in root.iterdir()} == {owner}
+        assert (workspace.user, {path.stat().st_uid for path in root.iterdir()}) == (isolation.user_for(7), {owner})
         assert root.stat().st_uid == os.geteuid()
         closed = workspace.output / "a" / "b"
         closed.mkdir(parents=True)

@@ -17,7 +17,7 @@ from core.log_text import LogType
 from core.runner import claims
 from core.sandbox import output
 from core.tasks import commands, logs
-from tests.core.living import DETACH, SLEEPER, Life, claimed, ended, left_behind, pids, read_pid
+from tests.core.living import DETACH, Life, Patch, claimed, ended, left_behind, read_pid
 from tests.support.waiting import eventually, is_alive
 from tests.support.world import World
 
@@ -36,8 +36,7 @@ def test_a_waiting_task_ends_at_once_and_is_never_claimed(ada: Actor) -> None:
     assert stopped.cancel_requested_at == stopped.finished_at == stopped.updated_at
     assert (stopped.progress, stopped.started_at, stopped.attempt) == (0, None, 0)
     assert said(ada, task.id) == [(LogType.INFO, ASKED), (LogType.INFO, "Stopped before it began.")]
-    assert commands.find(ada, task.id).log_count == 3
-    assert claims.claim("runner", 30) is None
+    assert (commands.find(ada, task.id).log_count, claims.claim("runner", 30)) == (3, None)
 
 
 def test_a_running_task_is_asked_once_and_goes_on_until_its_runner_knows(ada: Actor) -> None:
@@ -67,7 +66,7 @@ def test_a_name_in_the_entry_is_made_fit_to_store(ada: Actor) -> None:
     assert said(ada, task.id)[0][1] == "Stop requested by Ada password=[hidden]"
 
 
-def test_a_stopped_tasks_processes_are_dead_even_a_detached_one_and_nothing_is_kept(
+def test_a_stopped_tasks_processes_are_dead_even_a_detached_one_and_its_log_tells_who_asked_and_how_soon_it_was(
     run_task: Life, data: Path, tmp_path: Path
 ) -> None:
     own, grandchild = tmp_path / "own", tmp_path / "grandchild"
@@ -75,25 +74,16 @@ def test_a_stopped_tasks_processes_are_dead_even_a_detached_one_and_nothing_is_k
     code += "open(sys.argv[1] + '/a.md', 'w').write('x'); print('made a file', flush=True)\n"
     task, thread = run_task.begin(run_task.agent(code + DETACH.format(path=str(grandchild))))
     eventually(lambda: read_pid(grandchild) and "made a file" in run_task.log(task))
-    commands.cancel(run_task.actor, task.id)
+    asked = commands.cancel(run_task.actor, task.id).cancel_requested_at
     eventually(lambda: not is_alive(read_pid(grandchild)) and not is_alive(read_pid(own)), 5)
     task = run_task.after(thread, task)
     assert (task.status, task.end_reason, task.progress) == (TaskStatus.ERROR, EndReason.CANCELLED, 30)
     assert (run_task.files(task), task.sandbox_url, left_behind(data)) == ({}, None, [])
-
-
-def test_the_log_tells_who_asked_and_then_how_quickly_it_stopped(run_task: Life, tmp_path: Path) -> None:
-    task, thread = run_task.begin(run_task.agent(SLEEPER.format(path=str(tmp_path / "pids"))))
-    eventually(lambda: pids(tmp_path / "pids"))
-    asked = commands.cancel(run_task.actor, task.id).cancel_requested_at
-    task = run_task.after(thread, task, 10)
-    assert asked and task.finished_at
     found = re.fullmatch(r"Stopped in (\d+\.\d) s, after \d+ s of work\.", str(task.error))
-    assert found
+    assert found and asked and task.finished_at
     assert abs(float(found[1]) - (task.finished_at - asked).total_seconds()) < 0.5
     log = run_task.log(task)
-    assert ASKED in log[:-1] and log[-1] == task.error
-    assert run_task.types(task)[-1] is LogType.INFO
+    assert (ASKED in log[:-1], log[-1], run_task.types(task)[-1]) == (True, task.error, LogType.INFO)
 
 
 def test_a_task_that_prints_without_pause_is_stopped_too(run_task: Life) -> None:
@@ -121,8 +111,7 @@ def test_a_clone_is_stopped_too(run_task: Life, local_root: Path, tmp_path: Path
 
 
 def test_a_stop_at_the_moment_of_completion_leaves_one_end(ada: Actor) -> None:
-    held = [claimed(ada) for _ in range(20)]
-    begin = threading.Barrier(2)
+    held, begin = [claimed(ada) for _ in range(20)], threading.Barrier(2)
     refused: list[int] = []
 
     def finish() -> None:
@@ -163,9 +152,7 @@ def test_of_a_stop_and_a_claim_at_the_same_moment_both_are_true_or_one(ada: Acto
             assert found.end_reason is EndReason.CANCELLED
 
 
-def test_a_stop_while_files_are_kept_leaves_no_file(
-    run_task: Life, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stop_while_files_are_kept_leaves_no_file(run_task: Life, data: Path, monkeypatch: Patch) -> None:
     copy, copied = output._copy, []
 
     def slowly(*file: object) -> object:

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from core.agents.catalog import catalog
 from core.agents.registry import agents
 from core.database.models import EndReason, Task, TaskLog, TaskStatus
 from core.database.ownership import Actor, acting_as
@@ -13,6 +12,7 @@ from core.errors import InvalidInput, NotFound
 from core.tasks import commands, listing
 from tests.core.living import claimed, ended, files_of, row_counts, with_files
 from tests.support.databases import unguarded
+from tests.support.world import World
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an empty prompt": ({"prompt": ""}, "empty"),
@@ -54,16 +54,13 @@ def test_a_created_task_is_pending_with_one_entry_and_the_defaults(ada: Actor) -
 
 
 @pytest.fixture
-def open_list(tmp_path: Path) -> None:
+def open_list(world: World) -> None:
     """An agents.toml that lets people choose other models of claude."""
-    (tmp_path / "agents.toml").write_text("[agents.claude]\nallow_other_models = true\n")
-    catalog.cache_clear()
+    world.catalog("[agents.claude]\nallow_other_models = true\n")
 
 
 @pytest.mark.parametrize("model", ["sonnet", "claude-3-opus-20240229", "a", "x" * 100, "vendor/model:free", "4.5_b"])
-def test_where_the_list_of_models_is_open_any_name_of_a_model_is_kept_as_it_is(
-    model: str, ada: Actor, open_list: None
-) -> None:
+def test_where_the_list_of_models_is_open_any_name_is_kept_as_it_is(model: str, ada: Actor, open_list: None) -> None:
     assert commands.create(ada, prompt="x", model=model).selected_model == model
     assert commands.create(ada, prompt="x").selected_model == "sonnet"
 
@@ -72,9 +69,7 @@ def test_where_the_list_of_models_is_open_any_name_of_a_model_is_kept_as_it_is(
 @pytest.mark.parametrize(
     "model", ["x; touch /tmp/p", "--help", "-m", "$(id)", "a b", "a\n", "../x", "é", "x" * 101, "a\0", ":x", "/etc"]
 )
-def test_a_model_that_is_a_command_or_an_option_is_refused_also_where_the_list_is_open(
-    model: str, ada: Actor, open_list: None
-) -> None:
+def test_a_model_that_is_a_command_or_an_option_is_refused_anyway(model: str, ada: Actor, open_list: None) -> None:
     with pytest.raises(InvalidInput, match="That is no name of a model") as caught:
         commands.create(ada, prompt="x", model=model)
     assert "touch" not in caught.value.message
@@ -87,9 +82,7 @@ def test_a_prompt_is_kept_to_the_last_character(prompt: str, ada: Actor) -> None
 
 
 @pytest.mark.parametrize("act", [commands.find, commands.delete_one, commands.cancel, commands.rerun, commands.extend])
-def test_anothers_id_is_like_an_absent_one_and_nothing_is_written(
-    act: Callable[[Actor, int], object], ada: Actor, bob: Actor
-) -> None:
+def test_anothers_id_is_like_an_absent_one(act: Callable[[Actor, int], object], ada: Actor, bob: Actor) -> None:
     running, waiting = claimed(ada).task_id, commands.create(ada, prompt="x").id
     deleted = commands.create(bob, prompt="x").id
     commands.delete_one(bob, deleted)
@@ -113,10 +106,9 @@ def test_a_deleted_task_takes_its_log_and_files_along_and_its_id_is_never_used_a
     assert commands.create(ada, prompt="x").id > goes
 
 
-@pytest.mark.parametrize(
-    ("words", "deleted"),
-    [(["completed"], {0, 1}), (["failed"], {2}), (["completed", "failed"], {0, 1, 2}), (["failed", "failed"], {2})],
-)
+@pytest.mark.parametrize(("words", "deleted"), [
+    (["completed"], {0, 1}), (["failed"], {2}), (["completed", "failed"], {0, 1, 2}), (["failed", "failed"], {2}),
+])  # fmt: skip
 def test_ended_tasks_are_deleted_by_their_word_and_counted(
     words: list[str], deleted: set[int], data: Path, ada: Actor, bob: Actor
 ) -> None:
@@ -126,10 +118,8 @@ def test_ended_tasks_are_deleted_by_their_word_and_counted(
     waits = commands.create(ada, prompt="waits").id
     assert commands.delete_ended(ada, words) == len(deleted)
     left = {task_id for number, task_id in enumerate(made) if number not in deleted}
-    assert {task.id for task in listing.page(ada).tasks} == left | {waits}
-    assert files_of(data) == left
-    assert {task.id for task in listing.page(bob).tasks} == set(theirs)
-    assert commands.delete_ended(ada, words) == 0
+    assert ({task.id for task in listing.page(ada).tasks}, files_of(data)) == (left | {waits}, left)
+    assert ({task.id for task in listing.page(bob).tasks}, commands.delete_ended(ada, words)) == (set(theirs), 0)
 
 
 @pytest.mark.parametrize("words", [[], [""], ["pending"], ["error"], ["completed", "all"], ["Completed"]])

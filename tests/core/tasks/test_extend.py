@@ -5,34 +5,34 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
-from core.agents import catalog
 from core.database import engine
-from core.database.models import EndReason, Task, TaskStatus
+from core.database.models import EndReason, TaskStatus
 from core.database.ownership import Actor
 from core.errors import Conflict
 from core.log_text import LogType
 from core.runner import claims
 from core.runner.claims import Claim
 from core.tasks import commands, logs
-from tests.core.living import Life, Shifted, claimed, ended
+from tests.core.living import Life, Patch, Shifted, claimed, ended
 from tests.support.waiting import eventually
+from tests.support.world import World
+
+Allow = Callable[..., None]
 
 ONCE = "already extended once"
 TOO_LATE = "The task is about to be stopped."
 
 
 @pytest.fixture
-def allow(tmp_path: Path) -> Callable[..., None]:
+def allow(world: World) -> Allow:
     """Write agents.toml: by how many seconds an agent's tasks may be extended, and more of its settings."""
 
     def write(agent: str = "claude", extension: float = 120, **more: float | str) -> None:
         lines = [f"{name} = {value!r}" for name, value in {"extension": extension, **more}.items()]
-        (tmp_path / "agents.toml").write_text("\n".join([f"[agents.{agent}]", *lines]))
-        catalog.catalog.cache_clear()
+        world.catalog("\n".join([f"[agents.{agent}]", *lines]))
 
     return write
 
@@ -45,13 +45,10 @@ def refused(actor: Actor, task_id: int, reason: str, extension: float = 0) -> bo
     return commands.find(actor, task_id).extension == extension and len(said) == bool(extension)
 
 
-def test_a_running_task_gets_what_its_agents_settings_allow_once_and_its_log_says_so(
-    ada: Actor, allow: Callable[..., None]
-) -> None:
+def test_a_running_task_gets_what_its_agents_settings_allow_once_and_its_log_says_so(ada: Actor, allow: Allow) -> None:
     allow()
     claim = claimed(ada)
-    before = commands.deadline(commands.find(ada, claim.task_id))
-    task = commands.extend(ada, claim.task_id)
+    before, task = commands.deadline(commands.find(ada, claim.task_id)), commands.extend(ada, claim.task_id)
     assert (task.status, task.extension) == (TaskStatus.PROCESSING, 120)
     assert before
     assert commands.deadline(task) == before + timedelta(seconds=120)
@@ -63,10 +60,9 @@ def test_a_running_task_gets_what_its_agents_settings_allow_once_and_its_log_say
     assert claims.read_control(claim) == claims.Control(asked.cancel_requested_at, 120)
 
 
-def test_of_many_who_press_the_button_at_once_one_succeeds(ada: Actor, allow: Callable[..., None]) -> None:
+def test_of_many_who_press_the_button_at_once_one_succeeds(ada: Actor, allow: Allow) -> None:
     allow()
-    claim = claimed(ada)
-    begin = threading.Barrier(6)
+    claim, begin = claimed(ada), threading.Barrier(6)
 
     def press() -> bool:
         begin.wait(5)
@@ -81,24 +77,20 @@ def test_of_many_who_press_the_button_at_once_one_succeeds(ada: Actor, allow: Ca
 
 
 @pytest.mark.parametrize("other", [None, "codex"])
-def test_without_a_word_in_its_agents_settings_there_is_no_more_time(
-    other: str | None, ada: Actor, allow: Callable[..., None]
-) -> None:
+def test_without_a_word_in_its_agents_settings_is_no_more_time(other: str | None, ada: Actor, allow: Allow) -> None:
     if other:
         allow(other)
     assert refused(ada, claimed(ada).task_id, "not enabled for claude")
 
 
-def test_only_a_running_task_gets_more_time(ada: Actor, allow: Callable[..., None]) -> None:
+def test_only_a_running_task_gets_more_time(ada: Actor, allow: Allow) -> None:
     allow()
     for task in (*(ended(ada, reason) for reason in EndReason), commands.create(ada, prompt="x")):
         assert refused(ada, task.id, "Only a running task")
         assert commands.deadline(commands.find(ada, task.id)) is None
 
 
-def test_a_task_that_is_about_to_reach_its_limit_or_to_stop_gets_no_more_time(
-    ada: Actor, allow: Callable[..., None]
-) -> None:
+def test_a_task_that_is_about_to_reach_its_limit_or_to_stop_gets_no_more_time(ada: Actor, allow: Allow) -> None:
     allow()
     late, stopped = claimed(ada, now=engine.now() - timedelta(seconds=299)), claimed(ada)
     task = commands.find(ada, stopped.task_id)
@@ -109,14 +101,7 @@ def test_a_task_that_is_about_to_reach_its_limit_or_to_stop_gets_no_more_time(
     assert all(refused(ada, claim.task_id, TOO_LATE) for claim in (late, stopped))
 
 
-@pytest.fixture
-def extended(
-    run_task: Life, allow: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Shifted, Task, threading.Thread]:
-    """The clock and the thread of a task that its owner extends four minutes after its begin, and its runner knows.
-
-    It ends when the file ``go`` is there.
-    """
+def test_the_limit_really_moves_after_another_warning(run_task: Life, allow: Allow, monkeypatch: Patch) -> None:
     clock, known = Shifted(), threading.Event()
     read_control = claims.read_control
 
@@ -128,41 +113,19 @@ def extended(
     monkeypatch.setattr(claims, "read_control", read)
     run_task.settle(timeout=300, warning=240, tick=60, lease=10_000)
     run_task.monotonic = clock
-    code = f"import os, time; print('begun', flush=True)\nwhile not os.path.exists({str(tmp_path / 'go')!r}): "
-    agent = run_task.agent(f"{code}time.sleep(0.01)")
+    agent = run_task.agent("import time; print('begun', flush=True); time.sleep(60)")
     allow(agent, timeout=300, warning=240, driver="data-processor")
     task, thread = run_task.begin(agent)
+    first, second = (f"1 min left: the task will be stopped at {minutes} min." for minutes in (5, 7))
     eventually(lambda: "begun" in run_task.log(task))
     clock.by = 240
-    eventually(lambda: "1 min left: the task will be stopped at 5 min." in run_task.log(task))
+    eventually(lambda: first in run_task.log(task))
     commands.extend(run_task.actor, task.id)
     assert known.wait(10)
-    return clock, task, thread
-
-
-def test_the_limit_really_moves_and_the_warning_comes_again_before_the_new_one(
-    extended: tuple[Shifted, Task, threading.Thread], run_task: Life
-) -> None:
-    clock, task, thread = extended
     clock.by = 360
-    eventually(lambda: "1 min left: the task will be stopped at 7 min." in run_task.log(task))
+    eventually(lambda: second in run_task.log(task))
     clock.by = 420
     task = run_task.after(thread, task, 15)
     assert (task.end_reason, task.error) == (EndReason.TIMED_OUT, "The task was stopped at its limit of 7 min.")
-    assert [line for line in run_task.log(task) if re.search("left:|gave it|limit of", line)] == [
-        "1 min left: the task will be stopped at 5 min.",
-        "Ada gave it 2 min more: the limit is 7 min now.",
-        "1 min left: the task will be stopped at 7 min.",
-        task.error,
-    ]
-
-
-def test_work_that_ends_within_the_extension_is_completed(
-    extended: tuple[Shifted, Task, threading.Thread], run_task: Life, tmp_path: Path
-) -> None:
-    clock, task, thread = extended
-    clock.by = 310
-    eventually(lambda: any(re.match(r"5 min .*s of work", line) for line in run_task.log(task)))
-    (tmp_path / "go").touch()
-    task = run_task.after(thread, task, 15)
-    assert (task.end_reason, task.progress) == (EndReason.COMPLETED, 100)
+    said = [line for line in run_task.log(task) if re.search("left:|gave it|limit of", line)]
+    assert said == [first, "Ada gave it 2 min more: the limit is 7 min now.", second, task.error]

@@ -8,7 +8,7 @@ from core.database.models import EndReason, Task, TaskStatus
 from core.database.ownership import Actor
 from core.errors import Forbidden, InvalidInput
 from core.tasks import commands, listing
-from tests.core.living import ended
+from tests.core.living import Patch, ended
 from tests.support.databases import unguarded
 
 
@@ -21,13 +21,11 @@ def test_tasks_of_the_same_instant_are_paged_each_once_and_newest_first(ada: Act
         page = listing.page(ada, limit=5, cursor=cursor)
         seen += [task.id for task in page.tasks]
         cursor, pages = page.next_cursor, pages + 1
-    assert seen == created[::-1]
-    assert pages == 5
+    assert (seen, pages) == (created[::-1], 5)
 
 
 def test_a_task_that_is_made_while_somebody_pages_shifts_nothing(ada: Actor) -> None:
-    first = [commands.create(ada, prompt="x").id for _ in range(4)]
-    page = listing.page(ada, limit=2)
+    first, page = [commands.create(ada, prompt="x").id for _ in range(4)], listing.page(ada, limit=2)
     commands.create(ada, prompt="newer")
     assert [task.id for task in listing.page(ada, limit=2, cursor=page.next_cursor).tasks] == first[1::-1]
 
@@ -44,10 +42,9 @@ OUT_OF_RANGE = tuple(f"2026-01-01T00:00:00+00:00 {number}" for number in (0, -1,
 EDGES = ("0001-01-01T00:00:00+23:59 1", "9999-12-31T23:59:59-23:59 1")  # of the calendar
 
 
-@pytest.mark.parametrize(
-    "cursor",
-    [*FORGED, *(base64.urlsafe_b64encode(text.encode()).decode() for text in (*ENCODED, *OUT_OF_RANGE, *EDGES))],
-)
+@pytest.mark.parametrize("cursor", [
+    *FORGED, *(base64.urlsafe_b64encode(text.encode()).decode() for text in (*ENCODED, *OUT_OF_RANGE, *EDGES)),
+])  # fmt: skip
 def test_a_forged_cursor_is_refused(cursor: str, ada: Actor) -> None:
     with pytest.raises(InvalidInput, match="cursor"):
         listing.page(ada, cursor=cursor)
@@ -76,21 +73,10 @@ def test_pages_are_filtered_by_status_and_by_text_together(ada: Actor) -> None:
     assert listing.page(ada, status=TaskStatus.PENDING, query="costs").tasks == []
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ("100%", ["100% done"]),
-        ("%", ["100% done"]),
-        ("a_b", ["a_b"]),
-        ("_", ["a_b"]),
-        ("\\", ["back\\slash"]),
-        ("DONE", ["100 done", "100% done"]),
-        (" axb ", ["axb"]),
-        ("'", []),
-        ("\0a_b", ["a_b"]),
-        ("\udc80", []),
-    ],
-)
+@pytest.mark.parametrize(("query", "found"), [
+    ("100%", ["100% done"]), ("%", ["100% done"]), ("a_b", ["a_b"]), ("_", ["a_b"]), ("\\", ["back\\slash"]),
+    ("DONE", ["100 done", "100% done"]), (" axb ", ["axb"]), ("'", []), ("\0a_b", ["a_b"]), ("\udc80", []),
+])  # fmt: skip
 def test_a_search_takes_every_character_literally(query: str, found: list[str], ada: Actor) -> None:
     for prompt in ("100% done", "100 done", "a_b", "axb", "back\\slash"):
         commands.create(ada, prompt=prompt)
@@ -103,9 +89,7 @@ def test_counts_are_of_ones_own_tasks_and_name_every_status(ada: Actor, bob: Act
     assert listing.counts(ada) == {"pending": 1, "processing": 0, "completed": 1, "error": 0}
 
 
-def test_counting_stops_where_nobody_counts_any_more_and_anothers_many_tasks_change_no_count(
-    ada: Actor, bob: Actor, admin: Actor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_counting_stops_at_a_bound_for_each_person(ada: Actor, bob: Actor, admin: Actor, monkeypatch: Patch) -> None:
     monkeypatch.setattr(listing, "COUNTED", 2)
     for _ in range(4):
         commands.create(bob, prompt="x")

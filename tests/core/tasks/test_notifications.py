@@ -41,9 +41,7 @@ def test_each_task_is_notified_once_after_its_row_can_be_read(ada: Actor, subscr
     assert seen == created
 
 
-def test_of_a_transaction_all_is_told_after_it_and_nothing_of_one_that_is_rolled_back(
-    told: list[int], ada: Actor
-) -> None:
+def test_of_a_transaction_all_is_told_after_it_and_nothing_if_rolled_back(told: list[int], ada: Actor) -> None:
     with pytest.raises(ZeroDivisionError), acting_as_system() as session:
         task_waiting.publish(session, 1)
         raise ZeroDivisionError

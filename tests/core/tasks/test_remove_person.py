@@ -21,7 +21,7 @@ from core.tasks.entries import Entry
 from tests.conftest import PASSWORD
 from tests.core.database.conforming import OWNED, row_for
 from tests.core.identity.trail import at_once, told, verify
-from tests.core.living import claimed, ended, files_of, left_behind, with_files
+from tests.core.living import Patch, claimed, ended, files_of, left_behind, with_files
 from tests.support.databases import unguarded
 
 
@@ -50,18 +50,14 @@ def fill(actor: Actor, data: Path) -> list[Task]:
 
 @pytest.mark.attack(12)
 @pytest.mark.parametrize("by_operator", [False, True])
-def test_everything_of_a_person_goes_and_nothing_of_anybody_else(
-    by_operator: bool, data: Path, ada: Actor, bob: Actor, admin: Actor
-) -> None:
+def test_everything_of_a_person_goes_alone(by_operator: bool, data: Path, ada: Actor, bob: Actor, admin: Actor) -> None:
     token, session_id = tokens.create(ada, "x"), sessions.start(ada)
     fill(ada, data)
-    kept = fill(bob, data)
-    before = of(bob)
+    kept, before = fill(bob, data), of(bob)
     removal.remove_person(ada.id, by=None if by_operator else admin)
     assert of(ada) == []
     assert (tokens.person(token), sessions.person(session_id), people.account("ada", by=None)) == (None, None, None)
-    assert of(bob) == before
-    assert files_of(data) == {task.id for task in kept}
+    assert (of(bob), files_of(data)) == (before, {task.id for task in kept})
 
 
 def test_when_the_account_is_gone_its_runner_writes_nothing_more_and_its_tasks_are_refused(ada: Actor) -> None:
@@ -100,13 +96,10 @@ def test_whoever_posts_tasks_until_the_end_leaves_none(ada: Actor, bob: Actor, d
     assert {type(error) for error in failures} <= {NotSignedIn}, failures
     assert posted and of(ada) == []
     told_of = {number for _, _, subject, _ in told("task.deleted") for number in subject.split(", ")}
-    assert told_of <= {str(number) for number in posted}
-    assert commands.create(bob, prompt="x")
+    assert told_of <= {str(number) for number in posted} and commands.create(bob, prompt="x")
 
 
-def test_a_task_that_slips_in_after_the_last_batch_goes_with_its_files(
-    ada: Actor, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_task_that_slips_in_after_the_last_batch_goes_as_well(ada: Actor, data: Path, monkeypatch: Patch) -> None:
     real, late = removal.remove, []
 
     def remove(*arguments: Any, **more: Any) -> Iterator[int]:
@@ -120,7 +113,7 @@ def test_a_task_that_slips_in_after_the_last_batch_goes_with_its_files(
     assert told("task.deleted") == [("task.deleted", "", str(late[0]), "with their owner's account")]
 
 
-def test_an_account_that_is_enabled_meanwhile_stays(ada: Actor, admin: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_that_is_enabled_meanwhile_stays(ada: Actor, admin: Actor, monkeypatch: Patch) -> None:
     def remove(*_: Any, **__: Any) -> Iterator[int]:
         people.set_active(ada.id, True, by=None)
         yield 0
@@ -129,13 +122,10 @@ def test_an_account_that_is_enabled_meanwhile_stays(ada: Actor, admin: Actor, mo
     monkeypatch.setattr(removal, "remove", remove)
     with pytest.raises(Conflict, match="enabled or deleted in the meantime"):
         removal.remove_person(ada.id, by=admin)
-    assert [name for name, _ in of(ada)] == ["users", "tasks", "task_logs"]
-    assert told("person.deleted") == []
+    assert ([name for name, _ in of(ada)], told("person.deleted")) == (["users", "tasks", "task_logs"], [])
 
 
-def test_a_removal_that_broke_off_can_be_made_again(
-    ada: Actor, admin: Actor, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_removal_that_broke_off_can_be_made_again(ada: Actor, admin: Actor, data: Path, monkeypatch: Patch) -> None:
     monkeypatch.setattr(removal, "BATCH_TASKS", 2)
     fill(ada, data)
     real = removal._remove_files
@@ -170,8 +160,7 @@ def test_of_four_who_delete_the_same_person_at_once_one_does(ada: Actor, admin: 
     came = at_once(4, lambda _: removal.remove_person(ada.id, by=admin))
     assert sum(each is None for each in came) == 1, came
     assert {type(each) for each in came if each} <= {Conflict, NotFound}, came
-    assert of(ada) == []
-    assert len(told("person.deleted")) == 1
+    assert (of(ada), len(told("person.deleted"))) == ([], 1)
 
 
 def test_two_administrators_who_delete_each_other_at_once_leave_one(admin: Actor) -> None:
@@ -195,13 +184,10 @@ def test_whoever_manages_a_person_who_is_just_being_deleted_gets_a_named_error(a
         ]
         came = at_once(len(acts), lambda number, acts=acts: acts[number]())
         unnamed = [each for each in came if isinstance(each, Exception) and not isinstance(each, TaskdeckError)]
-        assert unnamed == []
-        assert of(who) == []
+        assert (unnamed, of(who)) == ([], [])
 
 
-def test_a_task_that_a_runner_claims_at_the_same_moment_goes_as_well(
-    ada: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_task_that_is_claimed_at_the_same_moment_goes_as_well(ada: Actor, bob: Actor, monkeypatch: Patch) -> None:
     for actor in (ada, bob):
         for _ in range(20):
             commands.create(actor, prompt="x")
@@ -214,8 +200,7 @@ def test_a_task_that_a_runner_claims_at_the_same_moment_goes_as_well(
             claimed_ids.append(claim.task_id)
 
     came = at_once(3, act)
-    assert [each for each in came if each and not isinstance(each, engine.Unavailable)] == []
-    assert of(ada) == []
+    assert ([each for each in came if each and not isinstance(each, engine.Unavailable)], of(ada)) == ([], [])
     with unguarded() as session:
         statuses = session.scalars(select(Task.status)).all()
     assert len(statuses) == 20

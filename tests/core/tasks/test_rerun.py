@@ -13,7 +13,7 @@ from core.database.ownership import Actor
 from core.errors import InvalidInput, NotFound
 from core.sandbox.command import Command
 from core.tasks import commands, logs, notifications
-from tests.core.living import Life, claimed, ended, row_counts
+from tests.core.living import Life, Patch, claimed, ended, row_counts
 from tests.support.scripts import Script
 
 
@@ -25,7 +25,7 @@ class Modelled(Script):
 
 
 @pytest.fixture(autouse=True)
-def modelled(monkeypatch: pytest.MonkeyPatch) -> None:
+def modelled(monkeypatch: Patch) -> None:
     """Two agents with models."""
     code = "import os; print('the model is', os.environ['MODEL'])"
     for name, models in (("painter", ("oil", "water")), ("writer", ("prose", "verse"))):
@@ -42,6 +42,7 @@ def fields(actor: Actor, task_id: int) -> dict[str, str | None]:
 
 
 X, Y = "https://git.example.org/x", "https://git.example.org/y"
+PAINTER, WATER = ": agent painter ->", ", model water ->"
 
 #: What is given, what else becomes different, and the words in the log.
 CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
@@ -51,26 +52,17 @@ CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "the repository": ({"repo_url": Y}, {}, f": repository {X} -> {Y}"),
     "no repository": ({"repo_url": None}, {}, f": repository {X} -> none"),
     "an empty repository": ({"repo_url": " "}, {"repo_url": None}, f": repository {X} -> none"),
-    "the agent": ({"agent": "writer"}, {"model": "prose"}, ": agent painter -> writer, model water -> prose"),
-    "an agent without models": (
-        {"agent": "data-processor"},
-        {"model": None},
-        ": agent painter -> data-processor, model water -> none",
-    ),
-    "agent and model": ({"agent": "writer", "model": "verse"}, {}, ": agent painter -> writer, model water -> verse"),
-    "no agent is the usual one": (
-        {"agent": None},
-        {"agent": "claude", "model": "sonnet"},
-        ": agent painter -> claude, model water -> sonnet",
-    ),
-    "the model": ({"model": "oil"}, {}, ": model water -> oil"),
-    "no model is the agent's own": ({"model": None}, {"model": "oil"}, ": model water -> oil"),
+    "the agent": ({"agent": "writer"}, {"model": "prose"}, f"{PAINTER} writer{WATER} prose"),
+    "an agent without models": ({"agent": "data-processor"}, {"model": None}, f"{PAINTER} data-processor{WATER} none"),
+    "agent and model": ({"agent": "writer", "model": "verse"}, {}, f"{PAINTER} writer{WATER} verse"),
+    "the usual agent": ({"agent": None}, {"agent": "claude", "model": "sonnet"}, f"{PAINTER} claude{WATER} sonnet"),
+    "the model": ({"model": "oil"}, {}, f":{WATER[1:]} oil"),
+    "no model is the agent's own": ({"model": None}, {"model": "oil"}, f":{WATER[1:]} oil"),
     "much": (
-        {"prompt": "Write", "repo_url": None, "agent": "writer"},
-        {"model": "prose"},
-        f": prompt changed, repository {X} -> none, agent painter -> writer, model water -> prose",
+        {"prompt": "Write", "repo_url": None, "agent": "writer"}, {"model": "prose"},
+        f": prompt changed, repository {X} -> none,{PAINTER[1:]} writer{WATER} prose",
     ),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("what", CHANGED)
@@ -78,8 +70,7 @@ def test_a_rerun_changes_what_is_given_and_says_so(what: str, ada: Actor) -> Non
     changes, different, words = CHANGED[what]
     first = commands.create(ada, **FIRST)
     second = commands.rerun(ada, first.id, **changes)
-    assert fields(ada, second.id) == FIRST | changes | different
-    assert fields(ada, first.id) == FIRST
+    assert (fields(ada, second.id), fields(ada, first.id)) == (FIRST | changes | different, FIRST)
     said = [entry.message for entry in logs.after(ada, second.id)]
     assert said == [
         f"Runs task {first.id} again{words}.",
@@ -90,14 +81,12 @@ def test_a_rerun_changes_what_is_given_and_says_so(what: str, ada: Actor) -> Non
 def test_a_rerun_is_a_new_task_that_waits_and_is_notified(ada: Actor) -> None:
     first = ended(ada, EndReason.TIMED_OUT)
     told: list[int] = []
-    unsubscribe = notifications.task_waiting.subscribe(told.append)
-    second = commands.rerun(ada, first.id)
+    unsubscribe, second = notifications.task_waiting.subscribe(told.append), commands.rerun(ada, first.id)
     unsubscribe()
     assert second.id > first.id
     assert (second.status, second.progress, second.attempt, second.log_count) == (TaskStatus.PENDING, 0, 0, 2)
     assert (second.rerun_of, second.end_reason, second.error, second.started_at) == (first.id, None, None, None)
-    assert (second.user_id, second.cancel_requested_at, second.extension) == (ada.id, None, 0)
-    assert told == [second.id]
+    assert (second.user_id, second.cancel_requested_at, second.extension, told) == (ada.id, None, 0, [second.id])
     assert commands.find(ada, first.id).end_reason is EndReason.TIMED_OUT
 
 
@@ -108,33 +97,25 @@ def test_a_task_may_be_run_again_however_it_stands_also_one_that_is_a_rerun_itse
         *(ended(ada, reason).id for reason in (EndReason.COMPLETED, EndReason.FAILED)),
     )
     for first in (waiting, running, *over):
-        before = commands.find(ada, first).status
-        second = commands.rerun(ada, first, prompt="y")
+        before, second = commands.find(ada, first).status, commands.rerun(ada, first, prompt="y")
         third = commands.rerun(ada, second.id)
         assert (second.rerun_of, third.rerun_of, third.prompt) == (first, second.id, "y")
         assert commands.find(ada, first).status is before
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"prompt": " "}, "empty"),
-        ({"model": "verse"}, "no such model"),
-        ({"agent": "writer", "model": "oil"}, "writer has no such model; choose one of prose, verse"),
-    ],
-)
-def test_a_change_that_cannot_be_used_is_explained_and_writes_nothing(
-    changes: dict[str, Any], words: str, ada: Actor
-) -> None:
-    first = commands.create(ada, **FIRST)
-    before = row_counts()
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"prompt": " "}, "empty"), ({"model": "verse"}, "no such model"),
+    ({"agent": "writer", "model": "oil"}, "writer has no such model; choose one of prose, verse"),
+])  # fmt: skip
+def test_a_change_that_cannot_be_used_is_refused_whole(changes: dict[str, Any], words: str, ada: Actor) -> None:
+    first, before = commands.create(ada, **FIRST), row_counts()
     with pytest.raises(InvalidInput, match=words):
         commands.rerun(ada, first.id, **changes)
     assert row_counts() == before
 
 
 def test_what_may_no_longer_be_used_is_refused_unless_it_is_changed(
-    ada: Actor, local_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ada: Actor, local_root: Path, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     first = commands.create(ada, prompt="x", repo_url=f"{local_root}/shop", agent="painter")
     (tmp_path / "agents.toml").unlink()
@@ -147,11 +128,8 @@ def test_what_may_no_longer_be_used_is_refused_unless_it_is_changed(
     assert commands.rerun(ada, first.id, repo_url=None, agent="codex").selected_agent == "codex"
 
 
-def test_a_rerun_outlives_the_task_that_it_repeats_even_one_that_is_deleted_meanwhile(
-    ada: Actor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = commands.create(ada, **FIRST)
-    checked = commands._checked
+def test_a_rerun_outlives_its_task_even_one_that_is_deleted_meanwhile(ada: Actor, monkeypatch: Patch) -> None:
+    first, checked = commands.create(ada, **FIRST), commands._checked
 
     def deleted_meanwhile(*fields: str | None) -> object:
         commands.delete_one(ada, first.id)
@@ -171,5 +149,4 @@ def test_the_agent_really_gets_the_model(run_task: Life) -> None:
     run_task.run_task()
     second = commands.rerun(run_task.actor, first.id, agent="writer", model="verse")
     run_task.run_task()
-    assert "the model is water" in run_task.log(first)
-    assert "the model is verse" in run_task.log(second)
+    assert "the model is water" in run_task.log(first) and "the model is verse" in run_task.log(second)

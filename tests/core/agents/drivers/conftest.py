@@ -6,13 +6,6 @@ import pytest
 from core.agents.base import Assignment
 from core.sandbox import isolation
 from tests.core.agents.drivers.assignments import assignment
-from tests.support import clis
-
-
-@pytest.fixture(scope="session")
-def programs() -> None:
-    """The real programs are there; ``make test`` installs them."""
-    assert clis.CLAUDE.exists() and clis.CODEX.exists(), "install them with: python -m tests.support.clis"
 
 
 @pytest.fixture

@@ -13,17 +13,17 @@ from tests.core.agents.drivers.assignments import Given, parse
 
 AGENT = BuiltIn("worker", "Worker", "Works.", "core.agents.worker")
 
+#: What is done, of a total, and the share.
+SHARES = {
+    '3, "total": 12': 0.25, '0, "total": 0': 0.0, '13, "total": 12': 1.0, '-1, "total": 12': 0.0,
+    'NaN, "total": 1': 0.0, 'Infinity, "total": 1': 1.0,
+}  # fmt: skip
 LINES = {
     '{"type": "info", "message": "hello"}': LogLine(LogType.INFO, "hello"),
     '{"type": "command", "message": "ls"}': LogLine(LogType.COMMAND, "ls"),
     '{"type": "success", "message": "done"}': LogLine(LogType.SUCCESS, "done"),
     '{"type": "error", "message": 7}': LogLine(LogType.ERROR, "7"),
-    '{"type": "progress", "done": 3, "total": 12}': Progress(0.25),
-    '{"type": "progress", "done": 0, "total": 0}': Progress(0.0),
-    '{"type": "progress", "done": 13, "total": 12}': Progress(1.0),
-    '{"type": "progress", "done": -1, "total": 12}': Progress(0.0),
-    '{"type": "progress", "done": NaN, "total": 1}': Progress(0.0),
-    '{"type": "progress", "done": Infinity, "total": 1}': Progress(1.0),
+    **{f'{{"type": "progress", "done": {done}}}': Progress(share) for done, share in SHARES.items()},
 }
 NO_EVENTS = (
     *("", "Traceback (most recent call last):", "7", "null", "[]", '"info"', "{}", '{"type": "info"}'),
@@ -50,9 +50,7 @@ def test_the_last_error_entry_says_why_a_run_failed(given: Given) -> None:
 
 
 @pytest.mark.parametrize("with_repository", [True, False])
-def test_the_command_names_the_folders_and_keeps_the_prompt_off_the_command_line(
-    with_repository: bool, given: Given, tmp_path: Path
-) -> None:
+def test_the_command_line_has_the_folders_and_no_prompt(with_repository: bool, given: Given, tmp_path: Path) -> None:
     task = given("a prompt; rm -rf /", repository=with_repository)
     command = AGENT.command(task)
     words = [sys.executable, "-m", "core.agents.worker", "--output", str(tmp_path / "output")]

@@ -67,18 +67,14 @@ def test_a_retry_that_helped_and_refused_tools_are_entries_and_no_failure() -> N
         assert parse(stream(), recorded(name)).failure(0) is None
 
 
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        *(({"api_error_status": status}, causes.of_status(status)) for status in (401, 402, 429)),
-        ({"api_error_status": "401", "result": "401"}, "claude ended with an error"),
-        ({"subtype": "error_max_turns", "errors": ["Reached 1 turn"]}, "claude ended with an error"),
-    ],
-)
+@pytest.mark.parametrize(("changes", "sentence"), [
+    *(({"api_error_status": status}, causes.of_status(status)) for status in (401, 402, 429)),
+    ({"api_error_status": "401", "result": "401"}, "claude ended with an error"),
+    ({"subtype": "error_max_turns", "errors": ["Reached 1 turn"]}, "claude ended with an error"),
+])  # fmt: skip
 def test_each_cause_has_its_sentence(changes: dict[str, Any], sentence: str) -> None:
     parsed = parse(stream(), [result(is_error=True, **changes)])
-    assert sentence in (parsed.failure(1) or "")
-    assert (parsed.failure(0) or "").endswith(".")
+    assert sentence in (parsed.failure(1) or "") and (parsed.failure(0) or "").endswith(".")
 
 
 def test_a_cause_without_a_status_is_known_by_its_kind() -> None:
@@ -116,9 +112,7 @@ def test_progress_comes_from_a_todo_list_or_from_finished_steps() -> None:
     step = says({"type": "tool_result", "content": "ok"}, kind="user")
     shares = parse(stream(), [step] * 40).shares
     assert shares == sorted(shares)
-    assert 0.1 < shares[0] < 0.2
-    assert 0.6 < shares[7] < 0.65
-    assert shares[-1] < 1
+    assert 0.1 < shares[0] < 0.2 and 0.6 < shares[7] < 0.65 and shares[-1] < 1
     todos = [{"content": "a", "status": "completed"}, {"content": "b", "status": "pending"}, "?", {}]
     tool = {"type": "tool_use", "name": "TodoWrite", "input": {"todos": todos}}
     assert parse(stream(), [says(tool), step]).shares == [0.25] * 2

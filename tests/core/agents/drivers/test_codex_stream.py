@@ -34,8 +34,7 @@ def test_the_work_is_told_as_it_happened() -> None:
         ("info", "It works."),
         ("success", "Codex says that it is done."),
     ]
-    assert parsed.shares == sorted(parsed.shares)
-    assert len(parsed.shares) == 3
+    assert (parsed.shares, len(parsed.shares)) == (sorted(parsed.shares), 3)
     assert (parsed.failure(0), parsed.failure(101)) == (None, "codex ended with exit status 101.")
 
 
@@ -48,14 +47,11 @@ def test_a_refused_key_is_told_as_such_and_once() -> None:
     assert parsed.failure(1) == "The model's API refused the key; ask an administrator to set a valid one."
 
 
-@pytest.mark.parametrize(
-    ("status", "sentence"),
-    [
-        *((401, "refused the key"), (402, "no credit"), (403, "refused the key"), (404, "does not know this model")),
-        *((429, "is rate limited or overloaded"), (529, "is rate limited or overloaded"), (413, "refused the call")),
-        *((500, "no proper answer"), (502, "no proper answer"), (None, "no proper answer")),
-    ],
-)
+@pytest.mark.parametrize(("status", "sentence"), [
+    *((401, "refused the key"), (402, "no credit"), (403, "refused the key"), (404, "does not know this model")),
+    *((429, "is rate limited or overloaded"), (529, "is rate limited or overloaded"), (413, "refused the call")),
+    *((500, "no proper answer"), (502, "no proper answer"), (None, "no proper answer")),
+])  # fmt: skip
 def test_each_cause_has_its_sentence(status: int | None, sentence: str) -> None:
     assert sentence in causes.of_status(status)
     messages = [f"unexpected status {status} Something: no", f"exceeded retry limit, last status: {status} Something"]
@@ -65,14 +61,10 @@ def test_each_cause_has_its_sentence(status: int | None, sentence: str) -> None:
 
 
 @pytest.mark.attack(87, 91)
-@pytest.mark.parametrize(
-    "line",
-    [
-        *("", event("turn.started"), '{"type":"turn.comp', item("x")),
-        item("command_execution", command="x", exit_code=0, aggregated_output=event("turn.completed")),
-    ],
-    ids=["none", "begun", "half", "a step", "printed by a script"],
-)
+@pytest.mark.parametrize("line", [
+    *("", event("turn.started"), '{"type":"turn.comp', item("x")),
+    item("command_execution", command="x", exit_code=0, aggregated_output=event("turn.completed")),
+], ids=["none", "begun", "half", "a step", "printed by a script"])  # fmt: skip
 def test_without_the_end_of_a_turn_it_failed(line: str) -> None:
     for status in (0, 1, 137):
         assert read(line).failure(status) == f"codex ended without a result (exit status {status})."
@@ -94,8 +86,7 @@ def test_progress_comes_from_a_todo_list_or_from_finished_steps() -> None:
 
 def test_what_failed_is_told_and_what_is_only_thought_is_no_step() -> None:
     parsed = read(item("mcp_tool_call", status="failed"), item("reasoning", text="Hm."), item("agent_message"))
-    assert [entry.message for entry in parsed.entries] == ["mcp_tool_call failed"]
-    assert len(parsed.shares) == 1
+    assert ([entry.message for entry in parsed.entries], len(parsed.shares)) == (["mcp_tool_call failed"], 1)
 
 
 def test_a_shell_around_a_command_is_left_out() -> None:

@@ -24,9 +24,7 @@ WORK = {Claude: Tool("Bash", {"command": "true"}), Codex: Tool("exec_command", {
 @pytest.mark.attack(79)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("sandbox", ["bwrap", "none"])
-def test_nothing_of_it_is_executed_and_nobody_else_is_asked(
-    kind: Kind, sandbox: str, tmp_path: Path, world: World
-) -> None:
+def test_nothing_of_it_runs_and_nobody_else_is_asked(kind: Kind, sandbox: str, tmp_path: Path, world: World) -> None:
     world.settle(**{"TASKDECK_SANDBOX": sandbox, VARIABLE: KEY})
     root = tmp_path / "7"
 
@@ -35,9 +33,7 @@ def test_nothing_of_it_is_executed_and_nobody_else_is_asked(
         hostile.fill(repository, root / "output", evil.url)
 
     with ModelApi(Text()) as evil, run(kind, root, WORK[kind], Text(), fill=fill) as outcome:
-        assert outcome.failure is None
-        assert evil.asked == []
-        assert len(outcome.api.calls) == 2
+        assert (outcome.failure, evil.asked, len(outcome.api.calls)) == (None, [], 2)
         assert list(outcome.workspace.output.iterdir()) == []
         body = json.dumps(outcome.api.calls[0].body)
         assert "Be kind." in body  # instructions are read

@@ -25,8 +25,7 @@ def report(*argv: str, **table: Any) -> Lines:
 
 
 def test_it_runs_its_command_in_the_repository(given: Given, tmp_path: Path) -> None:
-    command = report().command(given())
-    sandbox = replace(given().sandbox, required=True)
+    command, sandbox = report().command(given()), replace(given().sandbox, required=True)
     assert (command.argv, command.cwd, command.sandbox) == (report().argv, tmp_path / "repository", sandbox)
     assert command.shown == "python3 -c 'print(1)'"
     home = str(tmp_path / "home")
@@ -36,16 +35,13 @@ def test_it_runs_its_command_in_the_repository(given: Given, tmp_path: Path) -> 
 
 
 @pytest.mark.attack(68)
-def test_a_prompt_of_options_and_shell_code_reaches_the_command_as_text_and_nothing_of_it_runs(
-    given: Given, tmp_path: Path
-) -> None:
+def test_a_prompt_of_options_and_shell_code_reaches_the_command_as_text_alone(given: Given, tmp_path: Path) -> None:
     code = "import os, sys; assert sys.stdin.read() == os.environ['TASK_PROMPT']; print(len(sys.argv))"
     command = report("python3", "-c", code).command(given(PROMPT))
     assert (command.stdin, command.env["TASK_PROMPT"]) == (PROMPT, PROMPT)
     assert not any(PROMPT in word for word in (*command.argv, command.shown))
     said = subprocess.check_output(command.argv, cwd=command.cwd, env=dict(command.env), input=command.stdin, text=True)
-    assert said == "1\n"
-    assert list((tmp_path / "repository").iterdir()) == []
+    assert (said, list((tmp_path / "repository").iterdir())) == ("1\n", [])
 
 
 def test_a_prompt_as_long_as_they_come_fits_into_the_environment(given: Given) -> None:
@@ -69,8 +65,7 @@ def test_secrets_are_given_to_the_command_by_its_environment_alone(given: Given,
     world.settle(REPORT_KEY="hush-hush")
     keyed = report(secrets=["REPORT_KEY"])
     command = keyed.command(given())
-    assert command.env["REPORT_KEY"] == "hush-hush"
-    assert list(keyed.secrets) == ["hush-hush"]
+    assert (command.env["REPORT_KEY"], list(keyed.secrets)) == ("hush-hush", ["hush-hush"])
     assert "hush" not in repr(command) + repr(keyed) + command.shown
 
 
@@ -85,8 +80,7 @@ def test_each_line_is_an_entry_and_the_exit_status_is_the_verdict(given: Given) 
 def test_a_relative_command_is_a_program_of_the_repository(name: str, given: Given, tmp_path: Path) -> None:
     own = report(name, "--all")
     program(tmp_path / "repository" / "bin" / "report")
-    assert own.unavailable() is None
-    assert own.command(given()).argv == (name, "--all")
+    assert (own.unavailable(), own.command(given()).argv) == (None, (name, "--all"))
     assert own.why_not_accepted("x", "https://h/x") is None
     assert own.why_not_accepted("x", None) == "report runs a program of the repository: give the repository's address."
 

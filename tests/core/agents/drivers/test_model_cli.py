@@ -51,8 +51,7 @@ def test_the_program_runs_beside_the_shim_and_gets_the_prompt_as_input_alone(
     more = [own.parents[2], tmp_path / "more", socket.parent]
     assert list(command.sandbox.readable) == [*given.sandbox.readable, *more]
     assert list(command.sandbox.writable) == list(given.sandbox.writable)
-    assert TOKEN in command.env.values()
-    assert TOKEN not in str(command.argv) + repr(command)
+    assert TOKEN in command.env.values() and TOKEN not in str(command.argv) + repr(command)
     assert KEY not in str(command.argv) + str(command.env)
     command = agent(kind).command(replace(given, model=None))  # the program chooses
     assert ("--model" in command.argv, command.shown) == (False, name)
@@ -66,7 +65,7 @@ TOLD = {
         "--permission-mode acceptEdits --disallowedTools WebFetch,WebSearch,Bash --model",
     ),
     Codex: ("127.0.0.1:8788/v1", "--dangerously-bypass-approvals-and-sandbox", "--sandbox workspace-write"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -79,8 +78,7 @@ def test_each_may_do_all_in_a_sandbox_and_little_without(kind: Kind, given: Assi
 
 def test_claude_is_led_to_the_gateway_and_to_nobody_else(given: Assignment) -> None:
     environment = agent(Claude).command(given).env
-    assert environment["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:8788"
-    assert environment["ANTHROPIC_API_KEY"] == TOKEN
+    assert (environment["ANTHROPIC_BASE_URL"], environment["ANTHROPIC_API_KEY"]) == ("http://127.0.0.1:8788", TOKEN)
     assert environment["CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC"] == environment["DISABLE_TELEMETRY"] == "1"
     assert environment["BASH_MAX_TIMEOUT_MS"] == environment["BASH_DEFAULT_TIMEOUT_MS"] == "48000"  # of 60 s idle
     assert "BASH_MAX_TIMEOUT_MS" not in agent(Claude, idle=math.inf).command(given).env
@@ -96,8 +94,7 @@ def test_each_has_an_upstream_with_its_key_and_few_paths(kind: Kind) -> None:
     assert (info.upstream.url, info.upstream.key) == ("https://api.example.org", KEY)
     assert KEY not in repr(made)
     assert (made.secrets, made.why_not_accepted("Anything", None)) == ((), None)
-    assert all(path.startswith("/v1/") for path in info.upstream.paths)
-    assert len(info.upstream.paths) <= 2
+    assert all(path.startswith("/v1/") for path in info.upstream.paths) and len(info.upstream.paths) <= 2
 
 
 @pytest.mark.attack(103)
@@ -139,8 +136,7 @@ def test_a_program_of_another_version_fails_within_a_second_and_says_so(tmp_path
 def test_a_result_too_long_to_be_read_is_none(tmp_path: Path) -> None:
     long = "import json; print(json.dumps({'type': 'result', 'is_error': False, 'result': 'x' * 5_000_000}))"
     with run(Claude, tmp_path / "7", Text(), command=(sys.executable, "-c", long)) as outcome:
-        assert outcome.status == 0
-        assert outcome.failure == "claude ended without a result (exit status 0)."
+        assert (outcome.status, outcome.failure) == (0, "claude ended without a result (exit status 0).")
         assert sum(len(entry.message) for entry in outcome.entries) < 10_000
 
 

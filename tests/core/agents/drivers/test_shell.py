@@ -21,16 +21,13 @@ AGENT, BARE = shell(RECIPES), shell({})
 
 
 @pytest.mark.parametrize("prompt", ["test", "  test  ", "test\nthe rest", "test\t; rm -rf /"])
-def test_the_first_word_names_the_recipe_and_the_whole_prompt_is_data(
-    prompt: str, given: Given, tmp_path: Path
-) -> None:
+def test_the_first_word_names_the_recipe_and_the_prompt_is_data(prompt: str, given: Given, tmp_path: Path) -> None:
     # The administrator's recipe comes before the repository's of the same name.
     program(tmp_path / "repository" / ".tasks" / "test")
     assert AGENT.why_not_accepted(prompt, None) is None
     command = AGENT.command(given(prompt))
     assert (command.argv, command.cwd) == (RECIPES["test"], tmp_path / "repository")
-    assert (command.stdin, command.env["TASK_PROMPT"]) == (prompt, prompt)
-    assert command.shown == "sh -c 'exit 0'"
+    assert (command.stdin, command.env["TASK_PROMPT"], command.shown) == (prompt, prompt, "sh -c 'exit 0'")
 
 
 @pytest.mark.attack(68)

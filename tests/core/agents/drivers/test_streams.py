@@ -25,8 +25,7 @@ VALUES: list[Any] = [None, True, 0, -1, 1e308, "", "x", "a\0b\x1b[2J", "\ud800",
 def check(parser: OutputParser, line: str) -> None:
     for meaning in parser.feed(line):
         if isinstance(meaning, LogLine):
-            assert isinstance(meaning.type, LogType)
-            assert len(meaning.message) <= len(line) + 100
+            assert isinstance(meaning.type, LogType) and len(meaning.message) <= len(line) + 100
             stored = storable(meaning.message)
             assert len(stored) <= MAX_CHARACTERS
             stored.encode()
@@ -82,16 +81,23 @@ def test_whatever_a_line_holds_becomes_bounded_and_valid_entries(kind: Kind) -> 
         check(kind("agent", Path("/task/repository")), line)
 
 
+def calls(name: str, **given: object) -> str:
+    return says({"type": "tool_use", "name": name, "input": given})
+
+
+def denied(number: int) -> str:
+    return json.dumps({"type": "result", "permission_denials": [{"tool_name": "x"}] * number})
+
+
 def plans(number: int) -> str:
-    return says({"type": "tool_use", "name": "TodoWrite", "input": {"todos": [{"status": "completed"}] * number}})
+    return calls("TodoWrite", todos=[{"status": "completed"}] * number)
 
 
 def cost(kind: Kind, lines: list[str]) -> float:
     """The seconds of this thread alone that it takes until the entries could be stored; the better of two."""
     taken = []
     for _ in range(2):
-        parser = kind("agent", Path("/task/repository"))
-        began = time.thread_time()
+        parser, began = kind("agent", Path("/task/repository")), time.thread_time()
         for entry in parse(parser, lines).entries:
             storable(entry.message, ("a-secret",))
         taken.append(time.thread_time() - began)
@@ -106,16 +112,10 @@ GROWING: dict[str, tuple[Kind, Callable[[int], list[str]]]] = {
     "list of Codex": (CodexStream, lambda n: [item("todo_list", "started", items=[{}] * n)] + [item("x")] * n),
     "list": (ClaudeStream, lambda n: [plans(4 * n), says(*[{"type": "tool_result"}] * n, kind="user")]),
     "texts": (ClaudeStream, lambda n: [says(*[{"type": "text", "text": "x" * 50}] * n)]),
-    "file": (
-        ClaudeStream,
-        lambda n: [says({"type": "tool_use", "name": "Read", "input": {"file_path": "/task/repository/" + "a/" * n}})],
-    ),
-    "denials": (
-        ClaudeStream,
-        lambda n: [json.dumps({"type": "result", "permission_denials": [{"tool_name": "x"}] * n})],
-    ),
+    "file": (ClaudeStream, lambda n: [calls("Read", file_path="/task/repository/" + "a/" * n)]),
+    "denials": (ClaudeStream, lambda n: [denied(n)]),
     "no event": (ClaudeStream, lambda n: ["{" * 100 * n]),
-}
+}  # fmt: skip
 
 
 @pytest.mark.attack(87)
@@ -127,15 +127,11 @@ def test_four_times_as_much_takes_about_four_times_as_long(what: str) -> None:
 
 
 @pytest.mark.attack(87)
-@pytest.mark.parametrize(
-    ("kind", "line"),
-    [
-        (ClaudeStream, lambda n: says(*[{"type": "text", "text": "x"}] * n)),
-        (ClaudeStream, lambda n: says(*[{"type": "tool_result", "is_error": True}] * n, kind="user")),
-        (CodexStream, lambda n: item("file_change", changes=[{"kind": "add", "path": "a"}] * n)),
-    ],
-    ids=["texts", "results", "changes"],
-)
+@pytest.mark.parametrize(("kind", "line"), [
+    (ClaudeStream, lambda n: says(*[{"type": "text", "text": "x"}] * n)),
+    (ClaudeStream, lambda n: says(*[{"type": "tool_result", "is_error": True}] * n, kind="user")),
+    (CodexStream, lambda n: item("file_change", changes=[{"kind": "add", "path": "a"}] * n)),
+], ids=["texts", "results", "changes"])  # fmt: skip
 def test_of_one_event_so_many_parts_are_looked_at_and_it_says_so(kind: Kind, line: Callable[[int], str]) -> None:
     parser = kind("agent", None)
     entries = [parse(parser, [line(n)]).entries for n in (MOST_PARTS, 5_000, 1)]

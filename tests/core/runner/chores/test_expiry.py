@@ -12,7 +12,7 @@ from core.runner import claims
 from core.runner.chores.expiry import EXPIRY_SECONDS, JUMP_SECONDS, Expiry
 from core.runner.claims import Claim
 from core.tasks import commands
-from tests.core.living import Hand, claimed
+from tests.core.living import Hand, Patch, claimed
 
 LEASE = 30.0
 
@@ -90,9 +90,7 @@ def test_time_that_is_slewed_is_no_jump(sweeps: Sweeps, caplog: pytest.LogCaptur
     assert caplog.messages == []
 
 
-def test_a_jump_in_the_middle_of_a_sweep_interrupts_nothing_that_lives(
-    sweeps: Sweeps, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_jump_in_the_middle_of_a_sweep_interrupts_nothing_that_lives(sweeps: Sweeps, monkeypatch: Patch) -> None:
     claim, expire = sweeps.claimed(), claims.expire
 
     def jump_first(**more: object) -> list[int]:
@@ -103,8 +101,7 @@ def test_a_jump_in_the_middle_of_a_sweep_interrupts_nothing_that_lives(
         patch.setattr(claims, "expire", jump_first)
         sweeps.run_once()
     sweeps.run_once()
-    assert commands.find(sweeps.ada, claim.task_id).end_reason is None
-    assert sweeps.judged(claim, claim) is None
+    assert (commands.find(sweeps.ada, claim.task_id).end_reason, sweeps.judged(claim, claim)) == (None, None)
 
 
 def test_after_an_outage_no_lease_is_judged_before_it_could_be_renewed(sweeps: Sweeps) -> None:
@@ -113,5 +110,4 @@ def test_after_an_outage_no_lease_is_judged_before_it_could_be_renewed(sweeps: S
     sweeps.clocks.pass_by(LEASE + 1)
     sweeps.after_outage()
     assert sweeps.judged(claim, seconds=LEASE - sweeps.interval) is None
-    assert sweeps.judged(claim, claim, seconds=LEASE) is None
-    assert sweeps.judged(claim) == LEASE
+    assert (sweeps.judged(claim, claim, seconds=LEASE), sweeps.judged(claim)) == (None, LEASE)

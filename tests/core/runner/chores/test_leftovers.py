@@ -4,8 +4,6 @@ import threading
 import time
 from pathlib import Path
 
-import pytest
-
 from core.config import Settings
 from core.database import engine
 from core.database.models import EndReason
@@ -13,14 +11,11 @@ from core.database.ownership import Actor
 from core.runner.chores import leftovers
 from core.runner.chores.leftovers import Leftovers
 from core.tasks import commands
-from tests.core.living import claimed, ended
+from tests.core.living import Patch, claimed, ended
 
 
-def test_workspaces_that_nobody_works_in_and_files_of_tasks_that_are_gone_are_removed(
-    ada: Actor, bob: Actor, data: Path
-) -> None:
-    done = [ended(actor, EndReason.COMPLETED).id for actor in (ada, bob)]
-    held = claimed(ada).task_id
+def test_workspaces_of_nobody_and_files_of_tasks_that_are_gone_go(ada: Actor, bob: Actor, data: Path) -> None:
+    done, held = [ended(actor, EndReason.COMPLETED).id for actor in (ada, bob)], claimed(ada).task_id
     odd = ("4711", f"0{done[0]}", "9" * 30, "what is this")
     for name in (*map(str, [*done, held]), *odd):
         (data / "artifacts" / name / "deep").mkdir(parents=True)
@@ -36,12 +31,9 @@ def test_where_nothing_was_ever_made_there_is_nothing_to_do(data: Path) -> None:
     assert not (data / "workspaces").exists() and not (data / "artifacts").exists()
 
 
-def test_which_of_some_tasks_run_and_which_are_there_is_told_of_everybodys(
-    ada: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_which_tasks_run_and_which_are_there_is_told_of_everybodys(ada: Actor, bob: Actor, monkeypatch: Patch) -> None:
     monkeypatch.setattr(leftovers, "ASKED_AT_ONCE", 2)
-    over = ended(ada, EndReason.COMPLETED).id
-    held = {claimed(actor).task_id for actor in (ada, bob, ada)}
+    over, held = ended(ada, EndReason.COMPLETED).id, {claimed(actor).task_id for actor in (ada, bob, ada)}
     waits = commands.create(ada, prompt="waits").id
     assert leftovers.running([over, *held, waits, 4711]) == held
     assert leftovers.running([over]) == leftovers.running([]) == set()

@@ -24,7 +24,7 @@ from tests.core.agents.model_api import KEY, ModelApi, Silence, Text
 from tests.core.repositories.host import certificate
 from tests.core.sandbox.gateway.conftest import Opener, connected
 from tests.support.waiting import eventually
-from tests.support.world import World
+from tests.support.world import Patch, World
 
 
 def gateway_to(folder: Path, address: str = "http://127.0.0.1:9", user: int | None = None) -> Gateway:
@@ -52,8 +52,7 @@ def test_the_socket_is_the_tasks_users_alone_in_a_folder_deeper_than_an_address_
     folder.mkdir(mode=0o700, parents=True)
     with gateway_to(folder, user=user) as endpoint:
         for path in (folder, endpoint.socket):
-            assert path.stat().st_uid == (user or os.geteuid())
-            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
+            assert (path.stat().st_uid, stat.S_IMODE(path.stat().st_mode) & 0o077) == (user or os.geteuid(), 0)
         assert stat.S_ISSOCK(endpoint.socket.stat().st_mode)
 
 
@@ -64,23 +63,19 @@ def test_an_agent_in_a_sandbox_has_its_own_port_and_another_one_a_free_one(folde
             assert isolation.enforced() == (choice == "bwrap") == (endpoint.port == PORT)
 
 
-def test_an_api_whose_certificate_the_machine_trusts_is_asked_and_another_is_not(
-    opened: Opener, certified: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_an_api_whose_certificate_is_trusted_is_asked(opened: Opener, certified: Path, monkeypatch: Patch) -> None:
     with opened(Text(), certificate=certified) as gateway:
-        assert gateway.ask()[0] == 502
-        assert gateway.api.asked == []
+        assert (gateway.ask()[0], gateway.api.asked) == (502, [])
     monkeypatch.setenv("SSL_CERT_FILE", str(certified))
     with opened(Text(), certificate=certified) as gateway:
-        assert gateway.ask()[0] == 200
-        assert gateway.api.calls[0].headers["x-api-key"] == KEY
+        assert (gateway.ask()[0], gateway.api.calls[0].headers["x-api-key"]) == (200, KEY)
 
 
 @pytest.mark.attack(90)
 @pytest.mark.parametrize("over_tls", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("begun", [False, True])
 def test_the_end_waits_for_no_api_that_hangs(
-    begun: bool, over_tls: bool, folder: Path, certified: Path, monkeypatch: pytest.MonkeyPatch
+    begun: bool, over_tls: bool, folder: Path, certified: Path, monkeypatch: Patch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certified))
     with ModelApi(Silence(begun), certificate=certified if over_tls else None) as api, ExitStack() as still_open:
@@ -89,8 +84,7 @@ def test_the_end_waits_for_no_api_that_hangs(
             connection = still_open.enter_context(asking(endpoint))
             eventually(lambda: api.calls)
             began = time.monotonic()
-        assert time.monotonic() - began < END_SECONDS
-        assert not api.ending.is_set()
+        assert time.monotonic() - began < END_SECONDS and not api.ending.is_set()
         with pytest.raises((ConnectionError, http.client.HTTPException)):
             connection.getresponse().read()
         eventually(lambda: threading.active_count() <= threads + 1)  # the one of the API that still hangs
@@ -123,7 +117,7 @@ def test_an_agent_that_connects_and_sends_nothing_holds_up_nothing(opened: Opene
     assert [(sock.recv(1), sock.close()) for sock in (silent, half)] == [(b"", None)] * 2
 
 
-def test_nothing_is_left_open(opened: Opener, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_left_open(opened: Opener, folder: Path, monkeypatch: Patch) -> None:
     before = math.inf
     for _ in range(3):
         with opened(Text()) as gateway:
