@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from fastapi_offline import FastAPIOffline
 from pydantic import BeforeValidator
 
-from api import errors, events, files, schemas, service, session
+from api import errors, events, files, health, schemas, session
 from api.identity import CurrentActor
 from api.server import headers
 from api.server.client import Origin
@@ -48,7 +48,7 @@ def create_api() -> FastAPI:
     api.add_middleware(Origin)
     api.add_api_route("/docs", show_documentation, include_in_schema=False)
     api.state.closing = False
-    for each in (router, events.router, files.router, service.router, session.router):
+    for each in (router, events.router, files.router, health.router, session.router):
         api.include_router(each, responses=_FAILURES)
     return api
 

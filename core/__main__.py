@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from core.database.rights import Role, TokenScope
+from core.database.roles import Role, TokenScope
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ from typing import Literal
 import streamlit as st
 
 from core.database.ownership import Actor
-from core.database.rights import Right
+from core.database.roles import Right
 from core.identity import people
 from pages.parts.accounts import ROLE_NAMES
 from pages.parts.text import plain

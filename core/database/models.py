@@ -21,8 +21,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database.engine import Base, RowId, UTCDateTime, now
-from core.database.rights import Role as Role
-from core.database.rights import TokenScope as TokenScope
+from core.database.roles import Role as Role
+from core.database.roles import TokenScope as TokenScope
 from core.log_text import LogType
 from core.states import ENDED as ENDED
 from core.states import EndReason as EndReason

@@ -23,7 +23,7 @@ from sqlalchemy.sql import visitors
 
 from core.database import engine
 from core.database.models import AuditEvent, Owned, Role, User, owned_tables
-from core.database.rights import Right, having
+from core.database.roles import Right, having
 from core.errors import Forbidden
 
 

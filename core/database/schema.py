@@ -12,7 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from core.database import engine
 from core.database.models import owned_tables
-from core.database.rights import Right, having
+from core.database.roles import Right, having
 from core.errors import ConfigurationError
 
 _log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from core.database import engine
 from core.database.models import AuditEvent, Channel
 from core.database.ownership import Actor, acting_as_admin
-from core.database.rights import Right
+from core.database.roles import Right
 
 PAGE_EVENTS = 200
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from core.database import engine
 from core.database.models import AuthSession, User
 from core.database.ownership import Actor, acting_as_admin, acting_as_nobody
-from core.database.rights import Right, Role, having
+from core.database.roles import Right, Role, having
 from core.errors import Conflict, InvalidInput, NotFound
 from core.identity import audit, passwords
 

@@ -235,11 +235,11 @@ def kill_descendants() -> None:
     """Kill until nothing is left: a process may fork while it is being looked for."""
     if not has_children():
         return
-    from core.sandbox import family  # late, see there
+    from core.sandbox import descendants  # late, see there
 
     deadline = time.monotonic() + KILL_SECONDS
-    while (alive := family.running()) and time.monotonic() < deadline:
-        family.kill(alive)
+    while (alive := descendants.running()) and time.monotonic() < deadline:
+        descendants.kill(alive)
         reap(0)
         time.sleep(0.002)
 

@@ -50,13 +50,13 @@ class Watch:
 
     def exceeded(self) -> str | None:
         """What is too much by now, in one sentence; None while all is within the limits. Raises Broken."""
-        from core.sandbox import family  # late, see there
+        from core.sandbox import descendants  # late, see there
 
         limits = self._limits
-        running = family.running()
-        if family.memory(running, limits["memory"]) > limits["memory"]:
+        running = descendants.running()
+        if descendants.memory(running, limits["memory"]) > limits["memory"]:
             return self._too_much_memory()
-        if family.threads(running) >= limits["processes"]:
+        if descendants.threads(running) >= limits["processes"]:
             return f"The work was stopped: it started more than {limits['processes']:,} processes and threads."
         return self.exceeded_at_rest([process.pid for process in running])
 

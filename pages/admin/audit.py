@@ -6,7 +6,7 @@ from functools import partial
 import streamlit as st
 
 from core.database import engine
-from core.database.rights import Right
+from core.database.roles import Right
 from core.identity import audit, people
 from pages.parts import rows, times
 from pages.parts.audit_table import KINDS, as_csv, table

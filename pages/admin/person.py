@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.database.ownership import Actor
-from core.database.rights import Right
+from core.database.roles import Right
 from core.errors import TaskdeckError
 from core.identity import links, people
 from core.tasks import listing, removal

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from core.database.rights import ROLES, Role
+from core.database.roles import ROLES, Role
 from core.errors import InvalidInput
 from core.identity import passwords
 from core.identity.people import Account

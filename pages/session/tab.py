@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.database.models import Channel
 from core.database.ownership import Actor
-from core.database.rights import Right
+from core.database.roles import Right
 from core.errors import NotSignedIn
 from core.identity import audit, sessions
 from pages.parts import rows

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.agents.registry import DEFAULT, agents
 from core.database.models import Task
-from core.database.rights import Right
+from core.database.roles import Right
 from core.errors import InvalidInput, NotFound
 from core.repositories import addresses
 from core.tasks import commands

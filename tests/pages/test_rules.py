@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parents[2] / "pages"
 PAGES = {str(page.relative_to(FOLDER)): page.read_text() for page in sorted(FOLDER.rglob("*.py"))}
 CALLBACKS = {"on_click", "on_change", "on_dismiss"}
 ASKING = {"require_actor", "require_admin"}
-NO_DATA = {"core.errors", "core.words", "core.database.models", "core.database.rights"}
+NO_DATA = {"core.errors", "core.words", "core.database.models", "core.database.roles"}
 FORBIDDEN_PACKAGES = {"api", "app", "fastapi", "sqlalchemy", "starlette"}
 FORBIDDEN = {"core.database.engine", "core.runner.processor", "core.runner.scheduler"}
 

@@ -83,7 +83,7 @@ def test_the_audit_trail_knows_that_a_call_came_over_the_api_with_or_without_an_
     anybody: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[audit.Origin] = []
-    monkeypatch.setattr("api.service.health.load", lambda: told.append(audit.current_origin()))
+    monkeypatch.setattr("api.health.health.load", lambda: told.append(audit.current_origin()))
     anybody.get("/health")
     assert told == [audit.Origin(Channel.API, "127.0.0.1")], "also in a thread of its own"
 

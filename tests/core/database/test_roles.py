@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from core.database.rights import ROLES, Right, Role, having
+from core.database.roles import ROLES, Right, Role, having
 from tests.support.server import ROOT
 
 pytestmark = pytest.mark.no_database
@@ -25,4 +25,4 @@ def test_nobody_asks_for_a_role() -> None:
         for line in source.read_text().splitlines()
         if re.search(r"(?<!\w)Role\.(ADMIN|ANALYST)", line)
     }
-    assert found == {"core/database/rights.py", "core/identity/people.py", "pages/parts/accounts.py"}
+    assert found == {"core/database/roles.py", "core/identity/people.py", "pages/parts/accounts.py"}
