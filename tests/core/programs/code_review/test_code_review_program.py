@@ -14,7 +14,7 @@ from core.agents.registry import agents
 from core.programs.code_review import run
 from core.programs.code_review.files import Source
 from core.programs.code_review.limits import BATCH_FILES
-from core.sandbox import isolation
+from core.sandbox import folders, isolation
 from core.sandbox.command import Sandbox
 from core.sandbox.process import Process
 from tests.core.programs.code_review.conftest import FILES, found, review, write
@@ -188,14 +188,14 @@ def test_where_nothing_is_found_or_can_be_reviewed_it_says_so(repository: Path, 
 
 @pytest.mark.attack(102)
 def test_in_its_sandbox_the_agent_reviews_and_reads_nothing_else(tmp_path: Path) -> None:
-    folders = [tmp_path / name for name in ("repository", "output", "home")]
-    repository, output, home = folders
-    for folder in folders:
+    places = [tmp_path / name for name in ("repository", "output", "home")]
+    repository, output, home = places
+    for folder in places:
         folder.mkdir()
     (repository / "a.py").write_text(BAD)
     (repository / "ruff.toml").write_text('extend = "/etc/passwd"\n')
     user = isolation.user_for(8)
-    for folder in folders:
+    for folder in places:
         folders.chown_tree(folder, user)
     agent = agents()["code-review"]
     place = Sandbox((output, home), (repository,), "none", agent.info.limits, user)
