@@ -1,7 +1,7 @@
 # make run       sets everything up and serves http://localhost:8501
-# make test      all but what is slow, on SQLite and on PostgreSQL, in a real browser
+# make test      all but what is slow, on SQLite in a real browser, and core once more on PostgreSQL
 # make quick     an answer in two minutes: on SQLite, as many tests as 90 seconds hold, the fastest first
-# make faults    what is slow: faults, attacks in a browser, pages on PostgreSQL
+# make faults    what is slow: faults, attacks in a browser, pages and API on PostgreSQL, the README's pictures
 # make check     ruff, mypy, import rules, and whether the lock files are current
 # make lock      pins every package again after a change of requirements*.txt; ARGS=--upgrade takes newer ones
 # make bench     the benchmarks
@@ -18,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Tests wait more than they compute: a third process makes two cores busier.
-PROCESSES ?= 2
+PROCESSES ?= 3
 PYTEST := $(BIN)/python -m pytest -p tests.support.quick --numprocesses $(PROCESSES)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock'
@@ -35,14 +35,14 @@ run: $(VENV)/.run
 
 test: $(VENV)/.dev programs browser
 	$(PYTEST) -m 'not slow' $(ARGS)
-	$(PYTEST) -m 'not slow' --postgresql --ignore=tests/faults --ignore=tests/pages --ignore=tests/browser $(ARGS)
+	$(PYTEST) -m 'not slow' --postgresql tests/core tests/test_*.py $(ARGS)
 
 quick: $(VENV)/.dev programs
 	$(PYTEST) -m 'not slow' --ignore=tests/browser --within 90 --failed-first $(ARGS)
 
 faults: $(VENV)/.dev programs browser
 	$(PYTEST) -m slow $(ARGS)
-	$(PYTEST) --postgresql tests/faults tests/pages tests/browser tests/api/test_events_server.py $(ARGS)
+	$(PYTEST) --postgresql tests/faults tests/pages tests/browser tests/api tests/attacks $(ARGS)
 	$(BIN)/python -m docs.screenshots --check
 
 check: $(VENV)/.dev

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -152,6 +153,13 @@ def postgresql(data: Path, database: databases.Database) -> Present:
 def sqlite_file(data: Path) -> Path:
     """This test's database. Whoever takes it is about SQLite alone, and left out of a run on PostgreSQL."""
     return data / "taskdeck.db"
+
+
+@pytest.fixture
+def on_disk() -> Iterator[Path]:
+    """A folder that is not below /dev, which some programs' own sandboxes hide."""
+    with tempfile.TemporaryDirectory(prefix="taskdeck-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -145,12 +145,12 @@ def test_an_api_that_is_waited_for_in_vain_is_ended_by_the_runner(kind: Kind, tu
 
 @each
 @pytest.mark.attack(92)
-def test_without_a_sandbox_it_changes_the_repository_alone_and_tells(kind: Kind, tmp_path: Path, world: World) -> None:
+def test_without_a_sandbox_it_changes_the_repository_alone_and_tells(kind: Kind, on_disk: Path, world: World) -> None:
     world.settle(TASKDECK_SANDBOX="none")
-    outside, is_claude = tmp_path / "outside", kind is Claude
+    outside, is_claude = on_disk / "outside", kind is Claude
     tools = [*MAKES[kind][0], execute(kind, f"touch inside; touch {outside}")]
     tools += [Tool("Write", {"file_path": str(outside), "content": "x"})] * is_claude
-    with run(kind, tmp_path / "7", *tools, Text("Done.")) as outcome:
+    with run(kind, on_disk / "7", *tools, Text("Done.")) as outcome:
         assert outcome.failure is None
         assert "print('card')\n" in outcome.read("src/card.py")
         assert (outcome.workspace.repository / "inside").exists() is not is_claude  # it may start nothing here
