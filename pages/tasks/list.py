@@ -54,7 +54,8 @@ def turn_to(cursor: str | None) -> None:
 def choose_status() -> None:
     turn_to(None)
     st.query_params.pop("status", None)
-    if (chosen := st.session_state["status"]) in list(TaskStatus):
+    # A tab that was signed out has forgotten its widgets, and may still send what was chosen.
+    if (chosen := st.session_state.get("status")) in list(TaskStatus):
         st.query_params["status"] = chosen
 
 
