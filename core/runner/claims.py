@@ -75,7 +75,6 @@ class Control:
 
 def claim(runner: str, lease: float, *, now: datetime | None = None) -> Claim | None:
     """Take the oldest pending task for ``lease`` seconds; None when nothing waits."""
-    now = now or engine.now()
     oldest = (
         select(Task.id)
         .where(Task.status == TaskStatus.PENDING)
@@ -87,6 +86,7 @@ def claim(runner: str, lease: float, *, now: datetime | None = None) -> Claim | 
     if not _exists(Task.status == TaskStatus.PENDING, order=(Task.created_at, Task.id)):  # asking in vain takes no lock
         return None
     with _writing() as session:
+        now = now or engine.now()  # not before the look: what was created in between would start before it was there
         task = session.scalar(
             update(Task)
             .where(Task.id == oldest, Task.status == TaskStatus.PENDING)

@@ -135,13 +135,20 @@ class OnPostgreSQL:
 
     def fresh(self, folder: Path) -> dict[str, str]:
         """A new copy takes a third of a second: one that was cleared gets a new name instead, which nobody knows."""
-        if self._spare:
-            name, spare, self._spare = f"test_{os.getpid()}_{next(self._numbers)}", self._spare, ""
-            self.server.execute(f"ALTER DATABASE {spare} RENAME TO {name}")
-        else:
-            name = self._create(self._template)
+        spare, self._spare = self._spare, ""
+        name = (spare and self._renamed(spare)) or self._create(self._template)
         self._copies.add(name)
         return self._addresses(name)
+
+    def _renamed(self, spare: str) -> str | None:
+        """The spare database's new name; None when a thread of the test before it is still connected to it."""
+        name = f"test_{os.getpid()}_{next(self._numbers)}"
+        try:
+            self.server.execute(f"ALTER DATABASE {spare} RENAME TO {name}")
+        except psycopg2.errors.ObjectInUse:
+            self.server.execute(f"DROP DATABASE {spare} WITH (FORCE)")
+            return None
+        return name
 
     def drop(self, environment: Mapping[str, str]) -> None:
         name = name_of(environment)
