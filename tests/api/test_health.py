@@ -157,7 +157,7 @@ def test_health_answers_while_every_thread_waits_for_another_writer(
     time.sleep(0.2)  # past the reading of the token: both wait for the lock
     begun = time.monotonic()
     assert by_ada.get("/health").status_code == by_ada.get("/health?live=true").status_code == 200
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < engine.LOCK_WAIT
     assert not [writer for writer in writers if writer.done()]
     assert [writer.result(10).status_code for writer in writers] == [503, 503]
 
